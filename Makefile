@@ -1,0 +1,51 @@
+# make train   train the default model (VSC on Smiley); other models: make train ARGS="--config mnist_vsc"
+# make test    the whole test suite;                    a part of it: make test ARGS="tests/losses -x"
+# make lint    formatting, lint, types and the import contract of the rooms
+# make wheel   build the wheel and load a preset from it, installed apart
+# make clean   remove the environment and everything built; runs are kept
+#
+# Each makes the environment .venv by itself, with nothing but the machine's python3, and keeps it up to date.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+
+.PHONY: train test lint wheel clean
+
+train: .venv/ready
+	$(BIN)/python -m vsc_jax.train $(ARGS)
+
+test: .venv/ready-to-test
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: .venv/ready-to-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+wheel: .venv/ready
+	rm -rf build
+	$(PIP) wheel --no-deps --wheel-dir build/wheel .
+	$(PIP) install --no-deps --target build/installed build/wheel/*.whl
+	cd build && PYTHONPATH=installed PYTHONSAFEPATH=1 ../$(BIN)/python -c "import vsc_jax.config as c; \
+		assert c.preset_folder().parts[-3:] == ('installed', 'vsc_jax', 'configs'), c.preset_folder(); \
+		print(c.load_preset('mnist_vsc').name, 'of', len(c.preset_names()), 'presets loaded from the wheel')"
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: vsc_jax needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+			"name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing into .venv; the first time this takes some minutes."
+	$(PYTHON) -m venv .venv
+	$(PIP) install -r requirements.txt -e .
+	touch $@
+
+.venv/ready-to-test: .venv/ready requirements-test.txt
+	$(PIP) install -r requirements-test.txt -e '.[test,lint]'
+	touch $@

@@ -1,0 +1,18 @@
+"""Variational Sparse Coding on Fashion-MNIST with the paper's warm-up of the slab (VSC-WU)."""
+
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
+
+config = Config(
+    name="fashion_vsc_wu",
+    data=DataConfig(name="fashion_mnist"),
+    model=ModelConfig(
+        kind="vsc",
+        latents=60,
+        hidden=(400,),
+        pseudo_inputs=32,
+        alpha=0.1,
+        prior_rate=0.1,
+    ),
+    schedule=ScheduleConfig(warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
+    train=TrainConfig(steps=6000, batch_size=500, learning_rate=1e-3),
+)

@@ -1,0 +1,11 @@
+"""A Gaussian variational autoencoder on MNIST: the dense baseline."""
+
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
+
+config = Config(
+    name="mnist_vae",
+    data=DataConfig(name="mnist"),
+    model=ModelConfig(kind="vae", latents=60, hidden=(400,), beta=1.0),
+    schedule=ScheduleConfig(kl=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
+    train=TrainConfig(steps=6000, batch_size=500, learning_rate=1e-3),
+)

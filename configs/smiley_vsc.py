@@ -1,0 +1,18 @@
+"""Variational Sparse Coding on Smiley."""
+
+from vsc_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+
+config = Config(
+    name="smiley_vsc",
+    data=DataConfig(name="smiley"),
+    model=ModelConfig(
+        kind="vsc",
+        latents=60,
+        hidden=(800,),
+        pseudo_inputs=64,
+        alpha=0.15,
+        prior_rate=0.15,
+        sparsity_weight=10.0,
+    ),
+    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+)

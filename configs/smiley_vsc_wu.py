@@ -1,0 +1,19 @@
+"""Variational Sparse Coding on Smiley with the paper's warm-up of the slab (VSC-WU)."""
+
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
+
+config = Config(
+    name="smiley_vsc_wu",
+    data=DataConfig(name="smiley"),
+    model=ModelConfig(
+        kind="vsc",
+        latents=60,
+        hidden=(800,),
+        pseudo_inputs=64,
+        alpha=0.15,
+        prior_rate=0.15,
+        sparsity_weight=10.0,
+    ),
+    schedule=ScheduleConfig(warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
+    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+)

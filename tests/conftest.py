@@ -1,0 +1,67 @@
+"""What every test runs under: strict JAX, warnings as errors, checked shapes; and shared fixtures.
+
+The settings are those of equinox's conftest. They hold inside this process only: a command line
+started by a test as a subprocess runs as a user would run it.
+"""
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import jax
+import jaxtyping
+import optax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+# Shapes and dtypes of every annotated function of ours are checked by beartype, in tests only. This
+# must run before the first import of the package.
+jaxtyping.install_import_hook("vsc_jax", "beartype.beartype")
+
+# optax's Adam computes decay ** count with an integer count, the one place on our way through it that
+# strict promotion refuses; everything around it stays strict.
+_bias_correction = optax.tree.bias_correction
+
+
+@functools.wraps(_bias_correction)
+def _bias_correction_under_standard_promotion(*args: Any, **kwargs: Any) -> Any:
+    with jax.numpy_dtype_promotion("standard"):
+        return _bias_correction(*args, **kwargs)
+
+
+optax.tree.bias_correction = _bias_correction_under_standard_promotion
+
+# Fixed examples, no clock and nothing written to disk: a test that fails once fails again.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("fixed")
+
+# Warnings that are not ours to mend, each with its source. Add to this list, not to a settings file.
+THIRD_PARTY_WARNINGS: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in ("error", *THIRD_PARTY_WARNINGS):
+        config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of the real data sets: the environment's VSC_TEST_DATA, or ../shared/data."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("VSC_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"needs real data: no folder {folder} (set VSC_TEST_DATA to the folder that holds tfds/)")
+    return folder
+
+
+@pytest.fixture
+def x64() -> Iterator[None]:
+    """The test runs with 64-bit types enabled; arrays default to float64."""
+    with jax.enable_x64(True):
+        yield

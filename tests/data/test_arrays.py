@@ -1,0 +1,264 @@
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from vsc_jax.data import from_arrays
+from vsc_jax.data.arrays import load_file
+from vsc_jax.errors import UserError
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (20, 6, 5), np.uint8)
+LABELS = np.arange(20) % 3
+
+
+def saved(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def rows(x: np.ndarray) -> list[bytes]:
+    return [row.tobytes() for row in x]
+
+
+def test_npy_and_npz_give_the_same_data_set(tmp_path: Path) -> None:
+    np.save(tmp_path / "faces.npy", IMAGES)
+    from_npy = load_file(tmp_path / "faces.npy")
+    from_npz = load_file(saved(tmp_path / "faces.npz", x=IMAGES))
+    np.testing.assert_array_equal(from_npy.train.x, from_npz.train.x)
+    np.testing.assert_array_equal(from_npy.test.x, from_npz.test.x)
+    assert (from_npy.name, from_npz.name) == ("faces.npy", "faces.npz")
+    assert from_npy.train.labels is None
+    assert from_npy.label_names == ()
+
+
+def test_compressed_and_fortran_ordered_arrays_are_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.asfortranarray(IMAGES))
+    expected = from_arrays(IMAGES, name="a.npz")
+    np.testing.assert_array_equal(load_file(tmp_path / "a.npz").train.x, expected.train.x)
+
+
+def test_held_out_examples_are_the_asked_share_and_keep_their_labels() -> None:
+    dataset = from_arrays(IMAGES, LABELS, test_fraction=0.25, seed=3)
+    assert (len(dataset.train), len(dataset.test)) == (15, 5)
+    label_of = dict(zip(rows(IMAGES), LABELS.tolist(), strict=True))
+    for split in (dataset.train, dataset.test):
+        assert split.labels is not None
+        assert split.labels.dtype == np.int32
+        assert [label_of[row] for row in rows(split.x)] == split.labels.tolist()
+    assert sorted(rows(dataset.train.x) + rows(dataset.test.x)) == sorted(rows(IMAGES))
+    assert dataset.label_names == ("0", "1", "2")
+
+
+def test_held_out_examples_follow_the_seed() -> None:
+    one, same, other = (from_arrays(IMAGES, seed=seed).test.x for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert rows(one) != rows(other)
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_both_parts_keep_at_least_one_example(fraction: float) -> None:
+    dataset = from_arrays(IMAGES[:2], test_fraction=fraction)
+    assert (len(dataset.train), len(dataset.test)) == (1, 1)
+
+
+def test_own_test_part_is_used_as_it_is() -> None:
+    dataset = from_arrays(IMAGES[:12], LABELS[:12], IMAGES[12:], LABELS[12:])
+    np.testing.assert_array_equal(dataset.train.x, IMAGES[:12])
+    np.testing.assert_array_equal(dataset.test.x, IMAGES[12:])
+    assert dataset.test.labels is not None
+    assert dataset.test.labels.tolist() == LABELS[12:].tolist()
+
+
+def test_bool_becomes_black_and_white() -> None:
+    x = IMAGES > 100
+    dataset = from_arrays(x[:10], x_test=x[10:])
+    assert dataset.train.x.dtype == np.uint8
+    np.testing.assert_array_equal(dataset.train.x, np.where(x[:10], 255, 0))
+
+
+def test_vectors_may_hold_any_finite_number() -> None:
+    x = np.array([[-1e30, 3.0], [2.5, 1e30]])
+    dataset = from_arrays(x, x_test=x)
+    assert dataset.train.x.dtype == np.float32
+    np.testing.assert_array_equal(dataset.train.x, x.astype(np.float32))
+    assert dataset.example_shape == (2,)
+
+
+def with_value(value: float, dtype: type = np.float32, shape: tuple[int, ...] = (20, 6, 5)) -> np.ndarray:
+    x = np.full(shape, 0.5, dtype)
+    x[7, 2, ...] = value
+    return x
+
+
+VECTORS = (20, 6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": with_value(np.nan)}, r"^x: expected images in \[0, 1\].* got nan in row 7, pixel \(2, 0\)$"),
+        ({"x": with_value(1.5)}, r"^x: expected images in \[0, 1\], or uint8, got 1.5 in row 7, pixel"),
+        ({"x": with_value(-0.1, np.float64)}, r"^x: .* got -0.1 in row 7"),
+        ({"x": with_value(np.nan, shape=VECTORS)}, r"^x: expected finite .* got nan in row 7, column 2$"),
+        ({"x": with_value(-np.inf, np.float16, VECTORS)}, r"^x: .* got -inf in row 7, column 2$"),
+        ({"x": with_value(1e300, np.float64, VECTORS)}, r"^x: .* float32 numbers, got 1e\+300 in row 7"),
+        ({"x": IMAGES.astype(np.int64)}, r"^x: expected uint8, bool or floating-point numbers, got int64$"),
+        ({"x": IMAGES.astype(np.complex64)}, r"^x: expected uint8, .* got complex64$"),
+        ({"x": np.full((3, 2), "a")}, r"^x: expected uint8, .* got <U1$"),
+        ({"x": np.full((3, 2), None)}, r"^x: expected uint8, .* got object$"),
+        ({"x": [[1.0], [2.0, 3.0]]}, r"^x: expected an array of numbers"),
+        ({"x": np.zeros(5)}, r"^x: expected vectors \[n, d\] or images .* got shape \(5,\)$"),
+        ({"x": np.zeros((2, 3, 4, 5, 6))}, r"^x: expected vectors"),
+        ({"x": np.float32(1)}, r"^x: expected vectors .* got shape \(\)$"),
+        ({"x": np.zeros((0, 4))}, r"^x: expected at least one value, got shape \(0, 4\)$"),
+        ({"x": np.zeros((4, 0, 3))}, r"^x: expected at least one value"),
+        ({"x": np.zeros((1, 4))}, r"^x: expected at least 2 examples"),
+        ({"x": IMAGES > 100, "x_test": np.zeros((2, 6, 5), "U1")}, r"^x_test: expected uint8"),
+        ({"x": (IMAGES > 100).astype(np.uint8)}, r"^x: expected uint8 from 0 to 255, got nothing above 1"),
+        ({"x": IMAGES, "y": LABELS[:19]}, r"^y: expected 20 labels, one an example, got shape \(19,\)$"),
+        ({"x": IMAGES, "y": LABELS[:, None]}, r"^y: expected 20 labels"),
+        ({"x": IMAGES, "y": LABELS - 1}, r"^y: expected labels from 0 to 65535, got -1 in row 0$"),
+        ({"x": IMAGES, "y": LABELS + 10**9}, r"^y: expected labels from 0 to 65535, got 1000000000"),
+        ({"x": IMAGES, "y": LABELS.astype(float)}, r"^y: expected integer labels, got float64$"),
+        ({"x": IMAGES, "y": ["cat"] * 20}, r"^y: expected integer labels, got <U3$"),
+        ({"x": IMAGES, "y_test": LABELS}, r"^y_test: given without x_test$"),
+        ({"x": IMAGES, "y": LABELS, "x_test": IMAGES}, r"^y and y_test: expected both or neither"),
+        ({"x": IMAGES, "x_test": IMAGES, "y_test": LABELS}, r"^y and y_test: expected both or neither"),
+        (
+            {"x": IMAGES, "y": LABELS, "x_test": IMAGES[:4], "y_test": LABELS[:5]},
+            r"^y_test: expected 4 labels",
+        ),
+        (
+            {"x": IMAGES, "x_test": IMAGES[:, :4]},
+            r"^x_test: expected examples of shape \(6, 5\) as in x, got",
+        ),
+        ({"x": IMAGES, "x_test": IMAGES / 255}, r"^x_test: expected examples of dtype uint8 as in x, got"),
+    ],
+)
+def test_unusable_arrays_are_named(arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        from_arrays(**arrays)
+    assert "\n" not in str(caught.value)
+
+
+def test_share_outside_its_range_is_named() -> None:
+    for fraction in (0.0, 1.0, float("nan")):
+        with pytest.raises(UserError, match=r"^test_fraction: expected a number between 0 and 1"):
+            from_arrays(IMAGES, test_fraction=fraction)
+
+
+def write_object_npy(path: Path) -> Path:
+    np.save(path, np.array([{}, None], dtype=object), allow_pickle=True)
+    return path
+
+
+def write_truncated(path: Path, keep: float) -> Path:
+    np.save(path, IMAGES) if path.suffix == ".npy" else np.savez_compressed(path, x=IMAGES)
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def write_member(path: Path, name: str, content: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d: d / "none.npy", "no such file or directory$"),
+        (lambda d: d / "x.txt", r"expected a file \.npy or \.npz$"),
+        (lambda d: d, r"expected a file \.npy or \.npz$"),
+        (lambda d: write_bytes(d / "x.npy", b""), "not a .npy file that NumPy wrote$"),
+        (lambda d: write_bytes(d / "x.npz", b"a,b\n"), "not a .npz file that NumPy wrote$"),
+        (lambda d: write_bytes(d / "x.npy", pickle.dumps([1])), "not a .npy file that NumPy wrote$"),
+        (lambda d: write_truncated(d / "x.npy", 0.6), "damaged or incomplete"),
+        (lambda d: write_truncated(d / "x.npy", 0.1), "damaged or incomplete"),
+        (lambda d: write_truncated(d / "x.npz", 0.6), "damaged or incomplete"),
+        (lambda d: write_object_npy(d / "x.npy"), "holds Python objects; expected numbers only$"),
+        (
+            lambda d: saved(d / "x.npz", x=np.array([{}], dtype=object)),
+            "holds Python objects; expected numbers only$",
+        ),
+        (lambda d: saved(d / "x.npz", images=IMAGES), "unknown array images; expected x, y, x_test, y_test$"),
+        (lambda d: saved(d / "x.npz", x=IMAGES, xtest=IMAGES), "unknown array xtest; expected"),
+        (lambda d: saved(d / "x.npz", y=LABELS), "expected an array x, got y$"),
+        (lambda d: saved(d / "x.npz"), "not a .npz file that NumPy wrote$|expected an array x, got none$"),
+        (lambda d: write_member(d / "x.npz", "x", b"text"), "x: expected uint8"),
+        (lambda d: saved(d / "x.npz", x=with_value(np.nan)), "x: expected images in .* row 7, pixel"),
+        (lambda d: saved(d / "x.npz", x=IMAGES, y=LABELS[:3]), "y: expected 20 labels"),
+    ],
+)
+def test_unusable_files_are_named(make: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
+    path = make(tmp_path)
+    with pytest.raises(UserError, match=message) as caught:
+        load_file(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from([".npy", ".npz"]), cut=st.floats(0, 1), flip=st.floats(0, 1), bit=st.integers(0, 7)
+)
+def test_damaged_files_load_or_are_refused_in_one_line(
+    suffix: str, cut: float, flip: float, bit: int, tmp_path: Path
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    np.save(path, IMAGES) if suffix == ".npy" else np.savez_compressed(path, x=IMAGES, y=LABELS)
+    content = bytearray(path.read_bytes())
+    content[int(flip * (len(content) - 1))] ^= 1 << bit
+    path.unlink()
+    path.write_bytes(content[: round(cut * len(content))] if cut < 0.5 else content)
+    try:
+        load_file(path)
+    except UserError as error:
+        message = str(error)
+    else:
+        return
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+
+
+@given(
+    x=st.one_of(
+        hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=5)),
+        hnp.arrays(np.bool_, hnp.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=5)),
+        hnp.arrays(
+            st.sampled_from([np.float16, np.float32, np.float64]),
+            hnp.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=5),
+            elements=st.sampled_from([0.0, 0.25, 1.0, -1.0, 2.0, np.nan, np.inf]),
+        ),
+        hnp.arrays(hnp.integer_dtypes(), hnp.array_shapes(max_side=4)),
+    )
+)
+def test_any_array_is_kept_exactly_or_refused(x: np.ndarray) -> None:
+    try:
+        dataset = from_arrays(x)
+    except UserError:
+        unusable_shape = x.ndim not in (2, 3, 4) or x.size == 0 or len(x) < 2
+        unusable_dtype = x.dtype.kind not in "bf" and x.dtype != np.uint8
+        if unusable_shape or unusable_dtype:
+            return
+        assert x.dtype != bool
+        inside = np.isfinite(x).all() if x.ndim == 2 else ((x >= 0) & (x <= 1)).all()
+        assert x.max() <= 1 if x.dtype == np.uint8 else not inside
+        return
+    kept = np.concatenate([dataset.train.x, dataset.test.x])
+    expected = x.astype(np.uint8) * np.uint8(255) if x.dtype == bool else x
+    assert kept.dtype == (np.float32 if x.dtype.kind == "f" else np.uint8)
+    assert sorted(rows(kept)) == sorted(rows(expected.astype(kept.dtype)))

@@ -1,0 +1,147 @@
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsc_jax.data import cache
+
+ARRAYS = {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "names": np.array(["one", "two"])}
+
+
+class Builder:
+    """Gives the arrays and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        self.calls += 1
+        return ARRAYS
+
+
+def assert_arrays(arrays: dict[str, np.ndarray]) -> None:
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(cache_folder: Path) -> None:
+    build = Builder()
+    for _ in range(2):
+        arrays = cache.cached("set-1", build)
+        assert_arrays(arrays)
+        assert isinstance(arrays["x"], np.memmap)
+        assert not arrays["x"].flags.writeable
+    assert build.calls == 1
+    assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
+
+
+def test_another_key_is_another_entry() -> None:
+    build = Builder()
+    cache.cached("set-1", build)
+    cache.cached("set-2", build)
+    assert build.calls == 2
+
+
+def flip_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: flip_byte(entry / "x.npy"),
+        lambda entry: (entry / "x.npy").write_bytes((entry / "x.npy").read_bytes()[:-5]),
+        lambda entry: (entry / "x.npy").unlink(),
+        lambda entry: (entry / "manifest.json").unlink(),
+        lambda entry: (entry / "manifest.json").write_text("{"),
+        lambda entry: (entry / "manifest.json").write_text("[]"),
+        lambda entry: (entry / "manifest.json").write_bytes(b"\xff"),
+    ],
+    ids=["flipped", "truncated", "missing", "no manifest", "half manifest", "other manifest", "no text"],
+)
+def test_damaged_entry_is_built_again(damage, cache_folder: Path) -> None:
+    build = Builder()
+    cache.cached("set-1", build)
+    damage(cache_folder / "set-1")
+    assert_arrays(cache.cached("set-1", build))
+    assert build.calls == 2
+    assert_arrays(cache.cached("set-1", build))
+    assert build.calls == 2
+    assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
+
+
+def test_interrupted_write_leaves_nothing_behind(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: Path) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "_checksum", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cache.cached("set-1", Builder())
+    assert list(cache_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file in the way", "full disk"])
+def test_cache_that_cannot_be_written_only_means_no_cache(
+    kind: str, cache_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if kind == "file in the way":
+        cache_folder.write_text("not a folder")
+    else:
+
+        def full(*args: object, **kwargs: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(np, "save", full)
+    build = Builder()
+    with caplog.at_level(logging.WARNING):
+        for calls in (1, 2):
+            assert_arrays(cache.cached("set-1", build))
+            assert build.calls == calls
+    assert "no cache" in caplog.text
+
+
+def test_error_while_building_is_passed_on_and_stores_nothing(cache_folder: Path) -> None:
+    def fails() -> dict[str, np.ndarray]:
+        raise ValueError("broken source")
+
+    with pytest.raises(ValueError, match="broken source"):
+        cache.cached("set-1", fails)
+    assert not cache_folder.exists()
+
+
+def test_several_processes_may_build_at_once(cache_folder: Path) -> None:
+    together = threading.Barrier(4)
+    results = []
+
+    def build() -> dict[str, np.ndarray]:
+        together.wait(timeout=30)
+        return ARRAYS
+
+    threads = [
+        threading.Thread(target=lambda: results.append(cache.cached("set-1", build))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for arrays in results:
+        assert_arrays(arrays)
+    assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
+
+
+def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSC_JAX_CACHE", "/a")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
+    monkeypatch.setenv("HOME", "/c")
+    assert cache.folder() == Path("/a")
+    monkeypatch.delenv("VSC_JAX_CACHE")
+    assert cache.folder() == Path("/b/vsc_jax")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache.folder() == Path("/c/.cache/vsc_jax")

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from vsc_jax.data import Dataset, Split, check_range
+from vsc_jax.data.dataset import first_outside
+from vsc_jax.errors import UserError
+
+
+def vectors(test_value: float) -> Dataset:
+    x = np.full((5, 3), 0.5, np.float32)
+    test = x.copy()
+    test[4, 1] = test_value
+    return Dataset("gene.npy", Split(x), Split(test))
+
+
+def test_bernoulli_likelihood_refuses_values_outside_the_unit_interval() -> None:
+    with pytest.raises(UserError) as caught:
+        check_range(vectors(-2.5), "bernoulli")
+    message = str(caught.value)
+    assert message.startswith("gene.npy: expected values in [0, 1] for the bernoulli likelihood")
+    assert message.endswith("got -2.5 in row 4, column 1 of the test split")
+    assert "model.likelihood gaussian" in message
+
+
+def test_everything_else_passes() -> None:
+    check_range(vectors(-2.5), "gaussian")
+    check_range(vectors(1.0), "bernoulli")
+    images = Split(np.full((2, 4, 4), 255, np.uint8))
+    check_range(Dataset("faces", images, images), "bernoulli")
+
+
+def test_first_outside_finds_the_first_of_a_large_array() -> None:
+    x = np.zeros((9_000_000, 1), np.float32)  # more than one chunk
+    assert first_outside(x, 0.0, 1.0) is None
+    x[8_999_990:] = np.nan
+    assert first_outside(x, 0.0, 1.0) == (8_999_990, 0)
+
+
+def test_first_keeps_every_field_in_step() -> None:
+    split = Split(np.arange(6).reshape(3, 2), np.arange(3), None, np.ones((3, 4)))
+    first = split.first(2)
+    assert len(first) == 2
+    assert first.labels is not None
+    assert first.labels.tolist() == [0, 1]
+    assert first.factors is None
+    assert first.presence is not None
+    assert first.presence.shape == (2, 4)
+
+
+def test_example_shape_is_that_of_one_example() -> None:
+    assert vectors(0.0).example_shape == (3,)

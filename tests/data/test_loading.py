@@ -1,0 +1,117 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsc_jax.config import DataConfig
+from vsc_jax.data import load, smiley
+from vsc_jax.errors import UserError
+
+
+def test_smiley_is_the_default_and_carries_its_factors() -> None:
+    dataset = load(DataConfig(train_examples=50, test_examples=30))
+    assert dataset.train.x.shape == (50, 32, 32)
+    assert set(np.unique(dataset.train.x)) == {0, 255}
+    assert dataset.test.factors is not None
+    assert dataset.test.presence is not None
+    assert dataset.test.factors.shape == dataset.test.presence.shape == (30, 18)
+    np.testing.assert_array_equal(
+        smiley.render(dataset.test.presence, dataset.test.factors) * 255, dataset.test.x
+    )
+    assert dataset.factor_names == smiley.FACTORS
+    assert dataset.description == (
+        "Smiley drawn from seed 0 with attribute presence 0.5: "
+        "50 training and 30 test images of 32 x 32, binary pixels."
+    )
+
+
+def test_smiley_has_20000_training_and_5000_test_examples() -> None:
+    dataset = load(DataConfig())
+    assert (len(dataset.train), len(dataset.test)) == (20_000, 5_000)
+
+
+def test_smiley_follows_its_options() -> None:
+    small = load(DataConfig(train_examples=40, test_examples=10, image_size=28))
+    large = load(DataConfig(train_examples=60, test_examples=10))
+    np.testing.assert_array_equal(small.train.x, smiley.crop(large.train.x)[:40])
+    assert (large.train.x[:10] != large.test.x).any()
+    other = load(DataConfig(train_examples=60, test_examples=10, seed=1, presence=0.01))
+    assert (other.train.x != large.train.x).any()
+    assert other.train.presence is not None
+    assert other.train.presence.mean() < 0.1
+
+
+def test_path_goes_before_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.full((10, 4), 7.5))
+    dataset = load(DataConfig(path=tmp_path / "x.npy", name="mnist", test_fraction=0.3))
+    assert dataset.description == (
+        "x.npy, test examples held out at random (seed 0): "
+        "7 training and 3 test vectors of 4 values, values as given."
+    )
+
+
+def test_prepared_sets_are_read_from_the_directory_and_cut(tiny_mnist) -> None:
+    config = DataConfig(name="mnist", directory=tiny_mnist.root, train_examples=5)
+    dataset = load(config)
+    np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["train"][:5])
+    np.testing.assert_array_equal(dataset.train.labels, tiny_mnist.labels["train"][:5])
+    assert isinstance(dataset.train.x, np.memmap)
+    assert dataset.description == (
+        "MNIST 3.0.1 as TFDS prepares it: "
+        "5 training and 20 test images of 28 x 28, grey pixels, not binarised."
+    )
+
+
+def test_static_binarisation_is_one_draw_of_the_seed(tiny_mnist) -> None:
+    def binary(**options) -> np.ndarray:
+        config = DataConfig(name="mnist", directory=tiny_mnist.root, binarize="static", **options)
+        dataset = load(config)
+        assert f"binarised once (seed {config.seed})" in dataset.description
+        return np.concatenate([dataset.train.x, dataset.test.x])
+
+    one, same, other = binary(), binary(), binary(seed=1)
+    assert set(np.unique(one)) == {0, 255}
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    np.testing.assert_array_equal(binary(train_examples=7)[:7], one[:7])
+    grey = np.concatenate([tiny_mnist.images["train"], tiny_mnist.images["test"]])
+    assert one.mean() == pytest.approx(grey.mean(), abs=5 * 128 / grey.size**0.5)
+
+
+def test_dynamic_binarisation_is_left_to_who_takes_the_batch(tiny_mnist) -> None:
+    dataset = load(DataConfig(name="mnist", directory=tiny_mnist.root, binarize="dynamic"))
+    np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["train"])
+    assert "binarised anew at every draw" in dataset.description
+
+
+@pytest.mark.parametrize("binarize", ["static", "dynamic"])
+def test_values_that_are_no_probabilities_are_not_binarised(binarize, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.full((10, 4), 7.5))
+    with pytest.raises(UserError, match=rf"^x.npy: expected values in \[0, 1\] for data.binarize {binarize}"):
+        load(DataConfig(path=tmp_path / "x.npy", binarize=binarize))
+
+
+@pytest.mark.parametrize(("field", "number"), [("train_examples", 41), ("test_examples", 21)])
+def test_more_examples_than_there_are_is_an_error(field: str, number: int, tiny_mnist) -> None:
+    config = DataConfig(name="mnist", directory=tiny_mnist.root, **{field: number})
+    with pytest.raises(UserError, match=f"^data.{field}: expected 1 to {number - 1}, .* got {number}$"):
+        load(config)
+
+
+def test_unknown_name_lists_the_names_and_suggests_one() -> None:
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(name="Fashion-MNST"))
+    assert str(caught.value) == (
+        "data.name: expected smiley, mnist, fashion_mnist, got 'Fashion-MNST'; did you mean fashion_mnist?"
+    )
+    with pytest.raises(UserError, match=r"got 'zzz'$"):
+        load(DataConfig(name="zzz"))
+
+
+def test_importing_the_data_room_is_light() -> None:
+    heavy = ("jax", "tensorflow_datasets", "PIL", "array_record")
+    code = f"import sys, vsc_jax.data; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

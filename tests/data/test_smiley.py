@@ -1,0 +1,283 @@
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsc_jax.data import smiley
+from vsc_jax.errors import UserError
+
+# All attributes with V = 0, worked out by hand from the rules: brim rows 5-7, columns 9-24; crown rows 3-5,
+# columns 12-22; eyes of radius 2 at (12.5, 14) and (20.5, 14); mouth columns 14-18, rows 21-23, and four
+# corner pixels in row 22; bow tie 5 x 12 at row 27, column 11, its first and last row empty.
+FACE = """
+................................
+................................
+...........###########..........
+...........###########..........
+........################........
+........################........
+........################........
+...........##########...........
+.........##############.........
+........################........
+........################........
+.......##################.......
+.......###....####....###.......
+......####....####....####......
+......####....####....####......
+......####################......
+......####################......
+......####################......
+......####################......
+.......##################.......
+.......######.....#######.......
+........###.........####........
+........#####.....######........
+.........##############.........
+...........##########...........
+.............######.............
+................................
+..........#####..#####..........
+..........############..........
+..........#####..#####..........
+................................
+................................
+"""
+
+
+def picture(text: str) -> np.ndarray:
+    return np.array([[symbol == "#" for symbol in line] for line in text.split()], np.uint8)
+
+
+def slow_face(present: list[bool], v: list[float]) -> np.ndarray:
+    """The rules of the supplement once more, pixel by pixel; the bow tie is apart, below."""
+
+    def nearest(x: float) -> int:
+        return int(math.copysign(math.floor(abs(x) + 0.5), x))
+
+    canvas = np.zeros((37, 33), np.uint8)  # rows 1-32 are canvas[5:], row and column 0 are not used
+
+    def put(row: int, column: int, ink: int) -> None:
+        if -4 <= row <= 32 and 1 <= column <= 32:
+            canvas[row + 4, column] = ink
+
+    for row in range(1, 33):
+        for column in range(1, 33):
+            put(row, column, int(math.hypot(column - 16.5, row - 16.5) <= 10))
+    if present[2]:
+        for x in (16.5 - (4 + v[10]), 16.5 + (4 + v[10])):
+            for row in range(1, 33):
+                for column in range(1, 33):
+                    if math.hypot(column - x, row - (14 + v[11])) <= 2 + v[12]:
+                        put(row, column, 0)
+    if present[3]:
+        width, height, x, y = 4 + v[13], 2 + v[14], 16 + 0.5 * v[15], 22 + 0.5 * v[16]
+        first, last = nearest(x - width / 2), nearest(x + width / 2)
+        for row in range(nearest(y - height / 2), nearest(y + height / 2) + 1):
+            for column in range(first, last + 1):
+                put(row, column, 0)
+        for column, step in ((last + 1, 1.0), (last + 2, 1.4), (first - 1, 1.0), (first - 2, 1.4)):
+            put(nearest(y + step * v[17]), column, 0)
+    if present[1]:
+        x, y, width, height = 16.5 + v[4], 6 + v[5], 15 + 3 * v[6], 2 + 2 * v[7]
+        top, bottom = nearest(y - height / 2) + 5, nearest(y + height / 2) + 5
+        for row in range(top, bottom + 1):
+            for column in range(nearest(x - width / 2), nearest(x + width / 2) + 1):
+                put(row - 5, column, 1)
+        crown = 10 + 2 * v[8]
+        for row in range(max(nearest(top - (2 + v[9])), 1), top + 1):
+            for column in range(nearest(x - crown / 2), nearest(x + crown / 2) + 1):
+                put(row - 5, column, 1)
+    return canvas[5:, 1:]
+
+
+def slow_bow_tie(v: list[float]) -> np.ndarray:
+    """The bow tie alone: every output pixel is a weighted sum over taps, written out."""
+
+    def keys(t: float) -> float:
+        t = abs(t)
+        if t <= 1:
+            return 1.5 * t**3 - 2.5 * t**2 + 1
+        return -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2 if t <= 2 else 0.0
+
+    def resize(line: np.ndarray, size: int) -> np.ndarray:
+        scale = size / len(line)
+        widened = min(scale, 1.0)
+        output = []
+        for pixel in range(size):
+            centre = (pixel + 0.5) / scale - 0.5
+            reach = math.ceil(2 / widened) + 1
+            taps = range(math.floor(centre) - reach, math.floor(centre) + reach + 2)
+            weights = np.array([keys(widened * (centre - tap)) for tap in taps])
+            mirrored = [tap % (2 * len(line)) for tap in taps]
+            values = np.array([line[min(tap, 2 * len(line) - 1 - tap)] for tap in mirrored])
+            output.append((weights * values).sum() / weights.sum())
+        return np.array(output)
+
+    template = np.zeros((11, 17))
+    for row, filled in enumerate((3, 5, 7, 9, 9, 9, 7, 5, 3), start=1):
+        template[row, :filled] = template[row, 17 - filled :] = 1
+    width, height = 12 + 3 * v[2], 5 + 2 * v[3]
+    tie = np.array([resize(line, math.ceil(width)) for line in template])
+    tie = np.array([resize(line, math.ceil(height)) for line in tie.T]).T
+    tie = (tie - tie.min()) / (tie.max() - tie.min()) >= 0.5
+    top = math.floor(29 + v[1] - height / 2 + 0.5)
+    left = math.floor(16.5 + 0.5 * v[0] - width / 2 + 0.5)
+    canvas = np.zeros((80, 80), np.uint8)
+    canvas[top : top + tie.shape[0], left : left + tie.shape[1]] = tie
+    return canvas[1:33, 1:33]
+
+
+def test_reproduces_every_pixel_of_the_published_images(test_data: Path) -> None:
+    sample = np.load(test_data / "smiley" / "official_sample.npz")
+    images = smiley.render(sample["presence"], sample["values"])
+    assert images.dtype == sample["images"].dtype
+    np.testing.assert_array_equal(images, sample["images"])
+
+
+def test_face_without_deviations_is_the_one_drawn_by_hand() -> None:
+    np.testing.assert_array_equal(smiley.render(np.ones((1, 4)), np.zeros((1, 18)))[0], picture(FACE))
+
+
+def test_head_alone_is_the_disc_of_radius_10() -> None:
+    image = smiley.render(np.zeros((1, 4)), np.zeros((1, 18)))[0]
+    # Half widths of the disc in rows 0.5, 1.5, ... from the centre: the largest k + 1/2 within 10.
+    half = [10, 10, 10, 9, 9, 8, 8, 7, 5, 3]
+    assert image.sum(axis=1).tolist() == [0] * 6 + [2 * w for w in half[::-1] + half] + [0] * 6
+    np.testing.assert_array_equal(image, image.T)
+
+
+@settings(max_examples=60)
+@given(
+    present=st.lists(st.booleans(), min_size=3, max_size=3),
+    # Quarters give the rounding ties that real numbers hardly ever meet.
+    v=st.lists(st.integers(-16, 16).map(lambda k: k / 4), min_size=18, max_size=18),
+)
+def test_agrees_with_the_rules_written_pixel_by_pixel(present: list[bool], v: list[float]) -> None:
+    attributes = [False, *present]
+    image = smiley.render(np.array([attributes]), np.array([v]))[0]
+    np.testing.assert_array_equal(image, slow_face(attributes, v))
+
+
+def test_bow_ties_of_every_size_agree_with_resizing_written_out() -> None:
+    grid = [
+        (x, y, w, h) for w in np.arange(-3.5, 4, 0.5) for h in np.arange(-1.9, 3, 0.45) for x, y in [(0, w)]
+    ]
+    values = np.zeros((len(grid), 18))
+    values[:, :4] = grid
+    images = smiley.render(np.tile([1, 0, 0, 0], (len(grid), 1)), values)
+    head = smiley.render(np.zeros((1, 4)), np.zeros((1, 18)))[0]
+    for image, v in zip(images, values, strict=True):
+        np.testing.assert_array_equal(image, head | slow_bow_tie(v.tolist()), err_msg=str(v[:4]))
+
+
+def test_what_an_absent_attribute_would_look_like_has_no_effect() -> None:
+    faces = smiley.generate(0, 300)
+    np.testing.assert_array_equal(smiley.render(faces.presence, faces.factors), faces.images)
+    np.testing.assert_array_equal(smiley.render(faces.attributes, faces.values), faces.images)
+
+
+def test_extreme_factors_are_drawn_without_an_error() -> None:
+    values = np.random.default_rng(0).choice([-20.0, 20.0, -2.5, -4.0], (200, 18))
+    assert smiley.render(np.ones((200, 4)), values).max() == 1
+
+
+def test_generated_statistics_are_those_of_the_process() -> None:
+    n = 20_000
+    faces = smiley.generate(1, n)
+    assert faces.images.shape == (n, 32, 32)
+    assert faces.images.dtype == faces.presence.dtype == np.uint8
+    assert set(np.unique(faces.images)) == {0, 1}
+    assert faces.values.dtype == faces.factors.dtype == np.float32
+    # Five standard errors of each statistic.
+    np.testing.assert_allclose(faces.attributes.mean(axis=0), 0.5, atol=5 * 0.5 / n**0.5)
+    np.testing.assert_allclose(faces.values.mean(axis=0), 0.0, atol=5 * 0.5 / n**0.5)
+    np.testing.assert_allclose(faces.values.std(axis=0), 0.5, atol=5 * 0.5 / (2 * n) ** 0.5)
+    correlation = np.corrcoef(np.hstack([faces.values, faces.attributes]).T)
+    np.testing.assert_allclose(correlation, np.eye(22), atol=5 / n**0.5)
+    np.testing.assert_array_equal(faces.presence, faces.attributes[:, smiley.ATTRIBUTE_OF_FACTOR])
+    # 5,257 of the 20,000 published images repeat another one.
+    distinct = {image.tobytes() for image in faces.images}
+    assert n - len(distinct) == pytest.approx(5257, abs=350)
+
+
+@pytest.mark.parametrize("presence", [0.0, 0.2, 1.0])
+def test_presence_is_the_probability_of_each_attribute(presence: float) -> None:
+    rates = smiley.generate(2, 5000, presence).attributes.mean(axis=0)
+    np.testing.assert_allclose(rates, presence, atol=5 * (presence * (1 - presence) / 5000) ** 0.5)
+
+
+def test_a_seed_gives_the_same_images_and_a_longer_draw_begins_with_the_shorter() -> None:
+    long, short, other = smiley.generate(3, 700), smiley.generate(3, 300), smiley.generate(4, 300)
+    for whole, part in zip(long, short, strict=True):
+        np.testing.assert_array_equal(whole[:300], part)
+    assert (other.images != short.images).any()
+    assert smiley.generate(3, 0).images.shape == (0, 32, 32)
+
+
+def test_crop_keeps_the_middle_28_pixels() -> None:
+    images = smiley.generate(0, 5).images
+    assert smiley.crop(images).shape == (5, 28, 28)
+    np.testing.assert_array_equal(smiley.crop(images), images[:, 2:30, 2:30])
+
+
+def test_names_and_groups_cover_the_18_factors() -> None:
+    assert len(smiley.FACTORS) == len(set(smiley.FACTORS)) == 18
+    assert np.bincount(smiley.ATTRIBUTE_OF_FACTOR).tolist() == [4, 6, 3, 5]
+
+
+def test_is_fast_enough() -> None:
+    smiley.generate(0, 2000)
+    best = min(_seconds(4000) for _ in range(3))
+    assert 4000 / best > 5000, f"{4000 / best:.0f} images a second, expected 20,000 on an idle machine"
+
+
+def _seconds(n: int) -> float:
+    start = time.process_time()
+    smiley.generate(0, n)
+    return time.process_time() - start
+
+
+ONES, ZEROS = np.ones((3, 4)), np.zeros((3, 18))
+
+
+def changed(array: np.ndarray, row: int, column: int, value: float) -> np.ndarray:
+    array = array.copy()
+    array[row, column] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("presence", "values", "message"),
+    [
+        (ONES, ZEROS[:, :17], r"^values: expected numbers \[n, 18\], got float64 \[3, 17\]$"),
+        (ONES, ZEROS[0], r"^values: expected numbers \[n, 18\]"),
+        (ONES, np.full((3, 18), "a"), r"^values: expected numbers \[n, 18\], got <U1"),
+        (ONES, changed(ZEROS, 1, 7, np.nan), r"^values: expected finite .* got nan in row 1, column 7$"),
+        (ONES, changed(ZEROS, 2, 0, np.inf), r"^values: expected finite .* got inf in row 2, column 0$"),
+        (ONES, changed(ZEROS, 0, 3, 1e9), r"^values: .* at most 20, got 1000000000.0 in row 0, column 3$"),
+        (np.ones((3, 5)), ZEROS, r"^presence: expected shape \[n, 4\] or \[n, 18\], got \[3, 5\]$"),
+        (np.ones(3), ZEROS, r"^presence: expected shape"),
+        (np.ones((2, 4)), ZEROS, r"^presence: expected 3 rows, as many as values, got 2$"),
+        (changed(ONES, 0, 0, 0.5), ZEROS, r"^presence: expected only 0 and 1$"),
+        (changed(ONES, 0, 0, np.nan), ZEROS, r"^presence: expected only 0 and 1$"),
+        (changed(np.ones((3, 18)), 2, 5, 0), ZEROS, r"^presence: row 2 differs between factors"),
+    ],
+)
+def test_bad_factors_are_named(presence: np.ndarray, values: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        smiley.render(presence, values)
+
+
+def test_bad_draws_are_named() -> None:
+    with pytest.raises(UserError, match=r"^n: expected"):
+        smiley.generate(0, -1)
+    with pytest.raises(UserError, match=r"^seed: expected"):
+        smiley.generate(-1, 1)
+    for presence in (1.5, float("nan")):
+        with pytest.raises(UserError, match=r"^presence: expected a probability from 0 to 1"):
+            smiley.generate(0, 1, presence)

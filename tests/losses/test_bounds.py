@@ -1,0 +1,433 @@
+"""Bounds: mixtures, selection, importance weighting and total correlation, against exact answers."""
+
+import itertools
+
+import chex
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.special
+import scipy.stats
+from jax.test_util import check_grads
+
+from vsc_jax import losses
+from vsc_jax.spike_slab import SpikeSlab, log_prob, sample
+
+# Compiled as a whole, which is several times faster than compiling every operation.
+elbo = jax.jit(losses.elbo)
+exact_selection = jax.jit(losses.exact_selection)
+selection_kl = jax.jit(losses.selection_kl)
+mixture_kl = jax.jit(losses.mixture_kl)
+mixture_log_prob = jax.jit(losses.mixture_log_prob)
+importance_weighted_bound = jax.jit(losses.importance_weighted_bound)
+total_correlation = jax.jit(losses.total_correlation, static_argnums=3)
+spike_slab_kl = jax.jit(losses.spike_slab_kl)
+spike_slab_kl_matrix = jax.jit(losses.spike_slab_kl_matrix)
+
+
+def random_spike_slab(seed, shape):
+    rng = np.random.default_rng(seed)
+    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
+    return SpikeSlab(*fields)
+
+
+def component_log_prob(p, z):
+    """Log-density of codes ``[..., latents]`` under each of the components: ``[..., components]``."""
+    return jnp.sum(log_prob(p, z[..., None, :]), axis=-1)
+
+
+def gradient(f, *args):
+    def total(*args):
+        return jnp.sum(f(*args).astype(jnp.float32))
+
+    return jax.jit(jax.grad(total, argnums=tuple(range(len(args)))))(*args)
+
+
+# The evidence lower bound and the selection
+
+
+def test_elbo_hand_value():
+    np.testing.assert_allclose(elbo(np.array([-80.0, -90.0]), np.array([20.0, 15.0])), [-100.0, -105.0])
+    assert float(elbo(-80.0, 20.0)) == -100.0
+
+
+def test_exact_selection_hand_values():
+    weights = np.exp(exact_selection(np.array([[0.0, np.log(3.0)], [5.0, 5.0]])))
+    np.testing.assert_allclose(weights, [[0.75, 0.25], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_exact_selection_is_normalised_over_components():
+    component_kl = np.random.default_rng(0).uniform(0, 50, (7, 4))
+    np.testing.assert_allclose(np.exp(exact_selection(component_kl)).sum(axis=1), np.ones(7), rtol=1e-6)
+
+
+def test_selection_kl_hand_values():
+    weights = np.array([[0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.7, 0.1, 0.1, 0.1]])
+    with np.errstate(divide="ignore"):
+        value = selection_kl(np.log(weights))
+    entropy = scipy.stats.entropy(weights[3])
+    np.testing.assert_allclose(value, [0, np.log(4), np.log(2), np.log(4) - entropy], rtol=1e-5, atol=1e-6)
+
+
+def test_selection_kl_of_impossible_components_has_a_finite_gradient():
+    (by_log_weights,) = gradient(selection_kl, jnp.array([[0.0, -jnp.inf, -1e4]]))
+    np.testing.assert_allclose(by_log_weights, [[1.0, 0.0, 0.0]])
+
+
+@hypothesis.given(st.lists(st.floats(0, 1e4), min_size=5, max_size=5))
+@hypothesis.settings(max_examples=100)
+def test_selection_kl_lies_between_zero_and_log_u(component_kl):
+    value = float(selection_kl(exact_selection(np.array(component_kl))))
+    assert -1e-6 <= value <= np.log(5) + 1e-6
+
+
+# The mixture
+
+
+def test_mixture_kl_hand_value():
+    assert float(mixture_kl(np.array([0.0, np.log(3.0)]))) == pytest.approx(np.log(2) - np.log(4 / 3))
+
+
+def test_mixture_kl_of_equal_components_is_that_of_one():
+    np.testing.assert_allclose(mixture_kl(np.full((3, 64), 17.0)), np.full(3, 17.0), rtol=1e-6)
+
+
+def test_mixture_kl_is_the_selected_divergence_plus_that_of_the_selection():
+    component_kl = np.random.default_rng(1).uniform(0, 10, (20, 6))
+    log_weights = exact_selection(component_kl)
+    expected = np.sum(np.exp(log_weights) * component_kl, axis=1) + selection_kl(log_weights)
+    np.testing.assert_allclose(mixture_kl(component_kl), expected, rtol=1e-5)
+
+
+@hypothesis.given(
+    st.lists(st.floats(0, 100), min_size=4, max_size=4), st.lists(st.floats(-50, 50), min_size=4, max_size=4)
+)
+@hypothesis.settings(max_examples=150)
+def test_no_weights_beat_exact_selection(component_kl, logits):
+    component_kl, log_weights = np.array(component_kl), scipy.special.log_softmax(logits)
+    cost = np.sum(np.exp(log_weights) * component_kl) + float(selection_kl(log_weights))
+    assert cost >= float(mixture_kl(component_kl)) - 1e-4
+
+
+def test_mixture_kl_exceeds_the_smallest_divergence_by_at_most_log_u():
+    component_kl = np.random.default_rng(2).uniform(0, 30, (50, 8))
+    gap = np.asarray(mixture_kl(component_kl)) - component_kl.min(axis=1)
+    assert np.all((gap > 0) & (gap < np.log(8) + 1e-5))
+
+
+def test_gradient_of_mixture_kl_is_the_exact_selection():
+    component_kl = jnp.array([[1.0, 2.0, 0.5], [100.0, 3.0, 3.0]])
+    (by_component,) = gradient(mixture_kl, component_kl)
+    np.testing.assert_allclose(by_component, np.exp(exact_selection(component_kl)), rtol=1e-5, atol=1e-12)
+
+
+def test_mixture_kl_bounds_the_true_divergence_by_quadrature(x64):
+    """One latent: the true KL(q || mixture), spike and slab, by integration."""
+    q, p = random_spike_slab(3, (6, 1)), random_spike_slab(4, (5, 1))
+    grid = np.linspace(-15, 15, 20_000)  # an even number of points: none of them is the spike
+
+    @jax.jit
+    def true_kl(q, p, grid):
+        def log_densities(z):
+            return log_prob(q, z)[:, 0], mixture_log_prob(component_log_prob(p, z))[None]
+
+        spike_q, spike_p = log_densities(jnp.zeros(1))
+        log_q, log_p = jax.vmap(log_densities)(grid[:, None])
+        slab = jnp.trapezoid(jnp.exp(log_q) * (log_q - log_p), dx=grid[1] - grid[0], axis=0)
+        return slab + jnp.exp(spike_q) * (spike_q - spike_p)
+
+    true = np.asarray(true_kl(q, p, grid))
+    assert np.all((true > 0) & (true < np.asarray(mixture_kl(spike_slab_kl_matrix(q, p))) - 1e-3))
+
+
+def test_mixture_kl_bounds_the_true_divergence_by_monte_carlo():
+    n = 100_000
+    q, p = random_spike_slab(5, (4,)), random_spike_slab(6, (8, 4))
+
+    @jax.jit
+    def log_ratio(q, p, key):
+        z = sample(q, key, sample_shape=(n,))
+        return jnp.sum(log_prob(q, z), axis=-1) - mixture_log_prob(component_log_prob(p, z))
+
+    ratio = np.asarray(log_ratio(q, p, jax.random.key(7)), np.float64)
+    bound = float(mixture_kl(spike_slab_kl_matrix(jax.tree.map(lambda a: a[None], q), p))[0])
+    error = ratio.std() / np.sqrt(n)
+    assert 4.5 * error < ratio.mean() < bound - 4.5 * error
+
+
+def test_mixture_density_hand_value():
+    assert float(mixture_log_prob(np.log([0.2, 0.6]))) == pytest.approx(np.log(0.4))
+
+
+def test_mixture_density_has_the_mass_of_every_gate_pattern(x64):
+    """Two latents: in each of the 2^2 patterns the density integrates to the enumerated probability."""
+    p = random_spike_slab(8, (5, 2))
+    line = np.linspace(-10, 10, 500)
+    density = jax.jit(lambda z: jnp.exp(mixture_log_prob(component_log_prob(p, z))))
+    for pattern in itertools.product([False, True], repeat=2):
+        axes = [line if on else np.zeros(1) for on in pattern]
+        mass = np.asarray(density(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)))
+        for axis in (1, 0):
+            mass = scipy.integrate.trapezoid(mass, line, axis=axis) if pattern[axis] else mass.squeeze(axis)
+        gamma = scipy.special.expit(p.gate_logit)
+        expected = np.mean(np.prod(np.where(pattern, gamma, 1 - gamma), axis=1))
+        assert float(mass) == pytest.approx(expected, rel=1e-6)
+
+
+# A model whose likelihood is known exactly: x = W z + noise under a mixture prior, by enumeration
+
+
+class LinearModel:
+    """``p(x) = sum over components and all 2^J gate patterns`` of a Gaussian density, exactly."""
+
+    latents, components, noise = 5, 3, 1.0
+
+    def __init__(self):
+        rng = np.random.default_rng(9)
+        self.loadings = rng.normal(size=(2, self.latents))
+        self.x = np.array([1.0, -0.7])
+        self.prior = random_spike_slab(10, (self.components, self.latents))
+        self.q = SpikeSlab(*np.array([[0.3, -0.2, 0.1, 0.0, 0.2], [0.3] * 5, [0.5] * 5]))
+
+    def log_evidence(self, components):
+        prior = [
+            np.asarray(field, np.float64) for field in (self.prior.mean, self.prior.log_var, self.prior.gamma)
+        ]
+        total = 0.0
+        for u in components:
+            mean, log_var, gamma = (field[u] for field in prior)
+            for pattern in itertools.product([0.0, 1.0], repeat=self.latents):
+                on = np.array(pattern)
+                covariance = (self.loadings * on * np.exp(log_var)) @ self.loadings.T
+                covariance += self.noise**2 * np.eye(2)
+                density = scipy.stats.multivariate_normal(self.loadings @ (on * mean), covariance).pdf(self.x)
+                total += np.prod(np.where(on, gamma, 1 - gamma)) * density
+        return np.log(total / len(components))
+
+    def expected_log_likelihood(self):
+        """E_q[log p(x|z)] from the moments of q."""
+        gamma, mean, var = (np.asarray(a, np.float64) for a in (self.q.gamma, self.q.mean, self.q.std**2))
+        first = gamma * mean
+        variance = gamma * (var + mean**2) - first**2
+        square = (self.x - self.loadings @ first) ** 2 + self.loadings**2 @ variance
+        return np.sum(-0.5 * np.log(2 * np.pi * self.noise**2) - 0.5 * square / self.noise**2)
+
+    def component_kl(self):
+        return spike_slab_kl_matrix(jax.tree.map(lambda a: a[None], self.q), self.prior)[0]
+
+
+def test_elbo_bounds_the_enumerated_evidence_for_any_weights():
+    model = LinearModel()
+    evidence = model.log_evidence(range(model.components))
+    reconstruction, component_kl = model.expected_log_likelihood(), np.asarray(model.component_kl())
+    best = float(elbo(reconstruction, mixture_kl(component_kl)))
+    assert best < evidence
+    for logits in np.random.default_rng(12).normal(0, 3, (50, model.components)):
+        log_weights = scipy.special.log_softmax(logits)
+        kl = np.sum(np.exp(log_weights) * component_kl) + selection_kl(log_weights)
+        assert float(elbo(reconstruction, kl)) <= best + 1e-4
+
+
+def test_without_the_selections_part_the_objective_is_no_bound(x64):
+    """Two far components and a posterior equal to one: log U is missing, and the objective is too high."""
+    p = SpikeSlab(np.array([[-20.0], [20.0]]), np.zeros((2, 1)), np.full((2, 1), 1e4))
+    q = jax.tree.map(lambda a: a[:1], p)
+    component_kl = spike_slab_kl_matrix(q, p)
+    # x says nothing about z but its sign: log p(x) = log 1/2, and E_q[log p(x|z)] = 0.
+    log_weights = exact_selection(component_kl)
+    selected = float(np.sum(np.exp(log_weights) * component_kl))
+    assert float(elbo(0.0, selected)) == pytest.approx(0, abs=1e-9)
+    assert float(elbo(0.0, selected + float(selection_kl(log_weights)[0]))) == pytest.approx(np.log(0.5))
+    assert float(elbo(0.0, mixture_kl(component_kl)[0])) == pytest.approx(np.log(0.5))
+
+
+def test_importance_weighted_bound_reaches_the_enumerated_evidence():
+    model = LinearModel()
+    evidence = model.log_evidence(range(model.components))
+
+    @jax.jit
+    def log_weights(q, p, key):
+        z = sample(q, key, sample_shape=(100_000,))
+        residual = jnp.asarray(model.x)[None] - z @ jnp.asarray(model.loadings).T
+        normaliser = jnp.log(2 * jnp.pi * model.noise**2)
+        log_likelihood = jnp.sum(-0.5 * jnp.square(residual / model.noise) - 0.5 * normaliser, axis=-1)
+        log_prior = mixture_log_prob(component_log_prob(p, z))
+        return log_likelihood + log_prior - jnp.sum(log_prob(q, z), axis=-1)
+
+    log_w = log_weights(model.q, model.prior, jax.random.key(13))
+    assert float(importance_weighted_bound(log_w)) == pytest.approx(evidence, abs=0.05)
+    # With K samples: rises with K, from the bound of one sample to the evidence.
+    bounds = [
+        float(np.mean(importance_weighted_bound(log_w[: 100_000 // k * k].reshape(k, -1))))
+        for k in (1, 10, 100)
+    ]
+    best = float(elbo(model.expected_log_likelihood(), mixture_kl(model.component_kl())))
+    assert best < bounds[0] < bounds[1] < bounds[2] < evidence
+
+
+# Importance weighting
+
+
+def test_importance_weighted_bound_hand_values():
+    log_weights = np.log([[1.0, 2.0], [3.0, 2.0]])
+    np.testing.assert_allclose(importance_weighted_bound(log_weights), np.log([2.0, 2.0]), rtol=1e-6)
+
+
+def test_importance_weighted_bound_of_one_sample_is_that_sample():
+    np.testing.assert_allclose(importance_weighted_bound(np.array([[-3.0, -700.0]])), [-3.0, -700.0])
+
+
+def test_importance_weighted_bound_of_very_unlikely_data_is_finite():
+    value = importance_weighted_bound(np.array([-1e6, -1e6 - 1e4]))
+    assert float(value) == pytest.approx(-1e6 - np.log(2), rel=1e-6)
+
+
+# Total correlation
+
+
+def total_correlation_by_loops(z, mean, log_var, dataset_size):
+    """The example itself once, each other one of the batch for its share of the remaining N - 1."""
+    batch, latents = z.shape
+    std, result = np.exp(0.5 * log_var), np.zeros(batch)
+    for i in range(batch):
+        joint, marginals = 0.0, np.zeros(latents)
+        for k in range(batch):
+            weight = (1 if k == i else (dataset_size - 1) / (batch - 1)) / dataset_size
+            densities = scipy.stats.norm(mean[k], std[k]).pdf(z[i])
+            joint += weight * np.prod(densities)
+            marginals += weight * densities
+        result[i] = np.log(joint) - np.log(marginals).sum()
+    return result
+
+
+@pytest.mark.parametrize("dataset_size", [4, 7, 1000])
+def test_total_correlation_matches_loops(x64, dataset_size):
+    z, mean, log_var = np.random.default_rng(14).normal(size=(3, 4, 3))
+    expected = total_correlation_by_loops(z, mean, log_var, dataset_size)
+    np.testing.assert_allclose(total_correlation(z, mean, log_var, dataset_size), expected, rtol=1e-9)
+
+
+def test_total_correlation_of_equal_posteriors_is_zero():
+    """One posterior for all examples: q(z) is that factorised Gaussian, for any size of data set."""
+    z = np.random.default_rng(15).normal(size=(50, 4))
+    for dataset_size in (50, 60_000):
+        value = total_correlation(z, np.zeros((50, 4)), np.zeros((50, 4)), dataset_size)
+        np.testing.assert_allclose(value, np.zeros(50), atol=1e-4)
+
+
+def test_total_correlation_is_near_zero_for_independent_and_known_for_duplicated_latents():
+    """Means of variance 0.8 under noise of variance 0.2: duplicating them gives a correlation of 0.8."""
+    rng, n = np.random.default_rng(16), 1000
+    noise = np.sqrt(0.2) * rng.normal(size=(n, 2))
+    independent = np.sqrt(0.8) * rng.normal(size=(n, 2))
+    duplicated = np.repeat(independent[:, :1], 2, axis=1)
+    log_var = np.full((n, 2), np.log(0.2))
+    values = [
+        float(np.mean(total_correlation(mean + noise, mean, log_var, n)))
+        for mean in (independent, duplicated)
+    ]
+    assert values[0] == pytest.approx(0, abs=0.03)
+    assert values[1] == pytest.approx(-0.5 * np.log(1 - 0.8**2), abs=0.05)
+
+
+def test_total_correlation_of_a_minibatch_estimates_that_of_the_data():
+    """Batches of 200 of 1,000 duplicated latents, averaged over batches."""
+    rng, n = np.random.default_rng(17), 1000
+    mean = np.repeat(np.sqrt(0.8) * rng.normal(size=(n, 1)), 2, axis=1)
+    z, log_var = mean + np.sqrt(0.2) * rng.normal(size=(n, 2)), np.full((n, 2), np.log(0.2))
+    whole = float(np.mean(total_correlation(z, mean, log_var, n)))
+    batches = [
+        float(np.mean(total_correlation(z[i : i + 200], mean[i : i + 200], log_var[i : i + 200], n)))
+        for i in range(0, n, 200)
+    ]
+    assert np.mean(batches) == pytest.approx(whole, abs=0.05)
+
+
+def test_total_correlation_wants_matrices_of_one_shape():
+    with pytest.raises((AssertionError, TypeError), match="batch latents"):
+        total_correlation(np.zeros((4, 3)), np.zeros((4, 3)), np.zeros((4, 2)), 10)
+    with pytest.raises(AssertionError, match="shape"):
+        losses.total_correlation.__wrapped__(np.zeros((4, 3)), np.zeros((4, 3)), np.zeros((4, 2)), 10)
+
+
+# All of them
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_finite_in_value_and_gradient_for_extreme_arguments(dtype):
+    component_kl = jnp.array([[0.0, 1e4, 1e6], [1e24, 1e24, 1e23], [5.0, 5.0, 5.0]], dtype)
+    z = jnp.array([[-100.0, 0.0], [1.0, 255.0], [0.0, 0.0]], dtype)
+    log_var = jnp.array([[-30.0, 20.0], [0.0, -30.0], [20.0, -30.0]], dtype)
+
+    @jax.jit
+    def everything(component_kl, z, log_var):
+        cases = [
+            (exact_selection, component_kl),
+            (lambda k: selection_kl(exact_selection(k)), component_kl),
+            (mixture_kl, component_kl),
+            (lambda k: mixture_log_prob(-k), component_kl),
+            (lambda k: importance_weighted_bound(-k), component_kl),
+            (lambda *a: total_correlation(*a, 1000), z, z[::-1], log_var),
+        ]
+        return [(f(*arguments), gradient(f, *arguments)) for f, *arguments in cases]
+
+    for leaf in jax.tree.leaves(everything(component_kl, z, log_var)):
+        assert leaf.dtype == dtype
+        assert np.isfinite(np.asarray(leaf, np.float64)).all()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        exact_selection,
+        mixture_kl,
+        mixture_log_prob,
+        importance_weighted_bound,
+        lambda a: selection_kl(exact_selection(a)),
+        lambda a: total_correlation(a, a[::-1], -a, 50),
+    ],
+)
+def test_gradients_match_finite_differences(x64, function):
+    arguments = (np.random.default_rng(18).normal(size=(4, 3)),)
+    check_grads(jax.jit(function), arguments, order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_dtypes_are_preserved(x64, dtype):
+    def everything(a):
+        wide = np.ones((4, 3))
+        bounds = [exact_selection, selection_kl, mixture_kl, mixture_log_prob, importance_weighted_bound]
+        return [f(a) for f in bounds] + [elbo(a, wide), total_correlation(a, wide, wide, 9)]
+
+    results = jax.eval_shape(everything, jnp.ones((4, 3), dtype))
+    assert [result.dtype.name for result in results] == [dtype] * 7
+
+
+class TestVariants(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_same_values_under_vmap_with_and_without_jit(self):
+        def everything(a):
+            functions = [
+                losses.exact_selection,
+                losses.selection_kl,
+                losses.mixture_kl,
+                losses.mixture_log_prob,
+            ]
+            pooled = losses.importance_weighted_bound(a), losses.total_correlation(a, a[::-1], -a, 9)
+            return [f(a) for f in functions], pooled, losses.elbo(a, 2 * a)
+
+        a = np.random.default_rng(19).normal(size=(2, 4, 3))
+        one = jax.jit(everything)
+        expected = jax.tree.map(lambda *leaves: np.stack(leaves), *[one(row) for row in a])
+        together = self.variant(jax.vmap(everything))(a)
+        chex.assert_trees_all_close(together, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_divergence_of_a_code_is_that_of_its_only_component():
+    q, p = random_spike_slab(20, (3, 4)), random_spike_slab(21, (1, 4))
+    expected = np.sum(spike_slab_kl(q, p), axis=-1)
+    np.testing.assert_allclose(mixture_kl(spike_slab_kl_matrix(q, p)), expected, rtol=1e-5)

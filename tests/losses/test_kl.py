@@ -1,0 +1,459 @@
+"""Divergences against Monte Carlo, enumeration of gate patterns, quadrature, NumPyro and SciPy."""
+
+import itertools
+
+import chex
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+import scipy.integrate
+import scipy.special
+from absl.testing import parameterized
+from jax.test_util import check_grads
+
+from vsc_jax import losses
+from vsc_jax.spike_slab import SpikeSlab, log_prob, sample
+
+# Compiled as a whole, which is several times faster than compiling every operation.
+gaussian_kl = jax.jit(losses.gaussian_kl)
+bernoulli_kl = jax.jit(losses.bernoulli_kl)
+spike_slab_kl = jax.jit(losses.spike_slab_kl)
+spike_slab_kl_matrix = jax.jit(losses.spike_slab_kl_matrix)
+sparsity_kl = jax.jit(losses.sparsity_kl, static_argnums=2)
+
+LOGITS = (-1e4, -20.0, -1e-3, 0.0, 3.0, 100.0, 1e4)
+LOG_VARS = (-30.0, -3.0, 0.0, 20.0)
+MEANS = (-100.0, 0.0, 1.0)
+
+
+def random_spike_slab(seed, shape):
+    rng = np.random.default_rng(seed)
+    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
+    return SpikeSlab(*fields)
+
+
+def extremes(dtype):
+    columns = zip(*itertools.product(MEANS, LOG_VARS, LOGITS), strict=True)
+    return SpikeSlab(*(np.asarray(column, jnp.dtype(dtype)) for column in columns))
+
+
+def all_pairs(q, p):
+    """Both distributions on a grid ``[rows of q, rows of p, latents]``."""
+    rows, columns = q.mean.shape[0], p.mean.shape[0]
+    q = jax.tree.map(lambda a: jnp.repeat(a[:, None], columns, axis=1), q)
+    return q, jax.tree.map(lambda a: jnp.repeat(a[None], rows, axis=0), p)
+
+
+@jax.jit
+def sum_of_pairs(q, p):
+    """What the matrix must equal, by the elementwise divergence."""
+    return jnp.sum(spike_slab_kl(*all_pairs(q, p)), axis=-1)
+
+
+def gradients(f, *args):
+    def total(*args):
+        return jnp.sum(f(*args).astype(jnp.float32))
+
+    return jax.jit(jax.grad(total, argnums=tuple(range(len(args)))))(*args)
+
+
+def assert_finite_in_value_and_gradient(f, *args):
+    for leaf in jax.tree.leaves(jax.jit(lambda *args: (f(*args), gradients(f, *args)))(*args)):
+        assert np.isfinite(np.asarray(leaf, np.float64)).all()
+
+
+def gaussian_kl_by_hand(q_mean, q_var, p_mean, p_var):
+    return 0.5 * (np.log(p_var / q_var) + (q_var + (q_mean - p_mean) ** 2) / p_var - 1)
+
+
+# Gaussian
+
+
+def test_gaussian_hand_values():
+    assert float(gaussian_kl(1.0, 0.0, 0.0, 0.0)) == pytest.approx(0.5)
+    assert float(gaussian_kl(0.0, 1.0, 0.0, 0.0)) == pytest.approx(0.5 * (np.e - 2))
+    assert float(gaussian_kl(0.0, 0.0, 2.0, np.log(4.0))) == pytest.approx(np.log(2) + 5 / 8 - 0.5)
+
+
+def test_gaussian_matches_numpyro(x64):
+    q_mean, q_log_var, p_mean, p_log_var = np.random.default_rng(0).normal(size=(4, 50))
+    normals = dist.Normal(q_mean, np.exp(q_log_var / 2)), dist.Normal(p_mean, np.exp(p_log_var / 2))
+    expected = dist.kl_divergence(*normals)
+    np.testing.assert_allclose(gaussian_kl(q_mean, q_log_var, p_mean, p_log_var), expected, rtol=1e-10)
+
+
+def test_gaussian_is_accurate_for_nearly_equal_variances():
+    """The textbook form loses all digits here: the divergence is the square of the difference / 4."""
+    assert float(gaussian_kl(0.0, 1e-3, 0.0, 0.0)) == pytest.approx(2.5e-7, rel=0.05)
+
+
+# Bernoulli
+
+
+def test_bernoulli_hand_values():
+    assert float(bernoulli_kl(0.0, np.log(3.0))) == pytest.approx(0.5 * np.log(2 / 3) + 0.5 * np.log(2))
+
+
+def test_bernoulli_matches_scipy(x64):
+    q, p = np.random.default_rng(1).normal(0, 3, size=(2, 100))
+    expected = scipy.special.rel_entr(scipy.special.expit(q), scipy.special.expit(p))
+    expected += scipy.special.rel_entr(scipy.special.expit(-q), scipy.special.expit(-p))
+    np.testing.assert_allclose(bernoulli_kl(q, p), expected, rtol=1e-9, atol=1e-14)
+
+
+def test_bernoulli_does_not_care_which_outcome_is_called_on():
+    q, p = np.random.default_rng(2).normal(0, 3, size=(2, 100))
+    np.testing.assert_allclose(bernoulli_kl(q, p), bernoulli_kl(-q, -p), rtol=1e-5, atol=1e-7)
+
+
+def test_bernoulli_hand_values_where_a_sigmoid_rounds_to_zero_or_one():
+    q, p = np.array([1e4, -1e4, 1e4, 1e4, 0.0]), np.array([-1e4, 1e4, 1e4, 9e3, 1e4])
+    np.testing.assert_allclose(bernoulli_kl(q, p), [1e4, 1e4, 0, 0, 5e3 - np.log(2)], rtol=1e-6)
+
+
+def test_bernoulli_is_accurate_for_rare_gates():
+    """Between two gates almost never on, about p - q + q log(q / p): computed in float64."""
+    gamma, gamma_p = np.exp(-16.0), np.exp(-15.0)
+    expected = gamma_p - gamma + gamma * np.log(gamma / gamma_p)
+    assert float(bernoulli_kl(-16.0, -15.0)) == pytest.approx(expected, rel=1e-3)
+
+
+# Spike and slab
+
+
+def test_spike_slab_hand_value():
+    q = SpikeSlab(np.array([1.0]), np.array([0.0]), np.array([0.0]))
+    p = SpikeSlab(np.array([0.0]), np.array([0.0]), np.array([np.log(3.0)]))
+    expected = 0.5 * 0.5 + 0.5 * np.log(2 / 3) + 0.5 * np.log(2)
+    assert float(spike_slab_kl(q, p)[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_spike_slab_matches_the_paper_written_through_gamma(x64):
+    """Eq. 6 as printed, which is safe for moderate gates in float64."""
+    q, p = random_spike_slab(3, (7, 5)), random_spike_slab(4, (7, 5))
+    gamma, gamma_p = scipy.special.expit(q.gate_logit), scipy.special.expit(p.gate_logit)
+    var, var_p = np.exp(q.log_var), np.exp(p.log_var)
+    expected = gamma * gaussian_kl_by_hand(q.mean, var, p.mean, var_p)
+    expected += (1 - gamma) * np.log((1 - gamma) / (1 - gamma_p)) + gamma * np.log(gamma / gamma_p)
+    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("latents", [1, 4, 6])
+def test_spike_slab_matches_the_enumeration_of_all_gate_patterns(x64, latents):
+    """KL of the code = E over patterns of log-odds of the pattern plus KL of the slabs that are on."""
+    q, p = random_spike_slab(5, (latents,)), random_spike_slab(6, (latents,))
+    gamma, gamma_p = scipy.special.expit(q.gate_logit), scipy.special.expit(p.gate_logit)
+    slabs = gaussian_kl_by_hand(q.mean, np.exp(q.log_var), p.mean, np.exp(p.log_var))
+    total = mass = 0.0
+    for pattern in itertools.product([False, True], repeat=latents):
+        on = np.array(pattern)
+        probability = np.prod(np.where(on, gamma, 1 - gamma))
+        probability_p = np.prod(np.where(on, gamma_p, 1 - gamma_p))
+        total += probability * (np.log(probability / probability_p) + slabs[on].sum())
+        mass += probability
+    assert mass == pytest.approx(1)
+    assert float(spike_slab_kl(q, p).sum()) == pytest.approx(total, rel=1e-10)
+
+
+def test_spike_slab_matches_quadrature(x64):
+    q, p = random_spike_slab(7, (5,)), random_spike_slab(8, (5,))
+    grid = np.linspace(-15, 15, 60_000)  # an even number of points: none of them is the spike
+    log_q, log_p = (np.asarray(log_prob(r, grid[:, None])) for r in (q, p))
+    slab = scipy.integrate.trapezoid(np.exp(log_q) * (log_q - log_p), grid, axis=0)
+    spike_q, spike_p = (np.asarray(log_prob(r, 0.0)) for r in (q, p))
+    expected = slab + np.exp(spike_q) * (spike_q - spike_p)
+    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-8)
+
+
+def test_spike_slab_matches_monte_carlo_in_value_and_gradient():
+    """Value E_q[log q - log p]; gradients by the score: E_q[(log q - log p) d log q], -E_q[d log p]."""
+    n = 200_000
+    q, p = random_spike_slab(9, (4,)), random_spike_slab(10, (4,))
+    z = jax.jit(lambda q, key: sample(q, key, sample_shape=(n,)))(q, jax.random.key(11))
+
+    @jax.jit
+    def terms(q, p, z):
+        wide_q, wide_p = (jax.tree.map(lambda a: jnp.broadcast_to(a, z.shape), r) for r in (q, p))
+        log_ratio = log_prob(q, z) - log_prob(p, z)
+        score_q = jax.grad(lambda r: log_prob(r, z).sum())(wide_q)
+        score_p = jax.grad(lambda r: log_prob(r, z).sum())(wide_p)
+        centred = log_ratio - log_ratio.mean(axis=0, keepdims=True)
+        by_q = jax.tree.map(lambda score: centred * score, score_q)
+        return log_ratio, (by_q, jax.tree.map(lambda score: -score, score_p))
+
+    value, by_fields = terms(q, p, z)
+    expected = jax.jit(lambda q, p: (spike_slab_kl(q, p), gradients(spike_slab_kl, q, p)))(q, p)
+    for drawn, exact in zip(jax.tree.leaves((value, by_fields)), jax.tree.leaves(expected), strict=True):
+        drawn, exact = np.asarray(drawn, np.float64), np.asarray(exact, np.float64)
+        error = drawn.std(axis=0) / np.sqrt(n)
+        assert np.all(error < 0.03)
+        assert np.all(np.abs(drawn.mean(axis=0) - exact) < 4.5 * error)
+
+
+@pytest.mark.parametrize("logit", [30.0, 1e4])
+def test_open_gates_give_the_gaussian_divergence(logit):
+    q, p = (
+        r._replace(gate_logit=np.full(5, logit))
+        for r in (random_spike_slab(12, (5,)), random_spike_slab(13, (5,)))
+    )
+    expected = gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
+    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("logit", [-30.0, -1e4])
+def test_closed_gates_cost_nothing_for_their_slabs(logit):
+    """What remains is -log(1 - gamma_p)."""
+    q = SpikeSlab(np.full(3, 50.0), np.full(3, -20.0), np.full(3, logit))
+    p = SpikeSlab(np.zeros(3), np.zeros(3), np.array([-2.0, 0.0, 4.0]))
+    np.testing.assert_allclose(spike_slab_kl(q, p), np.log1p(np.exp([-2.0, 0.0, 4.0])), rtol=1e-6)
+
+
+def test_equal_arguments_give_zero_and_a_stationary_point():
+    q = extremes(jnp.float32)
+    np.testing.assert_array_equal(spike_slab_kl(q, q), np.zeros(q.mean.shape))
+    q = random_spike_slab(14, (50,))
+    for by_field in jax.tree.leaves(gradients(spike_slab_kl, q, q)):
+        np.testing.assert_allclose(by_field, np.zeros(50), atol=1e-6)
+
+
+def fields(low, high):
+    numbers = st.floats(low, high, allow_subnormal=False)
+    return st.lists(numbers, min_size=8, max_size=8)
+
+
+@hypothesis.given(
+    q=st.tuples(fields(-100, 100), fields(-30, 20), fields(-1e4, 1e4)),
+    p=st.tuples(fields(-100, 100), fields(-30, 20), fields(-1e4, 1e4)),
+)
+@hypothesis.settings(max_examples=150)
+def test_spike_slab_is_never_negative(q, p):
+    with jax.enable_x64(True):
+        values = jax.jit(spike_slab_kl)(SpikeSlab(*map(np.array, q)), SpikeSlab(*map(np.array, p)))
+    assert np.all(np.asarray(values) >= -1e-9)
+
+
+def test_spike_slab_is_never_negative_close_to_equality():
+    """In float32, where rounding could push a divergence below zero."""
+    q = random_spike_slab(15, (10_000,))
+    p = jax.tree.map(lambda a: a + 1e-3 * np.sin(100 * a), q)
+    values = np.asarray(spike_slab_kl(q, p))
+    assert values.min() > -5e-7
+    assert values.max() < 1e-4
+
+
+def test_spike_slab_broadcasts_one_prior_over_a_batch():
+    q, p = random_spike_slab(16, (6, 4)), random_spike_slab(17, (1, 4))
+    rows = np.concatenate([spike_slab_kl(jax.tree.map(lambda a, i=i: a[i : i + 1], q), p) for i in range(6)])
+    np.testing.assert_allclose(spike_slab_kl(q, p), rows, rtol=1e-6)
+
+
+def test_numpy_fields_are_accepted():
+    q = SpikeSlab(np.ones((2, 3)), np.zeros((2, 3)), np.full((2, 3), 50.0))
+    p = SpikeSlab(np.zeros((2, 3)), np.zeros((2, 3)), np.full((2, 3), 50.0))
+    np.testing.assert_allclose(spike_slab_kl(q, p), np.full((2, 3), 0.5), rtol=1e-6)
+    np.testing.assert_allclose(spike_slab_kl_matrix(q, p), np.full((2, 2), 1.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("function", [spike_slab_kl, spike_slab_kl_matrix])
+def test_fields_of_different_shapes_are_an_error(function):
+    good, bad = (
+        random_spike_slab(18, (2, 3)),
+        SpikeSlab(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 1))),
+    )
+    for arguments in ((good, bad), (bad, good)):
+        with pytest.raises(AssertionError, match="shape"):
+            function(*arguments)
+
+
+# All pairs
+
+
+def test_matrix_is_the_sum_over_latents_in_value_and_gradient(x64):
+    q, p = random_spike_slab(19, (5, 4)), random_spike_slab(20, (3, 4))
+    weights = np.random.default_rng(21).normal(size=(5, 3))
+
+    @jax.jit
+    def both(q, p):
+        of_pairs, of_matrix = (
+            jax.value_and_grad(lambda q, p, f=f: jnp.sum(weights * f(q, p)), argnums=(0, 1))(q, p)
+            for f in (sum_of_pairs, spike_slab_kl_matrix)
+        )
+        return (of_pairs, sum_of_pairs(q, p)), (of_matrix, spike_slab_kl_matrix(q, p))
+
+    expected, result = both(q, p)
+    assert result[1].shape == (5, 3)
+    chex.assert_trees_all_close(result, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_matrix_in_float32_rounds_as_its_docstring_says():
+    """Slabs a tenth as wide as their means are spread, 60 latents: about 1e-3 nats."""
+    rng = np.random.default_rng(22)
+    means = rng.normal(0, 3, (50, 60))
+    p = SpikeSlab(means, np.full((50, 60), 2 * np.log(0.3)), rng.normal(0, 3, (50, 60)))
+    q = p._replace(mean=means + 0.1)
+    expected = 0.5 * np.sum(scipy.special.expit(p.gate_logit), axis=1) / 9
+    np.testing.assert_allclose(np.diagonal(spike_slab_kl_matrix(q, p)), expected, atol=2e-3)
+
+
+def test_matrix_does_not_depend_on_the_origin():
+    """Slabs far from zero: without centring, float32 would be off by hundreds of nats."""
+    q, p = random_spike_slab(23, (5, 4)), random_spike_slab(24, (3, 4))
+    shifted_q, shifted_p = (r._replace(mean=r.mean + 1000.0) for r in (q, p))
+    near, far = spike_slab_kl_matrix(q, p), spike_slab_kl_matrix(shifted_q, shifted_p)
+    np.testing.assert_allclose(far, near, rtol=2e-3)
+
+
+def test_matrix_is_exact_for_saturated_gates():
+    """Open against open costs nothing and open against closed 1e4, without a rounding error of 1e4."""
+    logits = np.array([[1e4] * 20, [-1e4] * 20])
+    q = SpikeSlab(np.zeros((2, 20)), np.zeros((2, 20)), logits)
+    np.testing.assert_allclose(spike_slab_kl_matrix(q, q), [[0, 2e5], [2e5, 0]], atol=1e-5)
+
+
+def test_matrix_in_bfloat16_is_computed_in_float32():
+    q, p = (
+        SpikeSlab(*(a.astype(jnp.bfloat16) for a in random_spike_slab(seed, (4, 60)))) for seed in (25, 26)
+    )
+    wide = [SpikeSlab(*(a.astype(jnp.float32) for a in r)) for r in (q, p)]
+    result = spike_slab_kl_matrix(q, p)
+    assert result.dtype == jnp.bfloat16
+    np.testing.assert_allclose(np.asarray(result, np.float32), sum_of_pairs(*wide), rtol=2**-8)
+
+
+def test_matrix_wants_matrices_of_equal_width():
+    with pytest.raises(AssertionError, match="rank"):
+        spike_slab_kl_matrix(random_spike_slab(27, (3,)), random_spike_slab(28, (2, 3)))
+    with pytest.raises(AssertionError, match="shape"):
+        spike_slab_kl_matrix(random_spike_slab(27, (2, 4)), random_spike_slab(28, (2, 3)))
+
+
+# Sparsity
+
+
+def test_sparsity_hand_values():
+    mean_gamma = np.array([0.1, 0.5, 0.0, 1.0])
+    expected = 60 * np.array([0, 0.5 * np.log(5) + 0.5 * np.log(5 / 9), -np.log(0.9), -np.log(0.1)])
+    np.testing.assert_allclose(sparsity_kl(mean_gamma, 0.1, 60), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_sparsity_matches_scipy(x64):
+    mean_gamma, alpha = np.random.default_rng(29).uniform(0.01, 0.99, size=(2, 100))
+    expected = scipy.special.rel_entr(mean_gamma, alpha) + scipy.special.rel_entr(1 - mean_gamma, 1 - alpha)
+    np.testing.assert_allclose(sparsity_kl(mean_gamma, alpha, 7), 7 * expected, rtol=1e-9, atol=1e-12)
+
+
+def test_sparsity_gradient_is_the_difference_of_logits(x64):
+    mean_gamma = np.array([0.02, 0.1, 0.5, 0.97])
+    (by_mean_gamma,) = gradients(lambda m: sparsity_kl(m, 0.1, 60), mean_gamma)
+    expected = 60 * (scipy.special.logit(np.asarray(mean_gamma)) - scipy.special.logit(0.1))
+    np.testing.assert_allclose(by_mean_gamma, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_sparsity_is_finite_at_no_gates_and_at_all(dtype):
+    mean_gamma = jnp.array([0.0, 1e-38, 1e-30, 0.5, 0.999, 1.0], dtype)
+    for alpha in (0.01, 0.9):
+        arguments = mean_gamma, np.full(6, alpha, dtype)
+        assert_finite_in_value_and_gradient(lambda m, a: sparsity_kl(m, a, 60), *arguments)
+
+
+def test_sparsity_pulls_back_from_both_ends():
+    (by_mean_gamma,) = gradients(lambda m: sparsity_kl(m, 0.1, 60), np.array([0.0, 1.0]))
+    assert by_mean_gamma[0] < -60
+    assert by_mean_gamma[1] > 60
+
+
+# All of them
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+class TestFiniteInValueAndGradient:
+    def test_gaussian(self, dtype):
+        grid = zip(*itertools.product(MEANS, LOG_VARS, MEANS, LOG_VARS), strict=True)
+        assert_finite_in_value_and_gradient(gaussian_kl, *(jnp.asarray(a, dtype) for a in grid))
+
+    def test_bernoulli(self, dtype):
+        grid = zip(*itertools.product(LOGITS, LOGITS), strict=True)
+        assert_finite_in_value_and_gradient(bernoulli_kl, *(jnp.asarray(a, dtype) for a in grid))
+
+    def test_spike_slab(self, dtype):
+        q = jax.tree.map(lambda a: a[:, None], extremes(dtype))
+        assert_finite_in_value_and_gradient(spike_slab_kl, *all_pairs(q, q))
+
+    def test_matrix(self, dtype):
+        q = jax.tree.map(lambda a: a.reshape(-1, 7), extremes(dtype))
+        assert_finite_in_value_and_gradient(spike_slab_kl_matrix, q, jax.tree.map(lambda a: a[::2], q))
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (gaussian_kl, tuple(np.random.default_rng(30).normal(size=(4, 3)))),
+        (bernoulli_kl, tuple(np.random.default_rng(31).normal(size=(2, 3)))),
+        (
+            spike_slab_kl,
+            tuple(tuple(np.random.default_rng(seed).normal(size=(3, 3, 2))) for seed in (32, 33)),
+        ),
+        (
+            spike_slab_kl_matrix,
+            tuple(tuple(np.random.default_rng(s).normal(size=(3, 3, 2))) for s in (34, 35)),
+        ),
+        (sparsity_kl, (np.array([0.1, 0.4]), 0.2)),
+    ],
+)
+def test_gradients_match_finite_differences(x64, function, arguments):
+    def f(*arguments):
+        arguments = [SpikeSlab(*a) if isinstance(a, tuple) else a for a in arguments]
+        return function(*arguments, *([60] if function is sparsity_kl else []))
+
+    check_grads(jax.jit(f), arguments, order=1, modes=["rev"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_dtypes_are_preserved(x64, dtype):
+    """With 64-bit types enabled, Python numbers and wider NumPy arrays change nothing."""
+    a, wide = jnp.full((2, 3), 0.5, dtype), np.full((2, 3), 0.25)
+
+    def everything(a):
+        q = SpikeSlab(a, a, a)
+        return [
+            losses.gaussian_kl(a, a, a, a),
+            losses.gaussian_kl(a, a, 0, 0.0),
+            losses.gaussian_kl(0.0, 0, a, a),
+            losses.gaussian_kl(a, wide, wide, wide),
+            losses.bernoulli_kl(a, wide),
+            losses.spike_slab_kl(q, q),
+            losses.spike_slab_kl(q, SpikeSlab(wide, wide, wide)),
+            losses.spike_slab_kl_matrix(q, SpikeSlab(wide, wide, wide)),
+            losses.sparsity_kl(a, 0.1, 60),
+            losses.sparsity_kl(a, wide, 60),
+        ]
+
+    results = jax.eval_shape(everything, a)
+    assert [result.dtype.name for result in results] == [dtype] * 10
+
+
+class TestVariants(chex.TestCase):
+    @chex.variants(with_jit=True, without_jit=True)
+    @parameterized.parameters(
+        (lambda q, p: losses.gaussian_kl(q.mean, q.log_var, p.mean, p.log_var),),
+        (lambda q, p: losses.bernoulli_kl(q.gate_logit, p.gate_logit),),
+        (losses.spike_slab_kl,),
+        (lambda q, p: losses.sparsity_kl(q.gamma, 0.1, 60),),
+    )
+    def test_same_values_under_vmap_with_and_without_jit(self, function):
+        q, p = random_spike_slab(36, (4, 3)), random_spike_slab(37, (4, 3))
+        together = self.variant(jax.vmap(function))(q, p)
+        np.testing.assert_allclose(together, jax.jit(function)(q, p), rtol=1e-5, atol=1e-6)
+
+    @chex.variants(with_jit=True, without_jit=True)
+    def test_matrix_under_vmap_with_and_without_jit(self):
+        q, p = random_spike_slab(38, (2, 4, 3)), random_spike_slab(39, (2, 5, 3))
+        together = self.variant(jax.vmap(losses.spike_slab_kl_matrix))(q, p)
+        for i in range(2):
+            one = spike_slab_kl_matrix(*(jax.tree.map(lambda a, i=i: a[i], r) for r in (q, p)))
+            np.testing.assert_allclose(together[i], one, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,78 @@
+"""Convolutions as patches: the same function, and the same gradient, as those of ``lax``."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from vsc_jax.modules.convolution import Downsample, Upsample, downsample, upsample
+
+SIZES = [(28, 28), (32, 32), (5, 7), (6, 9), (1, 1)]
+
+
+def normal(seed, shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+@pytest.mark.parametrize("function", [downsample, upsample])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [(1, 16), (3, 2)])
+def test_patches_equal_lax_in_value_and_gradient(function, size, channels):
+    x, kernel = normal(0, (2, *size, channels[0])), normal(1, (3, 3, *channels))
+    lax, lax_pull = jax.vjp(lambda x, kernel: function(x, kernel, "lax"), x, kernel)
+    patches, patches_pull = jax.vjp(lambda x, kernel: function(x, kernel, "patches"), x, kernel)
+    cotangent = normal(2, lax.shape)
+    for ours, theirs in zip(
+        (patches, *patches_pull(cotangent)), (lax, *lax_pull(cotangent)), strict=True
+    ):
+        assert ours.shape == theirs.shape
+        scale = float(jnp.max(jnp.abs(theirs)))
+        np.testing.assert_allclose(ours / scale, theirs / scale, rtol=0, atol=1e-5)
+
+
+def test_downsample_halves_and_rounds_up():
+    for height, width in SIZES:
+        shape = downsample(jnp.zeros((2, height, width, 3)), jnp.zeros((3, 3, 3, 4))).shape
+        assert shape == (2, -(-height // 2), -(-width // 2), 4)
+
+
+def test_downsample_of_a_known_image():
+    # Output pixel i sees the inputs 2 i - 1, 2 i, 2 i + 1, and zeros outside.
+    x = jnp.arange(1.0, 6.0).reshape(1, 1, 5, 1)
+    kernel = jnp.zeros((3, 3, 1, 1)).at[1, :, 0, 0].set(jnp.array([100.0, 10.0, 1.0]))
+    assert downsample(x, kernel).ravel().tolist() == [12.0, 234.0, 450.0]
+
+
+@pytest.mark.parametrize("method", ["patches", "lax"])
+@pytest.mark.parametrize("size", [(28, 28), (4, 6)])
+def test_upsample_is_the_transpose_of_downsample(method, size):
+    large, kernel = normal(0, (2, *size, 3)), normal(1, (3, 3, 3, 5))
+    small = normal(2, (2, size[0] // 2, size[1] // 2, 5))
+    there = jnp.vdot(downsample(large, kernel, method), small)
+    back = jnp.vdot(large, upsample(small, kernel.transpose(0, 1, 3, 2), method))
+    np.testing.assert_allclose(there, back, rtol=1e-4)
+
+
+@pytest.mark.parametrize("function", [downsample, upsample])
+@pytest.mark.parametrize(("backend", "convolves"), [("cpu", False), ("gpu", True), ("tpu", True)])
+def test_patches_are_used_on_cpu_alone(function, backend, convolves, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    program = jax.make_jaxpr(function)(jnp.zeros((1, 4, 4, 1)), jnp.zeros((3, 3, 1, 2)))
+    assert ("conv_general_dilated" in str(program)) is convolves
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(Downsample, (2, 4, 3, 8)), (Upsample, (2, 16, 12, 8))])
+def test_layers_add_one_bias_a_channel(layer, shape):
+    module = layer(3, 8, rngs=nnx.Rngs(0))
+    module.bias[...] = jnp.arange(8.0)
+    out = module(jnp.zeros((2, 8, 6, 3)))
+    assert out.shape == shape
+    np.testing.assert_array_equal(out, jnp.broadcast_to(jnp.arange(8.0), shape))
+
+
+@pytest.mark.parametrize("layer", [Downsample, Upsample])
+def test_layers_double_the_mean_square_for_the_relu_that_follows(layer):
+    module = layer(32, 64, rngs=nnx.Rngs(0))
+    out = module(normal(1, (4, 16, 16, 32)))[:, 1:-1, 1:-1]
+    assert 1.9 < float(jnp.mean(jnp.square(out))) < 2.1

@@ -1,0 +1,39 @@
+"""Variational Sparse Coding in JAX and Flax.
+
+``fit`` trains a model from a configuration, ``load`` gives one back, ``save`` writes one for sharing;
+the loss functions are in :mod:`vsc_jax.losses`, the distribution in :mod:`vsc_jax.spike_slab`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vsc_jax.config import Config, load_preset
+    from vsc_jax.errors import UserError
+    from vsc_jax.run import Run, fit, load, save
+
+# Imported on first use: `python -m vsc_jax.train --help` must not wait for JAX.
+_HOMES = {
+    "Config": "vsc_jax.config",
+    "load_preset": "vsc_jax.config",
+    "UserError": "vsc_jax.errors",
+    "Run": "vsc_jax.run",
+    "fit": "vsc_jax.run",
+    "load": "vsc_jax.run",
+    "save": "vsc_jax.run",
+}
+
+__all__ = ["Config", "Run", "UserError", "fit", "load", "load_preset", "save"]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,140 @@
+"""What all command lines share: options from a dataclass, and one line for every mistake.
+
+A command line is a frozen dataclass of arguments and a ``main``::
+
+    @dataclass(frozen=True)
+    class TrainArguments:
+        settings: Settings
+        config: Preset = "smiley_vsc"
+        workdir: Path | None = None
+        \"\"\"Run folder.\"\"\"
+
+    def main(argv: Sequence[str] | None = None) -> None:
+        arguments = parse(TrainArguments, "Train a model.", argv)
+        ...
+
+    if __name__ == "__main__":
+        run_command(main)
+
+Exit codes: 0 done, 1 a mistake found at work (:class:`UserError`: a file, the data, the run folder),
+2 a mistake on the command line or in a configuration (:class:`UsageError`), 130 interrupted. Heavy
+imports such as JAX belong into ``main``, after :func:`parse`, so that ``--help`` is quick.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import tyro
+
+from vsc_jax.config import Config, load_preset, preset_names, validate
+from vsc_jax.errors import UserError
+from vsc_jax.option_errors import explain, values_given
+
+T = TypeVar("T")
+
+Settings = Annotated[Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
+"""Every field of the configuration as ``--section.field VALUE``, True or False for a switch."""
+
+Preset = Annotated[
+    str,
+    tyro.conf.arg(
+        metavar="NAME|PATH",
+        help="Preset that the other options change, or the path of a .py file that defines `config`, or "
+        f"of a run's config.json. Presets: {', '.join(preset_names())}.",
+    ),
+]
+"""The option ``--config``, which is read before all others."""
+
+
+class UsageError(UserError):
+    """A mistake on the command line itself, or in the configuration that it names."""
+
+
+def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None = None) -> T:
+    """The arguments as a value of ``arguments_type``.
+
+    Where the type has the fields ``config: Preset`` and ``settings: Settings``, the preset is loaded
+    first, gives the defaults of all settings, and the resulting configuration is validated.
+
+    Args:
+      arguments_type: frozen dataclass; the docstrings of its fields are the help.
+      description: what the command does, shown by ``--help``.
+      argv: arguments without the program's name; those of the process if not given.
+
+    Raises:
+      UsageError: one line that names the option and the value, and what was expected.
+      SystemExit: with code 0 after ``--help``.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    messages = io.StringIO()
+    try:
+        defaults = _defaults(arguments_type, argv)
+        with contextlib.redirect_stderr(messages):
+            arguments = tyro.cli(
+                arguments_type,
+                prog=_program(),
+                description=description,
+                args=argv,
+                default=defaults,
+                use_underscores=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+        if isinstance(settings := getattr(arguments, "settings", None), Config):
+            validate(settings)
+    except UserError as error:
+        raise UsageError(str(error)) from None
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UsageError(explain(messages.getvalue(), argv, arguments_type)) from None
+    return arguments
+
+
+def run_command(main: Callable[[], object]) -> NoReturn:
+    """Run a command line's ``main`` and leave the process: mistakes as one line on stderr."""
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except UserError as error:
+        message = " ".join(str(error).split())
+        sys.exit(_report(f"error: {message}", 2 if isinstance(error, UsageError) else 1))
+    except KeyboardInterrupt:
+        sys.exit(_report("interrupted", 130))
+    except BrokenPipeError:  # The reader of our output left, as in `--help | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _report(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+def _program() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
+
+
+def _defaults(arguments_type: type[T], argv: Sequence[str]) -> Any:
+    """The arguments to start from, with the chosen preset as settings; tyro's marker without a preset."""
+    fields: dict[str, Any] = {
+        field.name: field for field in dataclasses.fields(typing.cast(Any, arguments_type))
+    }
+    if not {"config", "settings"} <= fields.keys():
+        return tyro.MISSING_NONPROP
+    chosen = next(iter(values_given("--config", argv)), fields["config"].default)
+    required = {
+        name: tyro.MISSING
+        for name, field in fields.items()
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
+    return arguments_type(**{**required, "settings": load_preset(chosen)})

@@ -1,0 +1,91 @@
+"""Decoded arrays kept on disk between starts: memory-mapped, checked and never half written."""
+
+import json
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+_MANIFEST = "manifest.json"
+
+logger = logging.getLogger(__name__)
+
+
+def folder() -> Path:
+    """Where the cache lies: VSC_JAX_CACHE, else XDG_CACHE_HOME/vsc_jax, else ~/.cache/vsc_jax."""
+    if own := os.environ.get("VSC_JAX_CACHE"):
+        return Path(own).expanduser()
+    if user := os.environ.get("XDG_CACHE_HOME"):
+        return Path(user).expanduser() / "vsc_jax"
+    return Path.home() / ".cache" / "vsc_jax"
+
+
+def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays stored under ``key``, read-only and memory-mapped; built and stored if they are not there.
+
+    A damaged entry is built again. A folder that cannot be written only means that nothing is stored.
+
+    Args:
+      key: a file name that changes whenever what ``build`` returns changes.
+      build: makes the named arrays (no Python objects in them).
+    """
+    try:
+        entry = folder() / key
+    except RuntimeError as error:  # a user without a home folder
+        logger.warning("no cache: %s", error)
+        return build()
+    try:
+        return _open(entry)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logger.warning("%s: damaged cache, decoding again (%s)", entry, error)
+    arrays = build()
+    try:
+        _write(entry, arrays)
+        return _open(entry)
+    except (OSError, ValueError) as error:
+        logger.warning("%s: no cache, the next start decodes again (%s)", entry, error)
+        return arrays
+
+
+def _open(entry: Path) -> dict[str, np.ndarray]:
+    checksums = json.loads((entry / _MANIFEST).read_text())
+    if not isinstance(checksums, dict):
+        raise ValueError(f"{_MANIFEST} is no JSON object")
+    arrays = {}
+    for name, checksum in checksums.items():
+        path = entry / f"{name}.npy"
+        if _checksum(path) != checksum:
+            raise ValueError(f"{path.name} has a wrong checksum")
+        arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return arrays
+
+
+def _write(entry: Path, arrays: dict[str, np.ndarray]) -> None:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    # Written aside and renamed when complete; what the new entry replaces is removed with the rest.
+    with tempfile.TemporaryDirectory(
+        prefix=f".{entry.name}-", dir=entry.parent, ignore_cleanup_errors=True
+    ) as aside:
+        new = Path(aside) / "new"
+        new.mkdir()
+        for name, array in arrays.items():
+            np.save(new / f"{name}.npy", array, allow_pickle=False)
+        checksums = {name: _checksum(new / f"{name}.npy") for name in arrays}
+        (new / _MANIFEST).write_text(json.dumps(checksums))
+        if entry.exists():
+            entry.rename(Path(aside) / "old")
+        new.rename(entry)
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum

@@ -1,0 +1,110 @@
+"""The one type of data set that the rest of the library sees."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vsc_jax.errors import UserError
+
+_CHUNK_BYTES = 2**24  # how much of an array is looked at together, so that checks need little memory
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples of one split, in a fixed order.
+
+    Attributes:
+      x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]`` or vectors ``[n, d]``, which
+        stand for x / 255, or float32 arrays (images in [0, 1], vectors of any finite values); possibly
+        memory-mapped.
+      labels: int32 class labels ``[n]``, or None.
+      factors: float32 true generative factors ``[n, k]``, or None (Smiley: S * V).
+      presence: uint8 presence of every factor ``[n, k]``, or None.
+    """
+
+    x: np.ndarray
+    labels: np.ndarray | None = None
+    factors: np.ndarray | None = None
+    presence: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def first(self, n: int) -> "Split":
+        """The first n examples."""
+        labels, factors, presence = (
+            None if rows is None else rows[:n] for rows in (self.labels, self.factors, self.presence)
+        )
+        return Split(self.x[:n], labels, factors, presence)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set with a training and a test split.
+
+    Attributes:
+      name: what it is called.
+      train: training examples.
+      test: test examples.
+      label_names: names of the classes, empty without labels.
+      factor_names: names of the true factors, empty where none are known.
+      description: one sentence that says what the numbers are (source, grey or binarised, split).
+    """
+
+    name: str
+    train: Split
+    test: Split
+    label_names: tuple[str, ...] = ()
+    factor_names: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.train.x.shape[1:]
+
+
+def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) -> None:
+    """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1].
+
+    Raises:
+      UserError: naming the data set, the split, the row and the value.
+    """
+    if likelihood == "bernoulli":
+        check_unit_range(dataset, "the bernoulli likelihood (model.likelihood gaussian takes any value)")
+
+
+def check_unit_range(dataset: Dataset, purpose: str) -> None:
+    """Refuse values outside [0, 1], which ``purpose`` needs.
+
+    Raises:
+      UserError: naming the data set, the split, the row and the value.
+    """
+    for part, split in (("training", dataset.train), ("test", dataset.test)):
+        index = first_outside(split.x, 0.0, 1.0) if split.x.dtype.kind == "f" else None
+        if index is not None:
+            raise UserError(
+                f"{dataset.name}: expected values in [0, 1] for {purpose}, "
+                f"got {split.x[index]} in {place(index)} of the {part} split"
+            )
+
+
+def first_outside(x: np.ndarray, low: float, high: float) -> tuple[int, ...] | None:
+    """Index of the first value of ``x`` that is not in [low, high] (NaN is not), or None."""
+    rows = max(1, _CHUNK_BYTES // max(1, x[:1].nbytes))
+    for start in range(0, len(x), rows):
+        chunk = x[start : start + rows]
+        wrong = ~((chunk >= low) & (chunk <= high))
+        if wrong.any():
+            row, *rest = np.unravel_index(np.argmax(wrong), wrong.shape)
+            return (start + int(row), *(int(i) for i in rest))
+    return None
+
+
+def place(index: tuple[int, ...]) -> str:
+    """An index in words: the row, and the column of a vector or the pixel of an image."""
+    row, *rest = index
+    if not rest:
+        return f"row {row}"
+    return f"row {row}, column {rest[0]}" if len(rest) == 1 else f"row {row}, pixel {tuple(rest)}"

@@ -1,0 +1,105 @@
+"""From the data section of the configuration to a data set."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+
+import numpy as np
+
+from vsc_jax.config import DataConfig
+from vsc_jax.data import arrays, smiley, tfds
+from vsc_jax.data.binarize import bernoulli_draw
+from vsc_jax.data.dataset import Dataset, Split, check_unit_range
+from vsc_jax.errors import UserError
+
+_SMILEY_EXAMPLES = {"train": 20_000, "test": 5_000}
+
+
+def load(config: DataConfig) -> Dataset:
+    """The data set that the configuration names, cut to size and binarised as it says.
+
+    Args:
+      config: the data section; ``path`` goes before ``name``.
+
+    Raises:
+      UserError: naming the file, field or value that cannot be used.
+    """
+    dataset = _source(config)
+    dataset = dataclasses.replace(
+        dataset,
+        train=_cut(dataset.train, config.train_examples, "data.train_examples"),
+        test=_cut(dataset.test, config.test_examples, "data.test_examples"),
+    )
+    if config.binarize != "none":
+        check_unit_range(dataset, f"data.binarize {config.binarize}")
+    dataset = dataclasses.replace(dataset, description=_describe(dataset, config))
+    if config.binarize == "static":
+        train_stream, test_stream = np.random.default_rng(config.seed).spawn(2)
+        dataset = dataclasses.replace(
+            dataset,
+            train=dataclasses.replace(dataset.train, x=bernoulli_draw(dataset.train.x, train_stream)),
+            test=dataclasses.replace(dataset.test, x=bernoulli_draw(dataset.test.x, test_stream)),
+        )
+    return dataset
+
+
+def _source(config: DataConfig) -> Dataset:
+    if config.path is not None:
+        return arrays.load_file(config.path, test_fraction=config.test_fraction, seed=config.seed)
+    if config.name not in SOURCES:
+        near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"data.name: expected {', '.join(SOURCES)}, got {config.name!r}{hint}")
+    return SOURCES[config.name](config)
+
+
+def _smiley(config: DataConfig) -> Dataset:
+    def split(stream: int, n: int) -> Split:
+        faces = smiley.generate((config.seed, stream), n, config.presence)
+        images = faces.images if config.image_size == smiley.SIDE else smiley.crop(faces.images)
+        return Split(images * np.uint8(255), factors=faces.factors, presence=faces.presence)
+
+    return Dataset(
+        name="smiley",
+        train=split(0, config.train_examples or _SMILEY_EXAMPLES["train"]),
+        test=split(1, config.test_examples or _SMILEY_EXAMPLES["test"]),
+        factor_names=smiley.FACTORS,
+        description=f"Smiley drawn from seed {config.seed} with attribute presence {config.presence:g}",
+    )
+
+
+def _tfds(config: DataConfig) -> Dataset:
+    return tfds.load_tfds(config.name, config.directory)
+
+
+SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
+    "smiley": _smiley,
+    **dict.fromkeys(tfds.TITLES, _tfds),
+}
+"""What ``data.name`` may be, and who loads it."""
+
+
+def _cut(split: Split, n: int | None, field: str) -> Split:
+    if n is None:
+        return split
+    if not 1 <= n <= len(split):
+        raise UserError(f"{field}: expected 1 to {len(split)}, as many as there are, got {n}")
+    return split.first(n)
+
+
+def _describe(dataset: Dataset, config: DataConfig) -> str:
+    """The data set's origin, then sizes and what the values are."""
+    shape = dataset.example_shape
+    what = f"vectors of {shape[0]} values" if len(shape) == 1 else f"images of {' x '.join(map(str, shape))}"
+    if config.binarize == "static":
+        values = f"binarised once (seed {config.seed})"
+    elif config.binarize == "dynamic":
+        values = "binarised anew at every draw"
+    elif dataset.name == "smiley":
+        values = "binary pixels"
+    elif len(shape) == 1:
+        values = "values as given"
+    else:
+        values = "grey pixels, not binarised" if shape[2:] in ((), (1,)) else "colour values, not binarised"
+    sizes = f"{len(dataset.train):,} training and {len(dataset.test):,} test {what}"
+    return f"{dataset.description}: {sizes}, {values}."

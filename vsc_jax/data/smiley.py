@@ -1,0 +1,265 @@
+"""The Smiley data set: faces whose true factors are known, drawn by the published rules.
+
+Source: Tonolini, Jensen, Murray-Smith, *Variational Sparse Coding*, UAI 2019, supplement E. The drawing
+reproduces the images published with the paper pixel for pixel from their published factors. An image has
+four attributes, each present or not, and 18 real factors V in four groups, one an attribute; its source
+vector is S * V, with S the attributes' presence repeated over their groups.
+
+Coordinates below are those of the published rules: 1-based, x to the right, y down, ranges inclusive.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vsc_jax.errors import UserError
+
+ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")
+"""The four attributes, in the order of their factors."""
+
+FACTORS = (
+    *("bow tie x", "bow tie y", "bow tie width", "bow tie height"),
+    *("hat x", "hat y", "brim width", "brim height", "crown width", "crown height"),
+    *("eye distance", "eye y", "eye radius"),
+    *("mouth width", "mouth height", "mouth x", "mouth y", "mouth corners"),
+)
+"""The 18 factors in the published order."""
+
+GROUPS = (slice(0, 4), slice(4, 10), slice(10, 13), slice(13, 18))
+"""Which factors belong to each attribute."""
+
+ATTRIBUTE_OF_FACTOR = np.repeat(np.arange(4), [group.stop - group.start for group in GROUPS])
+"""Index of each factor's attribute, ``[18]``."""
+
+FACTOR_SCALE = 0.5
+"""Standard deviation of every factor."""
+
+SIDE = 32
+"""Side of the published images in pixels."""
+
+LARGEST_VALUE = 20.0
+"""Largest magnitude of a factor that is drawn: 40 standard deviations."""
+
+_PIXELS = np.arange(1, SIDE + 1)
+_CHUNK = 256  # images drawn at a time, so that the intermediate arrays stay in the processor's cache
+
+
+class Smileys(NamedTuple):
+    """Images with what made them.
+
+    Attributes:
+      images: uint8 ``[n, 32, 32]``, 0 or 1.
+      presence: uint8 S ``[n, 18]``, 0 or 1, equal within an attribute's group.
+      values: float32 V ``[n, 18]``.
+    """
+
+    images: np.ndarray
+    presence: np.ndarray
+    values: np.ndarray
+
+    @property
+    def factors(self) -> np.ndarray:
+        """Source vectors S * V, float32 ``[n, 18]``."""
+        return self.presence * self.values
+
+    @property
+    def attributes(self) -> np.ndarray:
+        """Presence of the four attributes, uint8 ``[n, 4]``."""
+        return self.presence[:, [group.start for group in GROUPS]]
+
+
+def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smileys:
+    """Draw n images from the generative process.
+
+    The first images of a longer draw with the same seed and presence are those of a shorter one.
+
+    Args:
+      seed: an integer, at least 0, or several of them.
+      n: number of images, at least 0.
+      presence: probability of each attribute, in [0, 1].
+
+    Raises:
+      UserError: if an argument is outside its range.
+    """
+    if n < 0:
+        raise UserError(f"n: expected a number of images of at least 0, got {n}")
+    if not 0 <= presence <= 1:
+        raise UserError(f"presence: expected a probability from 0 to 1, got {presence}")
+    if np.min(seed) < 0:
+        raise UserError(f"seed: expected an integer of at least 0, got {seed}")
+    attribute_stream, value_stream = np.random.SeedSequence(seed).spawn(2)
+    attributes = np.random.default_rng(attribute_stream).random((n, len(ATTRIBUTES))) < presence
+    normal = np.random.default_rng(value_stream).standard_normal((n, len(FACTORS)))
+    values = (FACTOR_SCALE * normal).astype(np.float32)
+    all_presence = attributes.astype(np.uint8)[:, ATTRIBUTE_OF_FACTOR]
+    return Smileys(render(all_presence, values), all_presence, values)
+
+
+def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
+    """Draw the images of given attributes and factors.
+
+    Args:
+      presence: 0 or 1 for every factor, ``[n, 18]`` (equal within a group), or attribute, ``[n, 4]``.
+      values: factors V ``[n, 18]``; those of absent attributes have no effect.
+
+    Returns:
+      uint8 ``[n, 32, 32]``, 0 or 1, as published.
+
+    Raises:
+      UserError: naming the argument and row, on a wrong shape or on a value that cannot be drawn.
+    """
+    v = _checked_values(np.asarray(values))
+    attributes = _checked_attributes(np.asarray(presence), len(v))
+    pictures = np.empty((len(v), SIDE, SIDE), bool)
+    for start in range(0, len(v), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        pictures[chunk] = _draw(attributes[chunk], v[chunk])
+    return pictures.view(np.uint8)
+
+
+def crop(images: np.ndarray) -> np.ndarray:
+    """The inner 28 x 28 pixels of images ``[n, 32, 32]``; bow ties and hats may lose their edges."""
+    return images[:, 2:-2, 2:-2]
+
+
+def _checked_values(values: np.ndarray) -> np.ndarray:
+    if values.ndim != 2 or values.shape[1] != len(FACTORS) or values.dtype.kind not in "fiu":
+        raise UserError(f"values: expected numbers [n, 18], got {values.dtype} {list(values.shape)}")
+    values = values.astype(np.float64)
+    wrong = ~(np.abs(values) <= LARGEST_VALUE)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise UserError(
+            f"values: expected finite numbers of magnitude at most {LARGEST_VALUE:g}, "
+            f"got {values[row, column]} in row {row}, column {column}"
+        )
+    return values
+
+
+def _checked_attributes(presence: np.ndarray, n: int) -> np.ndarray:
+    if presence.ndim != 2 or presence.shape[1] not in (len(ATTRIBUTES), len(FACTORS)):
+        raise UserError(f"presence: expected shape [n, 4] or [n, 18], got {list(presence.shape)}")
+    if len(presence) != n:
+        raise UserError(f"presence: expected {n} rows, as many as values, got {len(presence)}")
+    if presence.dtype.kind not in "biuf" or not np.isin(presence, (0, 1)).all():
+        raise UserError("presence: expected only 0 and 1")
+    attributes = presence.astype(bool)
+    if presence.shape[1] == len(FACTORS):
+        by_factor, attributes = attributes, attributes[:, [group.start for group in GROUPS]]
+        uneven = (by_factor != attributes[:, ATTRIBUTE_OF_FACTOR]).any(axis=1)
+        if uneven.any():
+            raise UserError(
+                f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
+                "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
+            )
+    return attributes
+
+
+def _draw(attributes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Bool pictures ``[n, 32, 32]``, the parts drawn in the published order."""
+    pictures = np.repeat(_disc(np.full(1, 16.5), np.full(1, 16.5), np.full(1, 10.0)), len(values), axis=0)
+    for part, shape, ink in ((0, _bow_tie, True), (2, _eyes, False), (3, _mouth, False), (1, _hat, True)):
+        rows = np.flatnonzero(attributes[:, part])
+        mask = shape(*values[rows, GROUPS[part]].T)
+        pictures[rows] = pictures[rows] | mask if ink else pictures[rows] & ~mask
+    return pictures
+
+
+def _round(x: np.ndarray) -> np.ndarray:
+    """Nearest integer, halves away from zero."""
+    whole = np.trunc(x)
+    return (whole + np.trunc(2 * (x - whole))).astype(np.int64)
+
+
+def _disc(x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    squared = (_PIXELS - y[:, None])[:, :, None] ** 2 + (_PIXELS - x[:, None])[:, None, :] ** 2
+    return squared <= np.where(radius < 0, -1.0, radius**2)[:, None, None]
+
+
+def _rectangle(x0: np.ndarray, x1: np.ndarray, y0: np.ndarray, y1: np.ndarray) -> np.ndarray:
+    columns = (x0[:, None] <= _PIXELS) & (x1[:, None] >= _PIXELS)
+    rows = (y0[:, None] <= _PIXELS) & (y1[:, None] >= _PIXELS)
+    return rows[:, :, None] & columns[:, None, :]
+
+
+def _eyes(v1: np.ndarray, v2: np.ndarray, v3: np.ndarray) -> np.ndarray:
+    y, radius = 14 + v2, 2 + v3
+    return _disc(16.5 - (4 + v1), y, radius) | _disc(16.5 + (4 + v1), y, radius)
+
+
+def _mouth(v1: np.ndarray, v2: np.ndarray, v3: np.ndarray, v4: np.ndarray, v5: np.ndarray) -> np.ndarray:
+    width, height, x, y = 4 + v1, 2 + v2, 16 + 0.5 * v3, 22 + 0.5 * v4
+    x0, x1 = _round(x - width / 2), _round(x + width / 2)
+    mask = _rectangle(x0, x1, _round(y - height / 2), _round(y + height / 2))
+    near, far = _round(y + v5), _round(y + 1.4 * v5)
+    for column, row in ((x1 + 1, near), (x1 + 2, far), (x0 - 1, near), (x0 - 2, far)):
+        inside = (column >= 1) & (column <= SIDE) & (row >= 1) & (row <= SIDE)
+        mask[np.flatnonzero(inside), row[inside] - 1, column[inside] - 1] = True
+    return mask
+
+
+def _hat(*v: np.ndarray) -> np.ndarray:
+    v1, v2, v3, v4, v5, v6 = v
+    x, y, width, height, crown = 16.5 + v1, 6 + v2, 15 + 3 * v3, 2 + 2 * v4, 10 + 2 * v5
+    # Rows are counted on a canvas with five more rows on top, where rounding has its published sign.
+    top, bottom = _round(y - height / 2) + 5, _round(y + height / 2) + 5
+    crown_top = _round(top - (2 + v6))
+    brim = _rectangle(_round(x - width / 2), _round(x + width / 2), top - 5, bottom - 5)
+    return brim | _rectangle(_round(x - crown / 2), _round(x + crown / 2), crown_top - 5, top - 5)
+
+
+def _bow_tie(v1: np.ndarray, v2: np.ndarray, v3: np.ndarray, v4: np.ndarray) -> np.ndarray:
+    x, y, width, height = 16.5 + 0.5 * v1, 29 + v2, 12 + 3 * v3, 5 + 2 * v4
+    left, top = _round(x - width / 2), _round(y - height / 2)
+    mask = np.zeros((len(x), SIDE, SIDE), bool)
+    sizes, which = np.unique(np.ceil([height, width]).astype(int), axis=1, return_inverse=True)
+    for index, (rows, columns) in enumerate(sizes.T.tolist()):
+        if rows < 1 or columns < 1:
+            continue
+        images = np.flatnonzero(which == index)
+        # Pixels outside the template read its empty last row or column.
+        row = _PIXELS - top[images, None]
+        column = _PIXELS - left[images, None]
+        row = np.where((row >= 0) & (row < rows), row, rows)
+        column = np.where((column >= 0) & (column < columns), column, columns)
+        mask[images] = _resized_bow_tie(rows, columns)[row[:, :, None], column[:, None, :]]
+    return mask
+
+
+@lru_cache(maxsize=1024)
+def _resized_bow_tie(rows: int, columns: int) -> np.ndarray:
+    """The template at another size, with one empty row and column after it."""
+    template = np.zeros((11, 17))
+    for row, filled in enumerate((3, 5, 7, 17, 17, 17, 7, 5, 3), start=1):
+        template[row, :filled] = template[row, -filled:] = 1
+    by_row, by_column = _resizing_weights(11, rows), _resizing_weights(17, columns)
+    if rows / 11 <= columns / 17:
+        picture = (by_row @ template) @ by_column.T
+    else:
+        picture = by_row @ (template @ by_column.T)
+    low, high = picture.min(), picture.max()
+    if high > low:
+        picture = (picture - low) / (high - low)
+    return np.pad(picture >= 0.5, ((0, 1), (0, 1)))
+
+
+def _resizing_weights(size_in: int, size_out: int) -> np.ndarray:
+    """Weights ``[size_out, size_in]`` of antialiased Keys cubic interpolation, symmetric at the ends."""
+    scale = size_out / size_in
+    shrink = min(scale, 1.0)
+    centre = np.arange(1, size_out + 1) / scale + 0.5 * (1 - 1 / scale)
+    support = 4 / shrink
+    taps = np.floor(centre - support / 2)[:, None] + np.arange(np.ceil(support) + 2)
+    t = np.abs(shrink * (centre[:, None] - taps))
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    kernel = np.where(t <= 1, near, np.where(t <= 2, far, 0.0))
+    kernel /= kernel.sum(axis=1, keepdims=True)
+    mirrored = np.concatenate([np.arange(size_in), np.arange(size_in)[::-1]])
+    source = mirrored[(taps.astype(int) - 1) % (2 * size_in)]
+    weights = np.zeros((size_out, size_in))
+    np.add.at(weights, (np.arange(size_out)[:, None], source), kernel)
+    return weights

@@ -1,0 +1,140 @@
+"""Measure a trained model again: ``python -m vsc_jax.evaluate RUN [--samples K] [--all] ...``."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from vsc_jax.command_line import parse, run_command
+from vsc_jax.config import Config, from_json, validate
+from vsc_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class EvaluateArguments:
+    """Options of ``python -m vsc_jax.evaluate``."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folder, or folder of a saved model."""
+    samples: int | None = None
+    """Importance samples K of iwae; if not given, as in the run's config.json, like the next two."""
+    examples: int | None = None
+    """Use only the first so many test examples for iwae."""
+    probe_examples: int | None = None
+    """Labelled training examples on which the probes are fitted."""
+    all: bool = False
+    """Also measure what takes minutes: more probes, denoising, disentanglement metrics."""
+    binarize: Literal["none", "static", "dynamic"] | None = None
+    """Present the data in another way than the run did; the results are kept only with --output."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the run used."""
+    output: Path | None = None
+    """Write the results to this file and not to RUN/results.json."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, measure it on its test set, print a table, write the results."""
+    arguments = parse(
+        EvaluateArguments,
+        "Measure a trained model on its test set: bounds in nats, sparsity, probes. Prints a table and "
+        "writes results.json.",
+        argv,
+    )
+    folder = arguments.run
+    config = _config(arguments)
+    output = arguments.output
+    if output is not None and not output.resolve().parent.is_dir():
+        raise UserError(f"--output: no folder {output.resolve().parent}")
+
+    from vsc_jax.evaluation import evaluate
+    from vsc_jax.evaluation.meanings import table
+    from vsc_jax.run import load
+
+    model = load(folder)
+    dataset = _dataset(folder, config)
+    results = evaluate(model, dataset, config, everything=arguments.all, on_stage=_tell)
+    _tell("")
+    print(table(results))
+    print()
+    if output is None and (reason := _reason_to_keep_none(arguments, config)):
+        print(f"not written: {reason}; --output FILE keeps these results")
+        return
+    output = output or folder / "results.json"
+    _write(output, results)
+    print(f"written: {output}")
+
+
+def _config(arguments: EvaluateArguments) -> Config:
+    path = arguments.run / "config.json"
+    if not path.is_file():
+        raise UserError(f"{arguments.run}: neither a run folder nor a saved model (no config.json)")
+    config = from_json(path)
+    fields = ("samples", "examples", "probe_examples")
+    given = {name: value for name in fields if (value := getattr(arguments, name)) is not None}
+    presentation: dict[str, Any] = {
+        name: value for name in ("binarize", "directory") if (value := getattr(arguments, name)) is not None
+    }
+    config = dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, **presentation),
+        evaluate=dataclasses.replace(config.evaluate, **given),
+    )
+    validate(config)
+    return config
+
+
+def _dataset(folder: Path, config: Config) -> Any:
+    """The run's data set, which must be the one that it was trained on."""
+    from vsc_jax import data
+    from vsc_jax.training.run_folder import read_json
+
+    described = read_json(folder / "data.json")
+    dataset = data.load(config.data)
+    data.check_range(dataset, config.model.likelihood)
+    for field, here in (("name", dataset.name), ("example_shape", list(dataset.example_shape))):
+        there = described.get(field, here)
+        if there != here:
+            raise UserError(
+                f"{folder / 'data.json'}: the run was trained on {field} {there}, but the data that its"
+                f" config.json names have {here}"
+            )
+    return dataset
+
+
+def _reason_to_keep_none(arguments: EvaluateArguments, config: Config) -> str | None:
+    """Why ``results.json`` must not be replaced by these results."""
+    from vsc_jax.training.checkpoints import Checkpoints
+
+    if arguments.binarize not in (None, from_json(arguments.run / "config.json").data.binarize):
+        return f"the run's own results are not about data.binarize {arguments.binarize}"
+    checkpoints = arguments.run / "checkpoints"
+    if not checkpoints.is_dir():
+        return None
+    with Checkpoints(checkpoints) as kept:
+        step = kept.latest_step()
+    if step is not None and step < config.train.steps:
+        return f"training is at iteration {step:,} of {config.train.steps:,}"
+    return None
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    from vsc_jax.training.run_folder import write_json
+
+    try:
+        write_json(path, results)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _tell(stage: str) -> None:
+    """Show what is being done, on one line that the next one replaces; nothing in a log file."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

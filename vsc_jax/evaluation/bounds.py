@@ -1,0 +1,44 @@
+"""The true bound on log p(x) of a whole split, and the paper's objective beside it.
+
+Gates are hard and the warm-up coefficient is 1, whatever training did. Every number is a mean over
+examples, in nats.
+"""
+
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.evaluation.batches import map_batches
+from vsc_jax.models import VAE, Autoencoder, Model
+
+
+def bounds(model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 500) -> dict[str, float]:
+    """The bound and its parts, means over the examples of ``x``, in nats.
+
+    Args:
+      model: any model.
+      x: examples as the likelihood sees them, ``[n, *example_shape]``.
+      key: key of the posterior samples.
+      batch_size: examples at a time.
+
+    Returns:
+      ``reconstruction`` and, for a variational model, ``elbo``, ``kl`` and, for a VSC,
+      ``selection_kl`` (a part of ``kl``). ``elbo`` takes the exact weights of the prior's components.
+      With a classifier also the bound with its weights as ``elbo_classifier`` and the paper's objective,
+      which is no bound, as ``paper_objective``.
+    """
+    per_example = map_batches(_terms, model, x, key, batch_size=batch_size)
+    return {name: float(np.mean(values, dtype=np.float64)) for name, values in per_example.items()}
+
+
+def _terms(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
+    if isinstance(model, Autoencoder):
+        return {"reconstruction": model.reconstruction(x)}
+    terms = model.terms(x, key)
+    named = {"elbo": terms.reconstruction - terms.kl, "reconstruction": terms.reconstruction, "kl": terms.kl}
+    if isinstance(model, VAE):
+        return named
+    named["selection_kl"] = terms.selection_kl
+    if model.classifier is not None:
+        named["elbo_classifier"] = terms.reconstruction - model.selection_terms(x, "soft").kl
+        named["paper_objective"] = terms.reconstruction - model.selection_terms(x, "paper").kl
+    return named

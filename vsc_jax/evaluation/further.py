@@ -1,0 +1,128 @@
+"""The part of the results that takes minutes: probes on every code, denoising, disentanglement."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from vsc_jax.config import Config
+from vsc_jax.data import smiley
+from vsc_jax.data.dataset import Dataset
+from vsc_jax.evaluation import factors
+from vsc_jax.evaluation.codes import codes
+from vsc_jax.evaluation.dci import dci
+from vsc_jax.evaluation.factor_vae import factor_vae_score
+from vsc_jax.evaluation.mutual_information import information, mig, modularity
+from vsc_jax.evaluation.prepared import Prepared
+from vsc_jax.evaluation.probes import linear_probe, neighbour_probe
+from vsc_jax.evaluation.readout import explicitness, linear_r2
+from vsc_jax.evaluation.reconstruction import denoising
+from vsc_jax.evaluation.sap import sap
+from vsc_jax.models import VSC, Autoencoder, Model
+
+_FURTHER_KEY = 4
+
+Tell = Callable[[str], None]
+
+
+def further(
+    model: Model, dataset: Dataset, config: Config, prepared: Prepared, tell: Tell
+) -> dict[str, float]:
+    """Probes on every form of the code, denoising, and on Smiley the disentanglement metrics.
+
+    Args:
+      model: the model.
+      dataset: its data.
+      config: settings of the evaluation.
+      prepared: examples and their codes.
+      tell: called with a few words before each part of the work.
+    """
+    denoising_key, code_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _FURTHER_KEY))
+    tell("denoising")
+    results: dict[str, float] = {}
+    for row in denoising(model, prepared.test, denoising_key, batch_size=config.evaluate.batch_size):
+        results[f"denoising_mse_{row.noise:g}"] = row.mse
+        results[f"denoising_explained_variance_{row.noise:g}"] = row.explained_variance
+    if dataset.train.labels is not None and dataset.test.labels is not None:
+        labels = dataset.train.labels[: len(prepared.probe)]
+        results |= _probes(model, prepared, labels, dataset.test.labels, tell)
+    if factors.has_factors(dataset):
+        probe = dataset.train.first(len(prepared.probe))
+        results |= _attribute_metrics(
+            model, prepared, factors.attributes(probe), factors.attributes(dataset.test), tell
+        )
+        results |= _feature_metrics(prepared, factors.features(probe), factors.features(dataset.test), tell)
+
+        def represent(faces: smiley.Smileys) -> np.ndarray:
+            images = faces.images if config.data.image_size == smiley.SIDE else smiley.crop(faces.images)
+            images = images * np.uint8(255)
+            return codes(model, images, code_key, batch_size=config.evaluate.batch_size).expected
+
+        tell("FactorVAE score")
+        results["factor_vae"] = factor_vae_score(represent, presence=config.data.presence, seed=config.seed)
+    return results
+
+
+def _probes(
+    model: Model, prepared: Prepared, labels: np.ndarray, test_labels: np.ndarray, tell: Tell
+) -> dict[str, float]:
+    """Linear and nearest-neighbour probes; the linear one on E[z] is in the results already."""
+    kinds = {"expected": ""}
+    if not isinstance(model, Autoencoder):
+        kinds["z"] = "_z"
+    if isinstance(model, VSC):
+        kinds["mean"] = "_mean"
+    results = {}
+    for kind, suffix in kinds.items():
+        train, test = getattr(prepared.probe_codes, kind), getattr(prepared.test_codes, kind)
+        if suffix:
+            tell(f"linear probe on {kind}")
+            results[f"probe_accuracy{suffix}"] = linear_probe(train, labels, test, test_labels)
+        tell(f"nearest neighbours on {kind}")
+        results[f"neighbour_accuracy{suffix}"] = neighbour_probe(train, labels, test, test_labels)
+    return results
+
+
+def _attribute_metrics(
+    model: Model, prepared: Prepared, train: factors.Factors, test: factors.Factors, tell: Tell
+) -> dict[str, float]:
+    """Do single gates tell the attributes? For a model without gates: do single latents?"""
+    gated = isinstance(model, VSC)
+    train_code = prepared.probe_codes.gamma if gated else prepared.probe_codes.mean
+    test_code = prepared.test_codes.gamma if gated else prepared.test_codes.mean
+    return _metrics("attribute", train_code, train, test_code, test, tell) | {
+        "attribute_explicitness": explicitness(train_code, train, test_code, test)
+    }
+
+
+def _feature_metrics(
+    prepared: Prepared, train: factors.Factors, test: factors.Factors, tell: Tell
+) -> dict[str, float]:
+    """Do single latents carry the features of the attributes that are there?"""
+    train_code, test_code = prepared.probe_codes.expected, prepared.test_codes.expected
+    return _metrics("feature", train_code, train, test_code, test, tell) | {
+        "feature_r2": linear_r2(train_code, train, test_code, test)
+    }
+
+
+def _metrics(
+    level: str,
+    train_code: np.ndarray,
+    train: factors.Factors,
+    test_code: np.ndarray,
+    test: factors.Factors,
+    tell: Tell,
+) -> dict[str, Any]:
+    tell(f"{level}s: mutual information")
+    shares = information(test_code, test)
+    tell(f"{level}s: trees")
+    scores = dci(train_code, train, test_code, test)
+    return {
+        f"{level}_mig": mig(shares),
+        f"{level}_modularity": modularity(shares),
+        f"{level}_sap": sap(test_code, test),
+        f"{level}_disentanglement": scores.disentanglement,
+        f"{level}_completeness": scores.completeness,
+        f"{level}_informativeness": scores.informativeness,
+    }

@@ -1,0 +1,46 @@
+"""How the test examples are presented to a model, and the words that say so in every result."""
+
+from typing import Literal
+
+import numpy as np
+
+from vsc_jax.data.binarize import bernoulli_draw
+from vsc_jax.data.dataset import Dataset
+
+Binarize = Literal["none", "static", "dynamic"]
+
+_CHUNK = 4096  # examples looked at together
+
+
+def presented(x: np.ndarray, binarize: Binarize, seed: int) -> np.ndarray:
+    """Examples as the likelihood sees them: one Bernoulli draw where binarisation is dynamic.
+
+    The draw depends on the seed alone, so that every number of one evaluation, and every model that is
+    evaluated with that seed, sees the same binary images.
+
+    Args:
+      x: examples as stored, ``[n, *example_shape]``.
+      binarize: ``dynamic`` draws; otherwise x is used as it is (``static`` was drawn when it was loaded).
+      seed: seed of the draw.
+    """
+    return bernoulli_draw(x, np.random.default_rng(seed)) if binarize == "dynamic" else x
+
+
+def in_words(dataset: Dataset, binarize: Binarize) -> str:
+    """What the test numbers are measured on, such as ``mnist, 10,000 test examples, grey values``."""
+    x = dataset.test.x
+    if binarize == "dynamic":
+        values = "binarised dynamically"
+    elif _is_binary(x):
+        values = "binarised statically" if binarize == "static" else "binary values"
+    elif x.ndim == 2:
+        values = "real values"
+    else:
+        values = "grey values" if x.shape[3:] in ((), (1,)) else "colour values"
+    return f"{dataset.name}, {len(x):,} test examples, {values}"
+
+
+def _is_binary(x: np.ndarray) -> bool:
+    one = 255 if x.dtype == np.uint8 else 1
+    chunks = (x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK))
+    return all(bool(((chunk == 0) | (chunk == one)).all()) for chunk in chunks)

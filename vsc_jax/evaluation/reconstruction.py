@@ -1,0 +1,137 @@
+"""Squared errors of reconstructions, of clean images and of noisy ones."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.evaluation.batches import Measure, map_batches
+from vsc_jax.models import VAE, VSC, Model
+from vsc_jax.models.inputs import as_float
+
+NOISE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Standard deviations of the noise, in units of the data's range or, for unbounded data, deviation."""
+
+
+class Denoised(NamedTuple):
+    """How well the clean example is got back from a noisy one.
+
+    Attributes:
+      noise: standard deviation of the noise.
+      mse: mean squared error of a value of ``model.reconstruct(noisy)`` against the clean example.
+      explained_variance: the same error as :func:`explained_variance`.
+    """
+
+    noise: float
+    mse: float
+    explained_variance: float
+
+
+def reconstruction_errors(
+    model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 500
+) -> dict[str, float]:
+    """Mean squared errors of a value (a pixel) and the explained variance.
+
+    Args:
+      model: any model.
+      x: examples, ``[n, *example_shape]``.
+      key: key of the posterior sample.
+      batch_size: examples at a time.
+
+    Returns:
+      ``mse`` (of ``model.reconstruct``, the deterministic code), ``explained_variance`` of the same
+      and, for a variational model, ``mse_sample`` (``E[x|z]`` at one hard posterior sample).
+    """
+    residuals = map_batches(_residuals, model, x, key, batch_size=batch_size)
+    error = float(residuals["mse"].mean(dtype=np.float64))
+    results = {"mse": error, "explained_variance": explained_variance(error, total_variance(x))}
+    if "mse_sample" in residuals:
+        results["mse_sample"] = float(residuals["mse_sample"].mean(dtype=np.float64))
+    return results
+
+
+def denoising(
+    model: Model,
+    x: np.ndarray,
+    key: PRNGKeyArray,
+    *,
+    noise: Sequence[float] = NOISE,
+    batch_size: int = 500,
+) -> list[Denoised]:
+    """Error of the clean example from a noisy one, over a range of Gaussian noise.
+
+    The same noise pattern is used at every level. Under a Bernoulli likelihood noisy values are clipped
+    to [0, 1]; under a Gaussian one the noise is in units of the standard deviation of all values of x.
+
+    Args:
+      model: any model.
+      x: clean examples, ``[n, *example_shape]``.
+      key: key of the noise.
+      noise: standard deviations.
+      batch_size: examples at a time.
+
+    Returns:
+      One entry a noise level.
+    """
+    bounded = model.decoder.likelihood == "bernoulli"
+    scale = 1.0 if bounded else float(np.std(_floats(x), dtype=np.float64))
+    measure = _denoising_residuals(tuple(level * scale for level in noise), bounded)
+    errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)
+    total = total_variance(x)
+    return [
+        Denoised(level, float(error), explained_variance(float(error), total))
+        for level, error in zip(noise, errors, strict=True)
+    ]
+
+
+@cache
+def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
+    def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
+        noise = jax.random.normal(key, x.shape)
+
+        def residual(level: float) -> Float[Array, " n"]:
+            noisy = x + level * noise
+            return _squared_error(model.reconstruct(jnp.clip(noisy, 0, 1) if bounded else noisy), x)
+
+        return jnp.stack([residual(level) for level in levels], axis=-1)
+
+    return residuals
+
+
+def explained_variance(error: float, total: float) -> float:
+    """``1 - error / total``: 1 is perfect, predicting every example by the mean gives 0.
+
+    Args:
+      error: mean squared error of a value.
+      total: mean squared deviation of a value from the mean example (:func:`total_variance`).
+
+    Returns:
+      At most 1; for constant data, whose variance is 0, 1 without an error and 0 with one.
+    """
+    if total == 0:
+        return float(error == 0)
+    return 1.0 - error / total
+
+
+def total_variance(x: np.ndarray) -> float:
+    """Mean squared deviation of the values of ``x``, ``[n, ...]``, from the mean example."""
+    return float(np.var(_floats(x), axis=0, dtype=np.float64).mean())
+
+
+def _floats(x: np.ndarray) -> np.ndarray:
+    return np.asarray(as_float(x))
+
+
+def _residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
+    residuals = {"mse": _squared_error(model.reconstruct(x), x)}
+    if isinstance(model, VAE | VSC):
+        residuals["mse_sample"] = _squared_error(model.decode(model.encode(x).sample(key)), x)
+    return residuals
+
+
+def _squared_error(reconstruction: Float[Array, "n ..."], x: Float[Array, "n ..."]) -> Float[Array, " n"]:
+    return jnp.mean(jnp.square(reconstruction - x).reshape(x.shape[0], -1), axis=-1)

@@ -1,0 +1,137 @@
+"""A run's training history on one page, from the rows of ``metrics.jsonl``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from vsc_jax.figures import style
+
+Row = Mapping[str, Any]
+Curve = tuple[str, str]  # key of the row, name in the legend
+
+BOUND: tuple[Curve, ...] = (("elbo", "bound"), ("reconstruction", "reconstruction"))
+DIVERGENCES: tuple[Curve, ...] = (
+    ("kl", "KL"),
+    ("selection_kl", "its selection part"),
+    ("sparsity_kl", "sparsity term"),
+    ("total_correlation", "total correlation"),
+)
+# The schedules of a sparse model alone come after the first two.
+FACTORS: tuple[Curve, ...] = (
+    ("learning_rate", "learning rate"),
+    ("kl", "KL weight"),
+    ("warm_up", r"warm-up $\lambda$"),
+    ("sparsity", "sparsity weight"),
+    ("prior_blend", r"gate blend $\epsilon$"),
+)
+_SETTLED = 0.05  # the first share of the rows may leave the panel of the bound
+
+
+def draw_history(rows: Sequence[Row]) -> Figure:
+    """Bound and parts, schedules, active latents and gradient norm against the iteration.
+
+    Panels of quantities that the rows do not hold (divergences of an autoencoder, gates of a Gaussian
+    model) are left out.
+
+    Args:
+      rows: training metrics averaged between two log points, likelihoods in nats an example, each with
+        ``step`` and the dictionary ``schedule``.
+
+    Raises:
+      ValueError: if there are no rows.
+    """
+    if not rows:
+        raise ValueError("rows: expected at least one row of training metrics, got none")
+    keys = set().union(*rows)
+    sparse, variational = "active_per_image" in keys, "kl" in keys
+    panels = [_bound]
+    panels += [_divergences] if variational else []
+    panels += [_active] if sparse else []
+    panels += [_gradient] if "gradient_norm" in keys else []
+    lines = -(-len(panels) // 2)
+    with_schedules = "schedule" in keys
+    title = "Training history: means over the batches between two log points"
+    figure = style.new_figure(1.95 * lines + 2.35 * with_schedules + 0.35, title)
+    grid = figure.add_gridspec(lines + with_schedules, 2)
+    places = [grid[number // 2, number % 2] for number in range(len(panels))]
+    if with_schedules:
+        panels.append(_schedules)
+        places.append(grid[lines, :])
+    for place, panel in zip(places, panels, strict=True):
+        axes = figure.add_subplot(place)
+        panel(axes, rows)
+        axes.set_xlim(0, rows[-1]["step"])
+        axes.locator_params(axis="x", nbins=4)
+        style.open_frame(axes)
+    return figure
+
+
+def _series(rows: Sequence[Row], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of a metric, or of an entry of the schedule if ``key`` begins with a dot."""
+    values = [row.get("schedule", {}).get(key[1:]) if key.startswith(".") else row.get(key) for row in rows]
+    kept = [(row["step"], value) for row, value in zip(rows, values, strict=True) if value is not None]
+    steps, kept_values = zip(*kept, strict=True) if kept else ((), ())
+    return np.asarray(steps, np.float64), np.asarray(kept_values, np.float64)
+
+
+def _curves(axes: Axes, rows: Sequence[Row], curves: Sequence[Curve]) -> list[np.ndarray]:
+    drawn = []
+    for number, (key, name) in enumerate(curves):
+        steps, values = _series(rows, key)
+        if len(steps):
+            marker = "." if len(steps) < 3 else ""
+            axes.plot(steps, values, color=style.PALETTE[number], lw=1.2, marker=marker, label=name)
+            drawn.append(values)
+    return drawn
+
+
+def _bound(axes: Axes, rows: Sequence[Row]) -> None:
+    drawn = _curves(axes, rows, BOUND)
+    style.label(axes, "Bound and reconstruction" if len(drawn) > 1 else "Reconstruction", "iteration", "nats")
+    settled = np.concatenate([values[int(np.ceil(_SETTLED * len(values))) :] for values in drawn])
+    if settled.size and np.ptp(settled) > 0:
+        margin = 0.05 * float(np.ptp(settled))
+        axes.set_ylim(float(settled.min()) - margin, float(settled.max()) + margin)
+    style.legend(axes, loc="lower right")
+
+
+def _divergences(axes: Axes, rows: Sequence[Row]) -> None:
+    _curves(axes, rows, DIVERGENCES)
+    style.label(axes, "Divergences and regularisers", "iteration", "nats")
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    style.legend(axes)
+
+
+def _active(axes: Axes, rows: Sequence[Row]) -> None:
+    _curves(axes, rows, [("active_per_image", "")])
+    style.label(axes, r"Active latents (sum of $\gamma$)", "iteration", "latents")
+    axes.set_ylim(bottom=0)
+
+
+def _gradient(axes: Axes, rows: Sequence[Row]) -> None:
+    drawn = _curves(axes, rows, [("gradient_norm", "")])
+    if min(values.min() for values in drawn) > 0:
+        axes.set_yscale("log")
+        for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            ticks(LogFormatter(minor_thresholds=(2, 0.5)))
+    style.label(axes, "Gradient norm", "iteration", "norm")
+
+
+def _schedules(axes: Axes, rows: Sequence[Row]) -> None:
+    keys = set().union(*rows)
+    sparse = "active_per_image" in keys
+    count = len(FACTORS) if sparse else 2 if "kl" in keys else 1
+    _curves(axes, rows, [(f".{key}", name) for key, name in FACTORS[:count]])
+    steps, slope = _series(rows, ".sharpness")
+    if sparse and len(steps):
+        name = f"gate slope c / {slope.max():.3g}"
+        axes.plot(steps, slope / slope.max(), color=style.PALETTE[count], lw=1.2, ls=":", label=name)
+    for number, line in enumerate(axes.lines[:count]):  # so that one curve on another shows
+        line.set_linestyle(("-", "--", "-.")[number % 3])
+    style.label(axes, "Schedules", "iteration", "factor")
+    axes.set_ylim(-0.04, max(1.04, axes.get_ylim()[1]))
+    style.legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=3)

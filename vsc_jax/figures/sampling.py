@@ -1,0 +1,63 @@
+"""Conditional sampling: keep which latents are on in an image, draw their values anew.
+
+Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, section on conditional sampling.
+"""
+
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.figure import Figure
+
+from vsc_jax.figures import style
+from vsc_jax.spike_slab import SpikeSlab
+
+
+def resample_slab(support: ArrayLike, prior: SpikeSlab, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw codes from the prior given which latents are on.
+
+    The prior is an equal mixture of spike-and-slab components. Given the support, component u has
+    probability proportional to its probability of that support; then each latent that is on is drawn
+    from the slab of the component.
+
+    Args:
+      support: which latents are on, booleans ``[n, latents]``.
+      prior: components of the prior, fields ``[components, latents]``.
+      samples: draws for each row.
+      rng: NumPy generator.
+
+    Returns:
+      Codes ``[n, samples, latents]``, exactly 0 where the support is off.
+    """
+    on = np.asarray(support, bool)
+    mean, std, logit = (np.asarray(field, np.float64) for field in (prior.mean, prior.std, prior.gate_logit))
+    log_on, log_off = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
+    log_weight = on @ log_on.T + ~on @ log_off.T
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    weight /= weight.sum(axis=1, keepdims=True)
+    chosen = np.stack([rng.choice(len(mean), size=samples, p=row) for row in weight])
+    draws = mean[chosen] + std[chosen] * rng.standard_normal((*chosen.shape, mean.shape[1]))
+    return np.where(on[:, None, :], draws, 0.0)
+
+
+def draw_conditional_samples(
+    originals: ArrayLike, reconstructions: ArrayLike, samples: ArrayLike, active: ArrayLike
+) -> Figure:
+    """A row for every image: the image, its reconstruction, and samples with the same latents on.
+
+    Args:
+      originals: images ``[n, height, width, ...]``.
+      reconstructions: of the same shape.
+      samples: decoded draws ``[n, samples, height, width, ...]``.
+      active: how many latents are on in each image, ``[n]``.
+    """
+    first = np.stack([style.as_pictures(originals), style.as_pictures(reconstructions)], axis=1)
+    drawn = style.as_pictures(samples)
+    n, count, height, width = drawn.shape[:4]
+    picture = 1.08 * (style.WIDTH - 1.0) / (count + 2.2) * height / width
+    title = "Conditional sampling: the latents that are on stay on, their values are drawn anew"
+    figure = style.new_figure(n * picture + 0.75, title)
+    left, right = figure.subplots(1, 2, width_ratios=[2, count])
+    style.label(left, "Image and\nreconstruction")
+    style.show_tiles(left, first, rows=[f"{number} on" for number in np.asarray(active)])
+    style.label(right, "Samples from the prior, given which latents are on")
+    style.show_tiles(right, drawn)
+    return figure

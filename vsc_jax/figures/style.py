@@ -1,0 +1,214 @@
+"""The look that all figures share: sizes, colour maps, pictures as tiles, and how a figure reaches disk.
+
+Figures are built with matplotlib's objects alone, so that they need no display and leave no global
+state. They are ``WIDTH`` inches wide and their text is sized to be read when that is 600 pixels.
+"""
+
+import os
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+WIDTH = 6.0
+"""Width of every figure in inches: 600 pixels at 100 dots an inch."""
+
+DPI = 150
+"""Dots an inch of the files."""
+
+TEXT, SMALL = 9.0, 8.0
+"""Font sizes in points, of titles and labels, and of ticks, legends and notes."""
+
+SEQUENTIAL, DIVERGING, PICTURES = "viridis", "RdBu_r", "gray"
+"""Colour maps of amounts from 0, of signed values around 0, and of images."""
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, which the colour-blind can tell apart; used in this order."""
+
+GREY = "0.55"
+"""Of reference lines and of what is left out."""
+
+MOST_LATENT_NAMES = 32
+"""How many latents' indices fit under a panel of full width."""
+
+_TITLE_CHARACTERS = 76  # of bold text that fit into the width
+
+
+class Tiles(NamedTuple):
+    """Pictures of one size side by side in one array.
+
+    Attributes:
+      pixels: the mosaic ``[height, width]`` or ``[height, width, 4]``; gaps are masked or transparent.
+      row_centres: pixel row of the middle of every row of pictures.
+      column_centres: pixel column of the middle of every column of pictures.
+    """
+
+    pixels: np.ndarray
+    row_centres: np.ndarray
+    column_centres: np.ndarray
+
+
+def new_figure(height: float, title: str | None = None) -> Figure:
+    """An empty figure of the shared width with a title over everything.
+
+    Args:
+      height: in inches.
+      title: says what is seen; long ones are broken into lines.
+    """
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
+    if title is not None:
+        figure.suptitle(_broken(title), fontsize=TEXT, fontweight="bold")
+    return figure
+
+
+def _broken(title: str) -> str:
+    """The title in as few lines as fit, about equally long."""
+    lines: list[str] = []
+    for part in title.split("\n"):
+        count = len(textwrap.wrap(part, _TITLE_CHARACTERS))
+        widths = range(len(part) // max(count, 1), _TITLE_CHARACTERS + 1)
+        lines += next((wrapped for w in widths if len(wrapped := textwrap.wrap(part, w)) <= count), [part])
+    return "\n".join(lines)
+
+
+def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
+    """Name a panel and its axes, in the shared sizes."""
+    if title:
+        axes.set_title(title, fontsize=TEXT, loc="left")
+    axes.set_xlabel(x, fontsize=SMALL)
+    axes.set_ylabel(y, fontsize=SMALL)
+    axes.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5)
+
+
+def bare(axes: Axes) -> None:
+    """No frame and no tick marks: for pictures, whose tick labels stay."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelsize=SMALL)
+
+
+def open_frame(axes: Axes) -> None:
+    """A frame on the left and below only, with a faint grid: for curves."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def legend(axes: Axes, **options: Any) -> None:
+    """A small legend without a frame."""
+    axes.legend(fontsize=SMALL, frameon=False, handlelength=1.4, borderaxespad=0.3, **options)
+
+
+def colour_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
+    """A slim colour bar beside ``axes`` (one panel or several), named ``text``."""
+    bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=25)
+    bar.set_label(text, fontsize=SMALL)
+    bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5)
+    bar.outline.set_linewidth(0.4)
+
+
+def is_image(example_shape: Sequence[int]) -> bool:
+    """Whether examples of this shape can be shown as pictures: at least 4 x 4 pixels."""
+    return len(example_shape) in (2, 3) and min(example_shape[:2]) >= 4
+
+
+def as_pictures(images: ArrayLike) -> np.ndarray:
+    """Images as floats in [0, 1] with the first pixel row on top.
+
+    Args:
+      images: ``[..., height, width]`` or ``[..., height, width, channels]`` as the data set yields them:
+        uint8 stands for x / 255, floats are clipped.
+
+    Returns:
+      float64 of the same shape.
+    """
+    stored = np.asarray(images)
+    scale = 255 if stored.dtype == np.uint8 else 1
+    return np.clip(stored.astype(np.float64) / scale, 0, 1)
+
+
+def tile(images: ArrayLike, gap: int = 1) -> Tiles:
+    """Set pictures side by side.
+
+    Args:
+      images: floats ``[rows, columns, height, width]`` (one value a pixel, not clipped) or
+        ``[rows, columns, height, width, channels]``; three channels are colours, other numbers are
+        averaged to grey. A picture of NaN stays blank.
+      gap: pixels between two pictures.
+    """
+    pictures = np.asarray(images, np.float64)
+    if pictures.ndim == 5 and pictures.shape[-1] != 3:
+        pictures = pictures.mean(axis=-1)
+    rows, columns, height, width, *channels = pictures.shape
+    down, across = height + gap, width + gap
+    canvas = np.full((rows * down - gap, columns * across - gap, *channels), np.nan)
+    for row in range(rows):
+        for column in range(columns):
+            top, left = row * down, column * across
+            canvas[top : top + height, left : left + width] = pictures[row, column]
+    row_centres = np.arange(rows) * down + (height - 1) / 2
+    column_centres = np.arange(columns) * across + (width - 1) / 2
+    blank = np.isnan(canvas)
+    if channels:
+        visible = ~blank.any(axis=-1, keepdims=True)
+        pixels = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)
+    else:
+        pixels = np.ma.masked_array(canvas, blank)
+    return Tiles(pixels, row_centres, column_centres)
+
+
+def show_tiles(
+    axes: Axes,
+    images: ArrayLike,
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    colours: str = PICTURES,
+    low: float = 0.0,
+    high: float = 1.0,
+    gap: int = 1,
+) -> AxesImage:
+    """Draw pictures ``[rows, columns, height, width, ...]`` upright in one panel.
+
+    Args:
+      axes: the panel.
+      images: see :func:`tile`.
+      rows: names of the rows, on the left.
+      columns: names of the columns, below.
+      colours: colour map.
+      low: value of its first colour.
+      high: value of its last colour.
+      gap: pixels between two pictures.
+    """
+    tiles = tile(images, gap)
+    shown = axes.imshow(tiles.pixels, cmap=colours, vmin=low, vmax=high, origin="upper")
+    axes.set_yticks(tiles.row_centres[: len(rows)], rows)
+    axes.set_xticks(tiles.column_centres[: len(columns)], columns)
+    bare(axes)
+    return shown
+
+
+def name_latents(axes: Axes, order: ArrayLike) -> None:
+    """Write the indices of the latents under their places 0, 1, ... on the x axis, as many as fit."""
+    latents = np.asarray(order)
+    places = np.arange(0, len(latents), -(-len(latents) // MOST_LATENT_NAMES) or 1)
+    axes.set_xticks(
+        places, [str(latent) for latent in latents[places]], rotation=90 if len(latents) > 10 else 0
+    )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG in one step: a reader never sees half of it.
+
+    Args:
+      figure: what to write.
+      path: the ``.png`` file; replaced if it is there. Its folder must exist.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    os.replace(temporary, path)

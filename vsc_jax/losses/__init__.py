@@ -1,0 +1,40 @@
+"""Loss functions of Variational Sparse Coding: pure JAX, in nats, never averaged over the batch.
+
+Everything here runs under ``jit``, ``vmap`` and ``grad`` and preserves the dtype of its arguments;
+summing over pixels and latents and averaging over examples is the caller's.
+"""
+
+from vsc_jax.losses.bounds import (
+    elbo,
+    exact_selection,
+    importance_weighted_bound,
+    mixture_kl,
+    mixture_log_prob,
+    selection_kl,
+    total_correlation,
+)
+from vsc_jax.losses.kl import (
+    bernoulli_kl,
+    gaussian_kl,
+    sparsity_kl,
+    spike_slab_kl,
+    spike_slab_kl_matrix,
+)
+from vsc_jax.losses.likelihood import bernoulli_log_likelihood, gaussian_log_likelihood
+
+__all__ = [
+    "bernoulli_kl",
+    "bernoulli_log_likelihood",
+    "elbo",
+    "exact_selection",
+    "gaussian_kl",
+    "gaussian_log_likelihood",
+    "importance_weighted_bound",
+    "mixture_kl",
+    "mixture_log_prob",
+    "selection_kl",
+    "sparsity_kl",
+    "spike_slab_kl",
+    "spike_slab_kl_matrix",
+    "total_correlation",
+]

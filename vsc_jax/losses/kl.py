@@ -1,0 +1,133 @@
+"""Closed-form Kullback-Leibler divergences in nats, elementwise but for the all-pairs matrix.
+
+The spike-and-slab divergence is eq. 6 of Tonolini, Jensen and Murray-Smith (*Variational Sparse
+Coding*, UAI 2019), written in gate logits.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from vsc_jax.losses._arrays import float_arrays
+from vsc_jax.spike_slab import SpikeSlab, validated
+
+
+def gaussian_kl(
+    q_mean: ArrayLike, q_log_var: ArrayLike, p_mean: ArrayLike, p_log_var: ArrayLike
+) -> Float[Array, "..."]:
+    """``KL(N(q_mean, exp(q_log_var)) || N(p_mean, exp(p_log_var)))`` of each entry, in nats.
+
+    Arguments are arrays or numbers of broadcastable shapes; nothing is summed.
+    """
+    q_mean, q_log_var, p_mean, p_log_var = float_arrays(q_mean, q_log_var, p_mean, p_log_var)
+    log_ratio = q_log_var - p_log_var
+    distance = jnp.square((q_mean - p_mean) * jnp.exp(-0.5 * p_log_var))
+    return 0.5 * (jnp.expm1(log_ratio) - log_ratio + distance)
+
+
+def bernoulli_kl(q_logit: ArrayLike, p_logit: ArrayLike) -> Float[Array, "..."]:
+    """``KL(Bernoulli(sigmoid(q_logit)) || Bernoulli(sigmoid(p_logit)))`` of each entry, in nats.
+
+    Finite in value and gradient for logits far beyond the range where a sigmoid rounds to 0 or 1.
+    Arguments are arrays or numbers of broadcastable shapes; nothing is summed.
+    """
+    q_logit, p_logit = float_arrays(q_logit, p_logit)
+    on = jax.nn.log_sigmoid(q_logit) - jax.nn.log_sigmoid(p_logit)
+    off = jax.nn.log_sigmoid(-q_logit) - jax.nn.log_sigmoid(-p_logit)
+    return jax.nn.sigmoid(q_logit) * on + jax.nn.sigmoid(-q_logit) * off
+
+
+def spike_slab_kl(q: SpikeSlab, p: SpikeSlab) -> Float[Array, "..."]:
+    """``KL(q || p)`` of each latent between two spike-and-slabs, in nats (paper, eq. 6).
+
+    The slab's Gaussian divergence is weighted by ``gamma``: a latent that is off costs nothing for
+    its slab. As both gates tend to one it becomes :func:`gaussian_kl`; for equal arguments it is 0.
+
+    Args:
+      q: fields ``[..., latents]``.
+      p: fields ``[..., latents]``, broadcastable against those of ``q``.
+
+    Returns:
+      Elementwise divergence ``[..., latents]``; sum over the last axis for the divergence of a code.
+
+    Raises:
+      AssertionError: if the fields of one argument differ in shape.
+    """
+    q, p = validated(q), validated(p)
+    slab = gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
+    return q.gamma * slab + bernoulli_kl(q.gate_logit, p.gate_logit)
+
+
+def spike_slab_kl_matrix(q: SpikeSlab, p: SpikeSlab) -> Float[Array, "batch components"]:
+    """``KL(q_b || p_u)`` of every code against every component, summed over latents, in nats.
+
+    The divergence is bilinear in features of ``q`` and of ``p``, so that all pairs come from one
+    matrix product instead of a ``[batch, components, latents]`` array: some 30 times faster at 500
+    codes, 64 components and 60 latents on a CPU. It equals :func:`spike_slab_kl` summed over latents
+    up to rounding. The rounding is relative to the *largest* terms, ``mean ** 2 / variance`` of the
+    components: about 1e-3 nats in float32 where slabs are a tenth as wide as their means are spread.
+    Lower precisions are computed in float32.
+
+    Args:
+      q: codes, fields ``[batch, latents]``.
+      p: mixture components, fields ``[components, latents]``.
+
+    Returns:
+      ``[batch, components]``, of the dtype of ``q``.
+
+    Raises:
+      AssertionError: if the fields of one argument differ in shape or are not matrices, or if the two
+        differ in their number of latents.
+    """
+    q, p = validated(q), validated(p)
+    chex.assert_rank([q.mean, p.mean], 2)
+    chex.assert_equal_shape_suffix([q.mean, p.mean], 1)
+    dtype = q.mean.dtype
+    wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+    q, p = (SpikeSlab(*(field.astype(wide) for field in fields)) for fields in (q, p))
+
+    gamma, spike = q.gamma, jax.nn.sigmoid(-q.gate_logit)
+    precision = jnp.exp(-p.log_var)
+    # No pair depends on the origin of z; one close to the narrowest components rounds least.
+    origin = jnp.sum(precision * p.mean, axis=0, keepdims=True) / jnp.sum(precision, axis=0, keepdims=True)
+    origin = jax.lax.stop_gradient(origin)
+    q_mean, p_mean = q.mean - origin, p.mean - origin
+    q_features = [gamma * (jnp.exp(q.log_var) + jnp.square(q_mean)), gamma * q_mean, gamma, spike]
+    p_features = [
+        0.5 * precision,
+        -p_mean * precision,
+        0.5 * (p.log_var + jnp.square(p_mean) * precision) - jax.nn.log_sigmoid(p.gate_logit),
+        -jax.nn.log_sigmoid(-p.gate_logit),
+    ]
+    cross = jnp.matmul(
+        jnp.concatenate(q_features, axis=-1),
+        jnp.concatenate(p_features, axis=-1).T,
+        precision=jax.lax.Precision.HIGHEST,  # accelerators would round the inputs to 8 or 10 bits
+    )
+    negentropy = gamma * (jax.nn.log_sigmoid(q.gate_logit) - 0.5 * (q.log_var + 1))
+    negentropy += spike * jax.nn.log_sigmoid(-q.gate_logit)
+    return (cross + jnp.sum(negentropy, axis=-1, keepdims=True)).astype(dtype)
+
+
+def sparsity_kl(mean_gamma: ArrayLike, alpha: ArrayLike, num_latents: int) -> Float[Array, "..."]:
+    """``J KL(Bernoulli(mean_gamma) || Bernoulli(alpha))``, the paper's sparsity term, in nats.
+
+    A regulariser that pulls the mean gate probability of the selected pseudo-inputs towards
+    ``alpha`` (paper, eq. 8); it is no part of a bound on the likelihood.
+
+    Args:
+      mean_gamma: mean gate probability, in [0, 1]; any shape. At 0 and 1 the value is the limit, and
+        the gradient is large but finite.
+      alpha: target in (0, 1), broadcastable.
+      num_latents: the number of latents J.
+
+    Returns:
+      Elementwise, of the broadcast shape.
+    """
+    mean_gamma, alpha = float_arrays(mean_gamma, alpha)
+    tiny = jnp.finfo(mean_gamma.dtype).tiny
+    on = mean_gamma * (jnp.log(jnp.maximum(mean_gamma, tiny)) - jnp.log(alpha))
+    off = (1 - mean_gamma) * (jnp.log(jnp.maximum(1 - mean_gamma, tiny)) - jnp.log1p(-alpha))
+    return num_latents * (on + off)

@@ -1,0 +1,24 @@
+"""Autoencoder, VAE and VSC: modules and losses put together to one objective each.
+
+Every model has ``encode``, ``code``, ``decode``, ``reconstruct``, ``sample`` and ``objective``; the
+variational ones also ``terms`` and ``log_importance_weights``.
+"""
+
+from vsc_jax.models.autoencoder import Autoencoder
+from vsc_jax.models.build import Model, build, check_network
+from vsc_jax.models.objective import Knobs, Metrics, Terms
+from vsc_jax.models.vae import VAE, Gaussian
+from vsc_jax.models.vsc import VSC
+
+__all__ = [
+    "VAE",
+    "VSC",
+    "Autoencoder",
+    "Gaussian",
+    "Knobs",
+    "Metrics",
+    "Model",
+    "Terms",
+    "build",
+    "check_network",
+]

@@ -1,0 +1,56 @@
+"""The plain autoencoder: the same encoder and decoder, no distribution over codes."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.models.inputs import as_float
+from vsc_jax.models.objective import Knobs, Metrics, Scalar
+from vsc_jax.modules import MLP, ConvEncoder, Decoder
+
+
+class Autoencoder(nnx.Module):
+    """Maximises ``log p(x|z)`` at the code ``z = encode(x)``.
+
+    Args:
+      encoder: network ``[n, ...] -> [n, latents]``.
+      decoder: network and likelihood.
+      latents: number of latents J.
+    """
+
+    def __init__(self, encoder: MLP | ConvEncoder, decoder: Decoder, *, latents: int):
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latents = latents
+
+    def encode(self, x: ArrayLike) -> Float[Array, "n latents"]:
+        """Codes ``[n, latents]`` of a batch of examples."""
+        return self.encoder(as_float(x))
+
+    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+        """The deterministic code of each example, ``[n, latents]``; here :meth:`encode`."""
+        return self.encode(x)
+
+    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
+        return self.decoder.mean(jnp.asarray(z))
+
+    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+        """Mean reconstruction of each example."""
+        return self.decode(self.code(x))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
+        """Decoded standard-normal codes. An autoencoder has no prior: these need not look like data."""
+        return self.decode(jax.random.normal(key, (n, self.latents)))
+
+    def reconstruction(self, x: Float[Array, "n ..."]) -> Float[Array, " n"]:
+        """``log p(x|z)`` of each example at its code, in nats."""
+        return self.decoder.log_likelihood(self.encode(x), x)
+
+    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+        """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        del key, knobs
+        reconstruction = jnp.mean(self.reconstruction(x))
+        return -reconstruction, {"reconstruction": reconstruction}

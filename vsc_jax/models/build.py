@@ -1,0 +1,103 @@
+"""The one place where a configuration becomes a model."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import PRNGKeyArray
+
+from vsc_jax.config import ModelConfig
+from vsc_jax.errors import UserError
+from vsc_jax.models.autoencoder import Autoencoder
+from vsc_jax.models.inputs import as_float
+from vsc_jax.models.vae import VAE
+from vsc_jax.models.vsc import VSC
+from vsc_jax.modules import MLP, Classifier, ConvDecoder, ConvEncoder, Decoder, PseudoInputs
+
+Model = Autoencoder | VAE | VSC
+
+_OUTPUTS_PER_LATENT = {"ae": 1, "vae": 2, "vsc": 3}
+
+
+def check_network(config: ModelConfig, example_shape: tuple[int, ...]) -> None:
+    """See that the network can read the data.
+
+    Raises:
+      UserError: if it cannot.
+    """
+    if config.network == "conv" and len(example_shape) not in (2, 3):
+        raise UserError(
+            f"model.network: conv needs images, but the examples have shape {list(example_shape)}"
+        )
+
+
+def build(
+    config: ModelConfig,
+    example_shape: tuple[int, ...],
+    key: PRNGKeyArray,
+    *,
+    examples: np.ndarray | None = None,
+    dataset_size: int = 1,
+) -> Model:
+    """A freshly initialised model.
+
+    Args:
+      config: what to build.
+      example_shape: shape of one example.
+      key: key of the initial parameters.
+      examples: training examples, as the data set yields them, from which the pseudo-inputs start;
+        without them they start at grey. Fewer examples than pseudo-inputs are repeated.
+      dataset_size: number of training examples, for the total-correlation estimate.
+
+    Raises:
+      UserError: if the network does not fit the data.
+    """
+    check_network(config, example_shape)
+    network_key, pseudo_key = jax.random.split(key)
+    rngs = nnx.Rngs(params=network_key)
+    inputs = math.prod(example_shape)
+    outputs = _OUTPUTS_PER_LATENT[config.kind] * config.latents
+    encoder: MLP | ConvEncoder
+    trunk: MLP | ConvDecoder
+    if config.network == "conv":
+        encoder = ConvEncoder(example_shape, outputs, rngs=rngs)
+        trunk = ConvDecoder(config.latents, example_shape, rngs=rngs)
+    else:
+        encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
+        trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
+    decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var)
+    if config.kind == "ae":
+        return Autoencoder(encoder, decoder, latents=config.latents)
+    if config.kind == "vae":
+        use_tc = config.tc_weight > 0
+        return VAE(encoder, decoder, latents=config.latents, dataset_size=dataset_size, use_tc=use_tc)
+    pseudo_inputs = classifier = None
+    if config.prior == "pseudo":
+        initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
+        pseudo_inputs = PseudoInputs(initial, bounded=config.likelihood == "bernoulli")
+        classifier = Classifier(inputs, config.pseudo_inputs, rngs=rngs)
+    return VSC(
+        encoder,
+        decoder,
+        pseudo_inputs,
+        classifier,
+        latents=config.latents,
+        alpha=config.alpha,
+        gate=config.gate,
+        selection=config.selection,
+        initial_gate_logit=config.initial_gate_logit,
+        weigh_slab_kl=config.weigh_slab_kl,
+    )
+
+
+def _initial_pseudo_inputs(
+    count: int, example_shape: tuple[int, ...], key: PRNGKeyArray, examples: np.ndarray | None
+) -> jax.Array:
+    if examples is None:
+        return jnp.full((count, *example_shape), 0.5)
+    # Chosen on the host, where the examples are: a permutation by JAX is half a second of compilation.
+    order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(examples))
+    chosen = np.resize(order, count)
+    return as_float(np.stack([examples[i] for i in chosen]))

@@ -1,0 +1,46 @@
+"""What every model is trained and judged with: the knobs of one iteration, the terms of one example."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, ""]
+Metrics = dict[str, Scalar]
+
+
+class Knobs(NamedTuple):
+    """Hyperparameters of the objective in one iteration; traced scalars, so that sweeps can vary them.
+
+    Attributes:
+      kl_weight: beta times its annealing.
+      tc_weight: extra weight of the total correlation (VAE).
+      alpha: sparsity of the prior or target of the sparsity term (VSC).
+      warm_up: lambda of the slab's warm-up (VSC).
+      sharpness: slope of the relaxed gates (VSC).
+      sparsity_weight: weight of the sparsity term (VSC).
+      prior_blend: weight epsilon of the constant in the pseudo-inputs' gates (VSC).
+      prior_rate: that constant (VSC).
+    """
+
+    kl_weight: Scalar
+    tc_weight: Scalar
+    alpha: Scalar
+    warm_up: Scalar
+    sharpness: Scalar
+    sparsity_weight: Scalar
+    prior_blend: Scalar
+    prior_rate: Scalar
+
+
+class Terms(NamedTuple):
+    """Parts of the bound of each example, in nats; ``elbo = reconstruction - kl``.
+
+    Attributes:
+      reconstruction: ``log p(x|z)`` of one posterior sample, ``[batch]``.
+      kl: upper bound on ``KL(q(z|x) || p(z))``, ``[batch]``.
+      selection_kl: the part of ``kl`` that pays for the choice of a mixture component, ``[batch]``.
+    """
+
+    reconstruction: Float[Array, " batch"]
+    kl: Float[Array, " batch"]
+    selection_kl: Float[Array, " batch"]

@@ -1,0 +1,110 @@
+"""The Gaussian variational autoencoder, with beta-VAE and beta-TCVAE as weights of its objective.
+
+Kingma and Welling, ICLR 2014; Higgins et al., ICLR 2017 (beta); Chen et al., NeurIPS 2018 (TC).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
+from vsc_jax.models.inputs import as_float
+from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
+from vsc_jax.modules import MLP, ConvEncoder, Decoder
+
+
+class Gaussian(NamedTuple):
+    """Independent Gaussians; ``mean`` and ``log_var`` are ``[..., latents]``."""
+
+    mean: Float[Array, "*batch latents"]
+    log_var: Float[Array, "*batch latents"]
+
+    def sample(self, key: PRNGKeyArray, *, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """Reparameterised draws ``[*sample_shape, ..., latents]``."""
+        shape = (*sample_shape, *self.mean.shape)
+        noise = jax.random.normal(key, shape, self.mean.dtype)
+        mean, log_var = (jnp.broadcast_to(field, shape) for field in self)
+        return mean + jnp.exp(0.5 * log_var) * noise
+
+
+class VAE(nnx.Module):
+    """Variational autoencoder with a standard-normal prior.
+
+    Args:
+      encoder: network ``[n, ...] -> [n, 2 * latents]``.
+      decoder: network and likelihood.
+      latents: number of latents J.
+      dataset_size: number of training examples, for the total-correlation estimate.
+      use_tc: whether the objective holds the total-correlation term.
+    """
+
+    def __init__(
+        self,
+        encoder: MLP | ConvEncoder,
+        decoder: Decoder,
+        *,
+        latents: int,
+        dataset_size: int = 1,
+        use_tc: bool = False,
+    ):
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latents = latents
+        self.dataset_size = dataset_size
+        self.use_tc = use_tc
+
+    def encode(self, x: ArrayLike) -> Gaussian:
+        """Posterior q(z|x), fields ``[n, latents]``."""
+        return Gaussian(*jnp.split(self.encoder(as_float(x)), 2, axis=-1))
+
+    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+        """The deterministic code of each example, ``[n, latents]``: the posterior mean."""
+        return self.encode(x).mean
+
+    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
+        return self.decoder.mean(jnp.asarray(z))
+
+    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+        """Mean reconstruction of each example from its posterior mean."""
+        return self.decode(self.code(x))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
+        """``E[x|z]`` for ``n`` draws of z from the prior."""
+        return self.decode(jax.random.normal(key, (n, self.latents)))
+
+    def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
+        """Parts of the bound of each example, from one posterior sample; in nats."""
+        return self._terms(x, self.encode(x), key)[0]
+
+    def _terms(self, x: Array, q: Gaussian, key: PRNGKeyArray) -> tuple[Terms, Array]:
+        z = q.sample(key)
+        kl = jnp.sum(gaussian_kl(*q, jnp.zeros_like(q.mean), jnp.zeros_like(q.mean)), axis=-1)
+        return Terms(self.decoder.log_likelihood(z, x), kl, jnp.zeros_like(kl)), z
+
+    def log_importance_weights(
+        self, x: Float[Array, "n ..."], key: PRNGKeyArray, samples: int
+    ) -> Float[Array, "samples n"]:
+        """``log p(x|z) + log p(z) - log q(z|x)`` of posterior samples, in nats."""
+        q = self.encode(x)
+        z = q.sample(key, sample_shape=(samples,))
+        zero = jnp.zeros_like(z)
+        mean, log_var = (jnp.broadcast_to(field, z.shape) for field in q)
+        log_ratio = gaussian_log_likelihood(zero, zero, z) - gaussian_log_likelihood(mean, log_var, z)
+        return self.decoder.log_likelihood(z, x) + jnp.sum(log_ratio, axis=-1)
+
+    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+        """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        q = self.encode(x)
+        terms, z = self._terms(x, q, key)
+        reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
+        loss = knobs.kl_weight * kl - reconstruction
+        metrics = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        if self.use_tc:
+            metrics["total_correlation"] = jnp.mean(total_correlation(z, *q, self.dataset_size))
+            loss = loss + knobs.tc_weight * metrics["total_correlation"]
+        return loss, metrics

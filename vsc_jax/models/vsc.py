@@ -1,0 +1,250 @@
+"""Variational Sparse Coding: spike-and-slab posterior, pseudo-input or fixed spike-and-slab prior.
+
+Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax import losses
+from vsc_jax.models.inputs import as_float
+from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
+from vsc_jax.modules import MLP, Classifier, ConvEncoder, Decoder, PseudoInputs
+from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix
+
+PAPER_SELECTION_SLOPE = 60.0
+
+
+class Selection(NamedTuple):
+    """How the components of the prior are weighted for each example.
+
+    Attributes:
+      weights: ``[batch, components]``, as they multiply the divergences; ``paper`` weights need not
+        sum to one.
+      kl: the divergence that training uses, ``[batch]``, in nats.
+      selection_kl: ``KL(w || uniform)``, ``[batch]``, in nats.
+    """
+
+    weights: Float[Array, "batch components"]
+    kl: Float[Array, " batch"]
+    selection_kl: Float[Array, " batch"]
+
+
+def exact_selection(component_kl: Float[Array, "batch components"]) -> Selection:
+    """The weights of the tightest bound, proportional to ``exp(-KL_u)``."""
+    log_weights = losses.exact_selection(component_kl)
+    return Selection(jnp.exp(log_weights), losses.mixture_kl(component_kl), losses.selection_kl(log_weights))
+
+
+def soft_selection(
+    component_kl: Float[Array, "batch components"], logits: Float[Array, "batch components"]
+) -> Selection:
+    """The classifier's softmax as q(u|x); a true bound."""
+    log_weights = jax.nn.log_softmax(logits)
+    weights = jnp.exp(log_weights)
+    selection_kl = losses.selection_kl(log_weights)
+    return Selection(weights, jnp.sum(weights * component_kl, axis=-1) + selection_kl, selection_kl)
+
+
+def hard_selection(
+    component_kl: Float[Array, "batch components"], logits: Float[Array, "batch components"]
+) -> Selection:
+    """The classifier's first choice alone, with the softmax's gradient; a true bound."""
+    soft = jax.nn.softmax(logits)
+    hard = jax.nn.one_hot(jnp.argmax(logits, axis=-1), logits.shape[-1], dtype=logits.dtype)
+    weights = hard + (soft - jax.lax.stop_gradient(soft))
+    selection_kl = jnp.full(logits.shape[0], math.log(logits.shape[-1]), logits.dtype)
+    return Selection(weights, jnp.sum(weights * component_kl, axis=-1) + selection_kl, selection_kl)
+
+
+def paper_selection(
+    component_kl: Float[Array, "batch components"], logits: Float[Array, "batch components"]
+) -> Selection:
+    """The paper's: outputs of unit sum, sharpened by ``S(60 (w - 1/2))``, no price for the choice.
+
+    Its ``kl`` is up to ``log U`` below that of a bound.
+    """
+    weights = jax.nn.sigmoid(PAPER_SELECTION_SLOPE * (jax.nn.softmax(logits) - 0.5))
+    log_weights = jax.nn.log_softmax(jnp.log(weights))
+    return Selection(weights, jnp.sum(weights * component_kl, axis=-1), losses.selection_kl(log_weights))
+
+
+_LEARNED_SELECTIONS: dict[str, Callable[[Array, Array], Selection]] = {
+    "soft": soft_selection,
+    "hard": hard_selection,
+    "paper": paper_selection,
+}
+
+
+class VSC(nnx.Module):
+    """Variational Sparse Coding.
+
+    With pseudo-inputs the prior is the equal mixture of their posteriors; without, it is one
+    spike-and-slab of rate alpha with standard-normal slabs. Either is a set of components
+    (:meth:`components`), the second of size one.
+
+    Args:
+      encoder: network ``[n, ...] -> [n, 3 * latents]``.
+      decoder: network and likelihood.
+      pseudo_inputs: U learned examples, or None for the fixed prior.
+      classifier: selects among the pseudo-inputs; None for the fixed prior.
+      latents: number of latents J.
+      alpha: rate of the fixed prior.
+      gate: estimator of the gates in training.
+      selection: ``exact``, ``soft``, ``hard`` or ``paper``.
+      initial_gate_logit: added to the encoder's gate outputs.
+      weigh_slab_kl: whether the slab's divergence is weighted by gamma, as it should be.
+    """
+
+    def __init__(
+        self,
+        encoder: MLP | ConvEncoder,
+        decoder: Decoder,
+        pseudo_inputs: PseudoInputs | None,
+        classifier: Classifier | None,
+        *,
+        latents: int,
+        alpha: float,
+        gate: Gate = "concrete",
+        selection: str = "exact",
+        initial_gate_logit: float = 1.0,
+        weigh_slab_kl: bool = True,
+    ):
+        self.encoder = encoder
+        self.decoder = decoder
+        self.pseudo_inputs = pseudo_inputs
+        self.classifier = classifier
+        self.latents = latents
+        self.alpha = alpha
+        self.gate: Gate = gate
+        self.selection = selection
+        self.initial_gate_logit = initial_gate_logit
+        self.weigh_slab_kl = weigh_slab_kl
+
+    def encode(self, x: ArrayLike) -> SpikeSlab:
+        """Posterior q(z|x), fields ``[n, latents]``."""
+        mean, log_var, gate_logit = jnp.split(self.encoder(as_float(x)), 3, axis=-1)
+        return SpikeSlab(mean, log_var, gate_logit + self.initial_gate_logit)
+
+    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+        """The deterministic sparse code of each example: its mean where gamma > 1/2, else exactly 0."""
+        q = self.encode(x)
+        return jnp.where(q.gate_logit > 0, q.mean, 0)
+
+    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
+        return self.decoder.mean(jnp.asarray(z))
+
+    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+        """Mean reconstruction of each example from its deterministic sparse code."""
+        return self.decode(self.code(x))
+
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
+        """``E[x|z]`` for ``n`` draws of z from the prior, gates hard."""
+        component_key, code_key = jax.random.split(key)
+        prior = self.components()
+        chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0])
+        return self.decode(SpikeSlab(*(field[chosen] for field in prior)).sample(code_key))
+
+    def components(self, alpha: ArrayLike | None = None) -> SpikeSlab:
+        """The components of the prior, fields ``[components, latents]``.
+
+        Args:
+          alpha: rate of the fixed prior in place of the model's own; ignored with pseudo-inputs.
+        """
+        if self.pseudo_inputs is not None:
+            return self.encode(self.pseudo_inputs())
+        rate = jnp.asarray(self.alpha if alpha is None else alpha, jnp.float32)
+        zeros = jnp.zeros((1, self.latents))
+        return SpikeSlab(zeros, zeros, jnp.full((1, self.latents), jnp.log(rate) - jnp.log1p(-rate)))
+
+    def select(
+        self, x: Float[Array, "n ..."], component_kl: Float[Array, "n components"], how: str | None = None
+    ) -> Selection:
+        """Weights of the prior's components for each example.
+
+        Args:
+          x: examples ``[n, *example_shape]``.
+          component_kl: divergence of each posterior to each component.
+          how: a selection in place of the model's own.
+        """
+        how = how or self.selection
+        if how == "exact" or self.classifier is None:
+            return exact_selection(component_kl)
+        return _LEARNED_SELECTIONS[how](component_kl, self.classifier(x))
+
+    def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
+        """Parts of the true bound of each example: hard gates, exact selection; in nats."""
+        q = self.encode(x)
+        selection = exact_selection(losses.spike_slab_kl_matrix(q, self.components()))
+        reconstruction = self.decoder.log_likelihood(q.sample(key), x)
+        return Terms(reconstruction, selection.kl, selection.selection_kl)
+
+    def selection_terms(self, x: Float[Array, "n ..."], how: str) -> Selection:
+        """Weights and divergences of each example under one of the four selections; in nats."""
+        return self.select(x, losses.spike_slab_kl_matrix(self.encode(x), self.components()), how)
+
+    def log_importance_weights(
+        self, x: Float[Array, "n ..."], key: PRNGKeyArray, samples: int
+    ) -> Float[Array, "samples n"]:
+        """``log p(x|z) + log p(z) - log q(z|x)`` of hard posterior samples, in nats.
+
+        Densities are with respect to the mixed measure (mass at 0, Lebesgue elsewhere), and the prior
+        is the exact mixture.
+        """
+        q = self.encode(x)
+        z = q.sample(key, sample_shape=(samples,))
+        flat = z.reshape(-1, self.latents)
+        log_prior = losses.mixture_log_prob(log_prob_matrix(self.components(), flat)).reshape(z.shape[:-1])
+        posterior = SpikeSlab(*(jnp.broadcast_to(field, z.shape) for field in q))
+        log_posterior = jnp.sum(posterior.log_prob(z), axis=-1)
+        return self.decoder.log_likelihood(z, x) + log_prior - log_posterior
+
+    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+        """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        posterior = self.encode(x)
+        prior = self.components(knobs.alpha)
+        q = posterior.warm_up(knobs.warm_up)
+        p = prior
+        if self.pseudo_inputs is not None:
+            p = blend_gates(prior.warm_up(knobs.warm_up), knobs.prior_blend, knobs.prior_rate)
+        z = q.sample(key, gate=self.gate, sharpness=knobs.sharpness)
+        component_kl = self._component_kl(q, p)
+        selection = self.select(x, component_kl)
+        reconstruction = jnp.mean(self.decoder.log_likelihood(z, x))
+        kl = jnp.mean(selection.kl)
+        loss = knobs.kl_weight * kl - reconstruction
+        metrics = {
+            "elbo": reconstruction - kl,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "selection_kl": jnp.mean(selection.selection_kl),
+            "active_per_image": jnp.mean(jnp.sum(posterior.gamma, axis=-1)),
+        }
+        if self.pseudo_inputs is not None:
+            mean_gamma = jnp.mean(selection.weights @ jnp.mean(prior.gamma, axis=-1))
+            mean_gamma = jnp.clip(mean_gamma, 0, 1)
+            metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, knobs.alpha, self.latents)
+            loss = loss + knobs.sparsity_weight * metrics["sparsity_kl"]
+        if self.classifier is not None and self.selection == "exact":
+            # The classifier learns the exact weights and gives the rest of the model no gradient.
+            target = jax.lax.stop_gradient(selection.weights)
+            log_guess = jax.nn.log_softmax(self.classifier(x))
+            metrics["classifier_cross_entropy"] = -jnp.mean(jnp.sum(target * log_guess, axis=-1))
+            loss = loss + metrics["classifier_cross_entropy"]
+        return loss, metrics
+
+    def _component_kl(self, q: SpikeSlab, p: SpikeSlab) -> Float[Array, "n components"]:
+        if self.weigh_slab_kl:
+            return losses.spike_slab_kl_matrix(q, p)
+        q = SpikeSlab(*(field[:, None] for field in q))
+        p = SpikeSlab(*(field[None] for field in p))
+        slab = losses.gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
+        return jnp.sum(slab + losses.bernoulli_kl(q.gate_logit, p.gate_logit), axis=-1)

@@ -1,0 +1,64 @@
+"""The decoder p(x|z): a trunk and the likelihood that reads its output."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
+from vsc_jax.modules.trunks import MLP, ConvDecoder
+
+
+class Decoder(nnx.Module):
+    """Distribution of an example given its code.
+
+    Bernoulli: the trunk's output are logits. Gaussian: they are means, and one variance for every
+    dimension is learned, ``log_var = min_log_var + softplus(raw)``, so that it never falls below
+    ``min_log_var``.
+    """
+
+    def __init__(
+        self,
+        trunk: MLP | ConvDecoder,
+        example_shape: tuple[int, ...],
+        likelihood: str,
+        min_log_var: float,
+    ):
+        self.trunk = trunk
+        self.example_shape = example_shape
+        self.likelihood = likelihood
+        self.min_log_var = min_log_var
+        if likelihood == "gaussian":
+            # Starts at a variance of one.
+            self.raw_log_var = nnx.Param(
+                jnp.full(math.prod(example_shape), math.log(math.expm1(-min_log_var)))
+            )
+
+    @property
+    def log_var(self) -> Float[Array, " pixels"]:
+        """Learned log-variance of every dimension; Gaussian likelihood only."""
+        return self.min_log_var + jax.nn.softplus(self.raw_log_var[...])
+
+    def mean(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``; in [0, 1] for Bernoulli."""
+        output = self.trunk(z.reshape(-1, z.shape[-1]))
+        mean = jax.nn.sigmoid(output) if self.likelihood == "bernoulli" else output
+        return mean.reshape(*z.shape[:-1], *self.example_shape)
+
+    def log_likelihood(
+        self, z: Float[Array, "*samples batch latents"], x: Float[Array, "batch ..."]
+    ) -> Float[Array, "*samples batch"]:
+        """``log p(x|z)`` summed over the example, in nats: one value for every code.
+
+        Args:
+          z: codes ``[..., batch, latents]``; any number of leading sample axes.
+          x: examples ``[batch, *example_shape]``.
+        """
+        output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], -1)
+        x = jnp.broadcast_to(x.reshape(x.shape[0], -1), output.shape)
+        if self.likelihood == "bernoulli":
+            return jnp.sum(bernoulli_log_likelihood(output, x), axis=-1)
+        log_var = jnp.broadcast_to(self.log_var, output.shape)
+        return jnp.sum(gaussian_log_likelihood(output, log_var, x), axis=-1)

@@ -1,0 +1,53 @@
+"""Pseudo-inputs of the prior and the classifier that selects among them.
+
+Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, section 4.2, after the
+VampPrior of Tomczak and Welling, AISTATS 2018.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from vsc_jax.modules.trunks import MLP
+
+_MARGIN = 0.02
+CLASSIFIER_WIDTH = 256
+
+
+class PseudoInputs(nnx.Module):
+    """U learned examples ``[U, *example_shape]`` in the range of the data.
+
+    Bounded data (``bounded=True``) are kept inside (0, 1) by a sigmoid; others are free.
+
+    Args:
+      initial: where they start, ``[U, *example_shape]``; training examples, as a rule.
+      bounded: whether the data lie in [0, 1].
+    """
+
+    def __init__(self, initial: Float[Array, "components ..."], *, bounded: bool):
+        self.bounded = bounded
+        self.raw = nnx.Param(_logit(initial) if bounded else initial)
+
+    def __call__(self) -> Float[Array, "components ..."]:
+        """The pseudo-inputs as examples."""
+        raw = self.raw[...]
+        return jax.nn.sigmoid(raw) if self.bounded else raw
+
+
+@jax.jit
+def _logit(x: Float[Array, "components ..."]) -> Float[Array, "components ..."]:
+    # Black and white pixels start a little inside: at 0 and 1 a sigmoid has no gradient.
+    inside = jnp.clip(x, _MARGIN, 1 - _MARGIN)
+    return jnp.log(inside) - jnp.log1p(-inside)
+
+
+class Classifier(nnx.Module):
+    """C_omega(x): logits over the pseudo-inputs, ``[n, ...] -> [n, components]``."""
+
+    def __init__(self, inputs: int, components: int, *, rngs: nnx.Rngs):
+        self.network = MLP(inputs, (CLASSIFIER_WIDTH, components), rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n components"]:
+        """Logits of the components for each example."""
+        return self.network(x)

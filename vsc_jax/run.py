@@ -1,0 +1,193 @@
+"""A run from configuration to results: train, evaluate, draw, and find it again.
+
+Composes the rooms below: data, model, training, run folder, evaluation, figures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+
+from vsc_jax import data as data_room
+from vsc_jax.config import Config, from_json, validate
+from vsc_jax.data import Dataset
+from vsc_jax.errors import UserError
+from vsc_jax.models import Model, build
+from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
+from vsc_jax.training.loop import check, train
+from vsc_jax.training.run_folder import Row, claim, read_json, write_json
+from vsc_jax.training.step import initial_state
+
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+      model: the trained model, with ``encode``, ``decode``, ``reconstruct`` and ``sample``.
+      results: test metrics, as in ``results.json``; likelihoods in nats an example.
+      history: the rows of ``metrics.jsonl``: training metrics averaged between two log points.
+      workdir: the run folder, or None.
+      config: the configuration that was trained.
+    """
+
+    model: Model
+    results: dict[str, Any]
+    history: list[Row]
+    workdir: Path | None
+    config: Config
+
+
+def fit(
+    config: Config,
+    workdir: str | Path | None = None,
+    *,
+    dataset: Dataset | None = None,
+    on_row: Callable[[Row], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> Run:
+    """Train a model, evaluate it on the test set and draw its first figures.
+
+    Args:
+      config: what to train.
+      workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
+      dataset: data to use in place of those that ``config.data`` names.
+      on_row: called with the newest row of a resumed run, and then with every new row of metrics.
+      on_stage: called with a few words before each part of the work that follows training.
+
+    Raises:
+      UserError: a field, file or folder cannot be used; nothing has been overwritten.
+      TrainingError: the loss is no longer finite.
+    """
+    validate(config)
+    dataset = data_room.load(config.data) if dataset is None else dataset
+    check(config, dataset)
+    folder = None if workdir is None else Path(workdir)
+    if folder is not None:
+        claim(folder, config, describe(dataset))
+    trained = train(config, dataset, folder, on_row)
+    # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
+    from vsc_jax.evaluation import evaluate
+
+    if folder is None:
+        results = evaluate(trained.model, dataset, config, on_stage=on_stage)
+        return Run(trained.model, results, trained.history, None, config)
+    if (folder / "results.json").exists():
+        results = read_json(folder / "results.json")
+    else:
+        results = evaluate(trained.model, dataset, config, on_stage=on_stage)
+        write_json(folder / "results.json", results)
+    if config.evaluate.figures and not (folder / "figures").exists():
+        if on_stage is not None:
+            on_stage("figures")
+        from vsc_jax.figures.overview import draw_overview
+
+        draw_overview(trained.model, dataset, trained.history, folder / "figures", seed=config.seed)
+    return Run(trained.model, results, trained.history, folder, config)
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What ``data.json`` keeps of a data set: enough to rebuild the model without the data."""
+    return {
+        "name": dataset.name,
+        "example_shape": list(dataset.example_shape),
+        "train_examples": len(dataset.train),
+        "test_examples": len(dataset.test),
+        "label_names": list(dataset.label_names),
+        "factor_names": list(dataset.factor_names),
+        "description": dataset.description,
+    }
+
+
+def load(folder: str | Path) -> Model:
+    """The model of a run folder, or of a folder written by :func:`save`.
+
+    Raises:
+      UserError: if the folder is neither, or its files are damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
+    config = from_json(folder / "config.json")
+    graph, params = _template(config, folder / "data.json")
+    if (folder / MODEL_FILE).is_file():
+        return nnx.merge(graph, _read_safetensors(folder / MODEL_FILE, params))
+    if not (folder / "checkpoints").is_dir():
+        raise UserError(f"{folder}: no checkpoints; the run has not saved anything yet")
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        return nnx.merge(graph, checkpoints.restore(jax.eval_shape(initial_state, params)).params)
+
+
+def save(run: Run, folder: str | Path) -> Path:
+    """Write a run's model for sharing: ``config.json``, ``data.json``, ``model.safetensors``, results.
+
+    Args:
+      run: a finished run.
+      folder: where to; made when missing. Files of a model saved there before are replaced.
+
+    Returns:
+      The folder.
+
+    Raises:
+      UserError: if the folder cannot be written, or is a run folder.
+    """
+    from safetensors.flax import save_file
+
+    from vsc_jax.config import to_dict
+
+    folder = Path(folder)
+    if (folder / "checkpoints").exists():
+        raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
+    shape = run.model.decoder.example_shape
+    data = {"example_shape": list(shape)}
+    if run.workdir is not None:
+        data = read_json(run.workdir / "data.json")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", to_dict(run.config))
+        write_json(folder / "data.json", data)
+        write_json(folder / "results.json", run.results)
+        temporary = folder / (MODEL_FILE + ".tmp")
+        save_file(named_leaves(nnx.state(run.model)), temporary)
+        temporary.replace(folder / MODEL_FILE)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
+    return folder
+
+
+def _template(config: Config, path: Path) -> tuple[nnx.GraphDef, nnx.State]:
+    """Structure of the model, and the shapes of its parameters."""
+    data = read_json(path)
+    shape = data.get("example_shape") if isinstance(data, dict) else None
+    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
+        raise UserError(f"{path}: example_shape: expected a list of positive integers, got {shape!r}")
+    size = data.get("train_examples", 1)
+    if not isinstance(size, int) or size < 1:
+        raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
+
+    def model() -> Model:
+        return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size)
+
+    graph, params = nnx.split(nnx.eval_shape(model))
+    return graph, params
+
+
+def _read_safetensors(path: Path, template: nnx.State) -> nnx.State:
+    from safetensors import SafetensorError
+    from safetensors.flax import load_file
+
+    try:
+        leaves = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    expected = {name: leaf.shape for name, leaf in named_leaves(template).items()}
+    found = {name: leaf.shape for name, leaf in leaves.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise UserError(f"{path}: {name}: expected shape {expected.get(name)}, found {found.get(name)}")
+    return with_leaves(template, leaves)

@@ -1,0 +1,278 @@
+"""The spike-and-slab distribution as a pytree: sampling, log-density and warm-up.
+
+One latent is a mixture of a Gaussian slab and a point mass at zero,
+``gamma N(mean, exp(log_var)) + (1 - gamma) delta_0`` (Tonolini, Jensen and Murray-Smith,
+*Variational Sparse Coding*, UAI 2019, eq. 4). The gate probability is kept as its logit,
+``gamma = sigmoid(gate_logit)``, because ``log(gamma)`` and ``log(1 - gamma)`` computed through
+``gamma`` lose all precision, and then become NaN, once ``|gate_logit|`` exceeds about 20 in float32.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+Gate = Literal["sigmoid", "concrete", "straight_through", "bernoulli"]
+
+
+class SpikeSlab(NamedTuple):
+    """Independent spike-and-slab variables, one per entry of the last axis.
+
+    The fields share one shape and one floating dtype. The tuple is a pytree, so index or reshape it
+    with ``jax.tree.map(lambda a: a[:, None], q)``; ``q[0]`` is the mean, as in any tuple.
+
+    Attributes:
+      mean: slab means, ``[..., latents]``.
+      log_var: logarithms of the slab variances, ``[..., latents]``.
+      gate_logit: logits of the slab probabilities gamma, ``[..., latents]``.
+    """
+
+    mean: Float[Array, "*shape"]
+    log_var: Float[Array, "*shape"]
+    gate_logit: Float[Array, "*shape"]
+
+    @property
+    def gamma(self) -> Float[Array, "*shape"]:
+        """Probability that each latent is on, ``[..., latents]``."""
+        return jax.nn.sigmoid(self.gate_logit)
+
+    @property
+    def std(self) -> Float[Array, "*shape"]:
+        """Standard deviation of each slab, ``[..., latents]``."""
+        return jnp.exp(0.5 * self.log_var)
+
+    def sample(
+        self,
+        key: PRNGKeyArray,
+        *,
+        gate: Gate = "bernoulli",
+        sharpness: ArrayLike = 1.0,
+        sample_shape: tuple[int, ...] = (),
+    ) -> Float[Array, "..."]:
+        """Method form of :func:`sample`."""
+        return sample(self, key, gate=gate, sharpness=sharpness, sample_shape=sample_shape)
+
+    def log_prob(self, z: ArrayLike) -> Float[Array, "..."]:
+        """Method form of :func:`log_prob`."""
+        return log_prob(self, z)
+
+    def warm_up(self, lam: ArrayLike) -> "SpikeSlab":
+        """Method form of :func:`warm_up`."""
+        return warm_up(self, lam)
+
+
+def validated(q: SpikeSlab) -> SpikeSlab:
+    """The same distribution with JAX arrays for fields, all of the dtype of ``q.mean``.
+
+    Raises:
+      AssertionError: if the fields differ in shape, or the mean is not floating-point.
+    """
+    mean = jnp.asarray(q.mean)
+    chex.assert_type(mean, float)
+    fields = SpikeSlab(mean, jnp.asarray(q.log_var, mean.dtype), jnp.asarray(q.gate_logit, mean.dtype))
+    chex.assert_equal_shape(fields)
+    return fields
+
+
+def sample(
+    q: SpikeSlab,
+    key: PRNGKeyArray,
+    *,
+    gate: Gate = "bernoulli",
+    sharpness: ArrayLike = 1.0,
+    sample_shape: tuple[int, ...] = (),
+) -> Float[Array, "..."]:
+    """Draw ``z = gate * slab``, differentiable in the slab and, but for ``bernoulli``, in the gate.
+
+    Args:
+      q: the distribution, fields ``[..., latents]``.
+      key: a JAX random key.
+      gate: how the gate is drawn, see :func:`sample_gate`.
+      sharpness: slope of the relaxed gates, see :func:`sample_gate`.
+      sample_shape: leading axes of independent draws.
+
+    Returns:
+      Samples ``[*sample_shape, ..., latents]`` of the dtype of ``q.mean``; with ``bernoulli`` and
+      ``straight_through`` the latents that are off are exactly 0.
+
+    Raises:
+      AssertionError: if the fields of ``q`` differ in shape.
+      ValueError: if ``gate`` is not one of the four names.
+    """
+    q = validated(q)
+    slab_key, gate_key = jax.random.split(key)
+    shape = (*sample_shape, *q.mean.shape)
+    mean, std, gate_logit = (jnp.broadcast_to(field, shape) for field in (q.mean, q.std, q.gate_logit))
+    noise = jax.random.normal(slab_key, shape, _noise_dtype(mean.dtype)).astype(mean.dtype)
+    return sample_gate(gate_logit, gate_key, gate=gate, sharpness=sharpness) * (mean + std * noise)
+
+
+def sample_gate(
+    gate_logit: Float[ArrayLike, "*shape"],
+    key: PRNGKeyArray,
+    *,
+    gate: Gate = "bernoulli",
+    sharpness: ArrayLike = 1.0,
+) -> Float[Array, "*shape"]:
+    """Draw gates in [0, 1] with ``P(gate > 1/2) = gamma``, by one of four estimators.
+
+    With ``eta`` uniform on (0, 1) and ``c = sharpness``:
+
+    * ``sigmoid``: ``S(c (eta - 1 + gamma))``, the paper's relaxation (eq. 12 of its supplement; the
+      authors anneal c upwards);
+    * ``concrete``: ``S(c (gate_logit + logit(eta)))``, the binary Concrete distribution at
+      temperature 1/c (Maddison, Mnih and Teh, ICLR 2017; Jang, Gu and Poole, ICLR 2017);
+    * ``straight_through``: hard gates forward, the ``concrete`` gradient backward (Bengio, Leonard
+      and Courville, 2013);
+    * ``bernoulli``: hard gates without a gradient; right for evaluation, and in training the reason
+      why an encoder's gates never learn.
+
+    The four share their uniform draw: for one key they agree about which gates are above one half.
+
+    Args:
+      gate_logit: logits of gamma, any shape.
+      key: a JAX random key.
+      gate: the estimator.
+      sharpness: positive slope c, scalar; ignored by ``bernoulli``.
+
+    Returns:
+      Gates of the shape and dtype of ``gate_logit``.
+
+    Raises:
+      ValueError: if ``gate`` is not one of the four names.
+    """
+    gate_logit = jnp.asarray(gate_logit)
+    noise_dtype = _noise_dtype(gate_logit.dtype)
+    logit = gate_logit.astype(noise_dtype)
+    logistic = jax.random.logistic(key, logit.shape, noise_dtype)  # logit(eta)
+    slope = jnp.asarray(sharpness, noise_dtype)
+    hard = (logit + logistic > 0).astype(gate_logit.dtype)
+    if gate == "bernoulli":
+        return hard
+    if gate == "sigmoid":
+        soft = jax.nn.sigmoid(slope * (jax.nn.sigmoid(logistic) - jax.nn.sigmoid(-logit)))
+        return soft.astype(gate_logit.dtype)
+    soft = jax.nn.sigmoid(slope * (logit + logistic)).astype(gate_logit.dtype)
+    if gate == "concrete":
+        return soft
+    if gate == "straight_through":
+        return hard + (soft - jax.lax.stop_gradient(soft))
+    raise ValueError(f"gate: expected sigmoid, concrete, straight_through or bernoulli, not {gate!r}")
+
+
+def _noise_dtype(dtype: jnp.dtype) -> jnp.dtype:
+    # In bfloat16 a uniform takes 128 values: no gate rarer than 1/128 would ever be drawn as on.
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
+
+
+def is_on(z: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+    """Which latents of a hard sample are on: those that are not exactly zero."""
+    return z != 0
+
+
+def log_prob(q: SpikeSlab, z: ArrayLike) -> Float[Array, "..."]:
+    """Log-density of each latent with respect to the mixed measure, in nats.
+
+    The dominating measure is a unit mass at 0 plus Lebesgue measure elsewhere, so the density is
+    ``1 - gamma`` at ``z == 0`` and ``gamma N(z; mean, exp(log_var))`` where ``z != 0``. It sums and
+    integrates to one, and it lets a sparse model and a Gaussian one be compared in the same nats.
+
+    Args:
+      q: the distribution, fields ``[..., latents]``.
+      z: values, broadcastable against ``[..., latents]`` and of any rank (samples ``[samples, ...,
+        latents]`` of :func:`sample`, say); exact zeros mean *off*.
+
+    Returns:
+      Elementwise log-density of the broadcast shape, not summed over latents.
+
+    Raises:
+      AssertionError: if the fields of ``q`` differ in shape.
+    """
+    q = validated(q)
+    z = jnp.asarray(z, q.mean.dtype)
+    shape = jnp.broadcast_shapes(z.shape, q.mean.shape)
+    z, mean, log_var, gate_logit = (jnp.broadcast_to(a, shape) for a in (z, *q))
+    on = is_on(z)
+    # Where the latent is off the slab is evaluated at its mean, so that its gradient stays finite.
+    standardised = jnp.where(on, z - mean, 0) * jnp.exp(-0.5 * log_var)
+    slab = -0.5 * (jnp.square(standardised) + log_var + math.log(2 * math.pi))
+    return jnp.where(on, jax.nn.log_sigmoid(gate_logit) + slab, jax.nn.log_sigmoid(-gate_logit))
+
+
+def warm_up(q: SpikeSlab, lam: ArrayLike) -> SpikeSlab:
+    """The warmed-up posterior: slab ``N(lam mean, lam var + 1 - lam)``, gates unchanged.
+
+    At ``lam = 0`` every slab is the standard normal and only the pattern of the gates carries
+    information; at ``lam = 1`` the distribution is ``q`` itself (paper, section 4.3). ``lam``
+    is meant to grow with the *iteration* count, and evaluation is always at 1.
+
+    Args:
+      q: the distribution, fields ``[..., latents]``.
+      lam: warm-up coefficient in [0, 1], scalar or broadcastable.
+
+    Returns:
+      A distribution of the shape and dtype of ``q``.
+
+    Raises:
+      AssertionError: if the fields of ``q`` differ in shape.
+    """
+    q = validated(q)
+    lam = jnp.asarray(lam, q.mean.dtype)
+    # log(lam var + 1 - lam), written so that lam = 1 gives log_var itself to the last bit.
+    log_var = q.log_var + jnp.log(lam + (1 - lam) * jnp.exp(-q.log_var))
+    return SpikeSlab(lam * q.mean, log_var, q.gate_logit)
+
+
+def blend_gates(p: SpikeSlab, epsilon: ArrayLike, rate: ArrayLike) -> SpikeSlab:
+    """Mix the gates of ``p`` with a constant: ``gamma <- (1 - epsilon) gamma + epsilon rate``.
+
+    With ``epsilon = 1`` the gates of a pseudo-input prior are ignored and every latent costs what it
+    would under a fixed prior of that rate; with ``epsilon = 0`` nothing changes. Annealing from
+    1 to 0 lets the code become sparse image by image before the pseudo-inputs learn its patterns.
+
+    Args:
+      p: the distribution, fields ``[..., latents]``.
+      epsilon: blending weight in [0, 1], scalar: the value of a schedule, so no gradient flows to it
+        (the true one is unbounded where a gate is saturated).
+      rate: the constant gate probability in (0, 1), scalar.
+
+    Returns:
+      ``p`` with new gate logits.
+
+    Raises:
+      AssertionError: if the fields of ``p`` differ in shape.
+    """
+    p = validated(p)
+    dtype = p.gate_logit.dtype
+    epsilon, rate = jax.lax.stop_gradient(jnp.asarray(epsilon, dtype)), jnp.asarray(rate, dtype)
+    log_keep, log_blend = jnp.log1p(-epsilon), jnp.log(epsilon)
+    log_on = jnp.logaddexp(log_keep + jax.nn.log_sigmoid(p.gate_logit), log_blend + jnp.log(rate))
+    log_off = jnp.logaddexp(log_keep + jax.nn.log_sigmoid(-p.gate_logit), log_blend + jnp.log1p(-rate))
+    return p._replace(gate_logit=log_on - log_off)
+
+
+def log_prob_matrix(p: SpikeSlab, z: Float[Array, "n latents"]) -> Float[Array, "n components"]:
+    """Log-density of every code under every component, summed over latents, in nats.
+
+    The same number as ``log_prob`` summed over the last axis, for all pairs from one matrix product.
+
+    Args:
+      p: mixture components, fields ``[components, latents]``.
+      z: codes ``[n, latents]``; exact zeros mean *off*.
+
+    Returns:
+      ``[n, components]``.
+    """
+    on = is_on(z).astype(z.dtype)
+    precision = jnp.exp(-p.log_var)
+    normaliser = p.log_var + jnp.square(p.mean) * precision + jnp.log(2 * jnp.pi).astype(z.dtype)
+    features = jnp.concatenate([jnp.square(z), z, on], axis=-1)
+    weights = jnp.concatenate(
+        [-0.5 * precision, p.mean * precision, p.gate_logit - 0.5 * normaliser], axis=-1
+    )
+    spikes = jnp.sum(jax.nn.log_sigmoid(-p.gate_logit), axis=-1)
+    return jnp.matmul(features, weights.T, precision=jax.lax.Precision.HIGHEST) + spikes[None, :]

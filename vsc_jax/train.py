@@ -1,0 +1,67 @@
+"""Train a model: ``python -m vsc_jax.train [--config NAME] [--workdir DIR] [--section.field VALUE ...]``."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsc_jax.command_line import Preset, Settings, parse, run_command
+from vsc_jax.config import Config, load_preset, preset_names, smoke, to_dict, validate
+
+_SHOWN = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """Options of ``python -m vsc_jax.train``."""
+
+    settings: Settings
+    config: Preset = "smiley_vsc"
+    workdir: Path | None = None
+    """Run folder; resumed if it holds this very run. Default: runs/NAME, with a suffix for settings
+    that differ from the preset's."""
+    smoke: bool = False
+    """Shrink the run so that it ends in seconds."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, evaluate, draw; print where everything is."""
+    arguments = parse(
+        TrainArguments,
+        "Train a model, measure it on the test set and draw its first figures. Without arguments: "
+        "Variational Sparse Coding on Smiley, generated on the spot.",
+        argv,
+    )
+    config = smoke(arguments.settings) if arguments.smoke else arguments.settings
+    validate(config)
+    workdir = arguments.workdir or default_workdir(config)
+
+    from vsc_jax import data
+    from vsc_jax.progress import progress_bar, tell
+    from vsc_jax.run import fit
+
+    dataset = data.load(config.data)
+    print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
+    print(f"run folder: {workdir}", flush=True)
+    with progress_bar(config) as on_row:
+        on_stage = tell if config.train.progress else None
+        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=on_stage)
+    tell("")
+    numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _SHOWN if name in run.results)
+    print(f"test set (nats an example): {numbers}")
+    figures = sorted(path.name for path in (workdir / "figures").glob("*.png"))
+    if figures:
+        print(f"figures: {workdir / 'figures'} ({', '.join(figures)})")
+
+
+def default_workdir(config: Config) -> Path:
+    """``runs/NAME``, with a short hash of the configuration where it is not the preset's own."""
+    if config.name in preset_names() and load_preset(config.name) == config:
+        return Path("runs") / config.name
+    digest = hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"{config.name}-{digest[:8]}"
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,95 @@
+"""Checkpoints of the training state, kept by Orbax.
+
+Orbax is imported on first use: it takes longer to import than everything else together.
+"""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+
+from vsc_jax.config import CheckpointConfig
+from vsc_jax.errors import UserError
+from vsc_jax.training.step import TrainState
+
+Tree = TypeVar("Tree")
+
+
+class Checkpoints:
+    """The newest checkpoints of one run.
+
+    Args:
+      folder: where they live; made on the first save.
+      config: how many are kept.
+    """
+
+    def __init__(self, folder: Path, config: CheckpointConfig | None = None):
+        import orbax.checkpoint as ocp
+
+        self._ocp = ocp
+        self._folder = folder.resolve()
+        keep = None if config is None else config.keep
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=config is not None)
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def latest_step(self) -> int | None:
+        """Iteration of the newest checkpoint, or None."""
+        return self._manager.latest_step()
+
+    def save(self, state: TrainState) -> None:
+        """Save the state under its step; returns when it is on disk."""
+        self._manager.save(int(state.step), args=self._ocp.args.StandardSave(named_leaves(state)))
+        self._manager.wait_until_finished()
+
+    def restore(self, template: TrainState) -> TrainState:
+        """The newest state, in the structure of ``template``.
+
+        Raises:
+          UserError: if there is none, or it does not fit the model.
+        """
+        step = self.latest_step()
+        if step is None:
+            raise UserError(f"{self._folder}: no checkpoint")
+        target = jax.tree.map(_abstract, named_leaves(template))
+        try:
+            tree = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
+        except (ValueError, KeyError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{self._folder / str(step)}: cannot be restored: {reason}") from error
+        return with_leaves(template, tree)
+
+    def close(self) -> None:
+        """Release Orbax's threads."""
+        self._manager.close()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def named_leaves(tree: Any) -> dict[str, jax.Array]:
+    """The arrays of a pytree by name, such as ``params/encoder/layers/0/kernel``."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {_name(path): leaf for path, leaf in leaves}
+
+
+def with_leaves(template: Tree, leaves: dict[str, jax.Array]) -> Tree:
+    """A pytree like ``template`` with the arrays of :func:`named_leaves`.
+
+    Raises:
+      KeyError: if an array is missing.
+    """
+    paths, structure = jax.tree_util.tree_flatten_with_path(template)
+    return jax.tree.unflatten(structure, [leaves[_name(path)] for path, _ in paths])
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    # Without a sharding Orbax would take the one in the checkpoint, with a warning.
+    sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -1,0 +1,139 @@
+"""The training loop on the host: stretches of compiled iterations, log rows, checkpoints."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from vsc_jax.config import Config
+from vsc_jax.data.dataset import Dataset, check_range
+from vsc_jax.errors import UserError
+from vsc_jax.models import Metrics, Model, build, check_network
+from vsc_jax.training.batches import check_sizes, position
+from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.run_folder import MetricsLog, Row
+from vsc_jax.training.schedules import hyperparameters
+from vsc_jax.training.step import Stretch, TrainState, initial_state, make_chunk
+
+OnRow = Callable[[Row], None]
+
+
+class Trained(NamedTuple):
+    """What training leaves.
+
+    Attributes:
+      model: the trained model.
+      history: the rows of ``metrics.jsonl``.
+    """
+
+    model: Model
+    history: list[Row]
+
+
+class TrainingError(UserError):
+    """Training cannot go on: a loss or a norm is not finite."""
+
+
+def initial_model(config: Config, dataset: Dataset) -> Model:
+    """The model before the first iteration: a function of the configuration and the data alone."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    return build(
+        config.model,
+        dataset.example_shape,
+        key,
+        examples=dataset.train.x,
+        dataset_size=len(dataset.train),
+    )
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """See that the configuration suits the data, before anything is written.
+
+    Raises:
+      UserError: naming the field that does not.
+    """
+    check_sizes(config.train, len(dataset.train))
+    check_range(dataset, config.model.likelihood)
+    check_network(config.model, dataset.example_shape)
+
+
+def train(
+    config: Config, dataset: Dataset, workdir: Path | None = None, on_row: OnRow | None = None
+) -> Trained:
+    """Train a model, resuming from the newest checkpoint in ``workdir`` if there is one.
+
+    Args:
+      config: the run.
+      dataset: its data.
+      workdir: run folder, already claimed; None keeps everything in memory.
+      on_row: called with the newest row of a resumed run, and then with every new one.
+
+    Raises:
+      UserError: if the configuration does not suit the data, or a checkpoint is damaged.
+      TrainingError: if a loss or a norm is not finite.
+    """
+    check(config, dataset)
+    model = initial_model(config, dataset)
+    graph, params = nnx.split(model)
+    state = initial_state(params)
+    if workdir is None:
+        return _train(config, dataset, graph, state, MetricsLog(None, 0), None, on_row)
+    with Checkpoints(workdir / "checkpoints", config.checkpoint) as checkpoints:
+        if checkpoints.latest_step() is not None:
+            state = checkpoints.restore(state)
+        log = MetricsLog(workdir / "metrics.jsonl", int(state.step))
+        return _train(config, dataset, graph, state, log, checkpoints, on_row)
+
+
+def _train(
+    config: Config,
+    dataset: Dataset,
+    graph: nnx.GraphDef,
+    state: TrainState,
+    log: MetricsLog,
+    checkpoints: Checkpoints | None,
+    on_row: OnRow | None,
+) -> Trained:
+    steps, log_every = config.train.steps, config.train.log_every
+    examples = len(dataset.train)
+    hyper = hyperparameters(config)
+    key = jax.random.key(config.seed)
+    step = int(state.step)
+    if on_row is not None and log.rows:
+        on_row(log.rows[-1])
+    if step < steps:
+        chunk = make_chunk(config, graph, examples)
+        data = jnp.asarray(np.asarray(dataset.train.x))
+    while step < steps:
+        iterations = min(log_every, steps - step)
+        epoch, offset = position(step, config.train.batch_size, examples)
+        stretch = Stretch(*(jnp.int32(value) for value in (iterations, epoch, offset)))
+        state, means, schedule = chunk(hyper, state, key, data, stretch)
+        row = {"step": step + iterations, **_floats(means), "schedule": _floats(schedule)}
+        _check_finite(row, step)
+        step += iterations
+        log.append(row)
+        if on_row is not None:
+            on_row(row)
+        every = config.checkpoint.every
+        if checkpoints is not None and (step == steps or step // every > (step - iterations) // every):
+            checkpoints.save(state)
+    return Trained(nnx.merge(graph, state.params), log.rows)
+
+
+def _floats(metrics: Metrics) -> dict[str, float]:
+    return {name: float(value) for name, value in jax.device_get(metrics).items()}
+
+
+def _check_finite(row: Row, before: int) -> None:
+    for name, value in row.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise TrainingError(
+                f"{name} is {value} in iterations {before} to {row['step'] - 1}; nothing later than the"
+                " last checkpoint was kept. A smaller train.learning_rate may help."
+            )

@@ -1,0 +1,139 @@
+"""The run folder: what a run writes, and how it is found again.
+
+``config.json`` (what was asked for), ``data.json`` (what the data were), ``metrics.jsonl`` (one object
+a log step), ``checkpoints/`` (Orbax), ``results.json`` and ``figures/``. Files are replaced whole, by
+renaming, so that a reader never sees half of one.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from vsc_jax.config import Config, from_json, to_dict
+from vsc_jax.errors import UserError
+
+Row = dict[str, Any]
+
+# Fields that change what is shown or kept, not what is computed.
+_FREE_FIELDS = ("name", "train.progress", "checkpoint.keep", "checkpoint.every", "evaluate.figures")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` to ``path`` in one step."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run folder; all of them hold one object.
+
+    Raises:
+      UserError: naming the file, if it is missing or damaged.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a readable JSON file ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return value
+
+
+def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
+    """Make ``workdir`` the folder of this run, or see that it is already.
+
+    Args:
+      workdir: the folder; made when missing.
+      config: the run's configuration.
+      data: description of the data set, see ``data.json``.
+
+    Raises:
+      UserError: if the folder cannot be written, or belongs to a run with another configuration or
+        other data.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"--workdir: {workdir} is a file, not a folder")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
+    if not os.access(workdir, os.W_OK | os.X_OK):
+        raise UserError(f"--workdir: {workdir} is not writable")
+    path = workdir / "config.json"
+    if path.exists():
+        if difference := first_difference(to_dict(from_json(path)), to_dict(config)):
+            raise UserError(
+                f"--workdir: {workdir} holds a run with another configuration ({difference});"
+                " choose another folder"
+            )
+        if difference := first_difference(read_json(workdir / "data.json"), data):
+            raise UserError(
+                f"--workdir: {workdir} holds a run on other data ({difference}); choose another folder"
+            )
+        return
+    if any((workdir / name).exists() for name in ("checkpoints", "metrics.jsonl", "results.json")):
+        raise UserError(f"--workdir: {workdir} holds a run without config.json; choose another folder")
+    try:
+        write_json(workdir / "data.json", data)
+        write_json(path, to_dict(config))
+    except OSError as error:
+        raise UserError(f"--workdir: cannot write to {workdir}: {error.strerror}") from None
+
+
+def first_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
+    """The first entry that differs between two descriptions, as ``a.b: old there, new asked``."""
+    for key in {**old, **new}:
+        name, there, asked = f"{prefix}{key}", old.get(key), new.get(key)
+        if name in _FREE_FIELDS:
+            continue
+        if isinstance(there, dict) and isinstance(asked, dict):
+            if difference := first_difference(there, asked, f"{name}."):
+                return difference
+        elif there != asked:
+            return f"{name}: {there!r} there, {asked!r} asked"
+    return None
+
+
+class MetricsLog:
+    """``metrics.jsonl``: append-only while training, cut back to the checkpoint on resume.
+
+    Args:
+      path: the file, or None to keep the rows in memory alone.
+      step: rows of later steps, and a torn last line, are dropped.
+    """
+
+    def __init__(self, path: Path | None, step: int):
+        self._path = path
+        self.rows: list[Row] = []
+        if path is not None and path.exists():
+            self.rows = [row for row in read_rows(path) if row["step"] <= step]
+            temporary = path.with_name(path.name + ".tmp")
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+            os.replace(temporary, path)
+
+    def append(self, row: Row) -> None:
+        """Add a row, on disk when this returns."""
+        self.rows.append(row)
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a ``metrics.jsonl``, up to the first line that is not a whole row."""
+    rows: list[Row] = []
+    if not path.exists():
+        return rows
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(row, dict) or "step" not in row:
+            break
+        rows.append(row)
+    return rows

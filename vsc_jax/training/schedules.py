@@ -1,0 +1,85 @@
+"""Hyperparameters as traced numbers, and their value in each iteration.
+
+Everything a sweep may vary without recompiling is an array leaf of :class:`Hyperparameters`, so that
+one compiled program can train many members under ``vmap``.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from vsc_jax.config import Config, Ramp
+from vsc_jax.models import Knobs
+from vsc_jax.models.objective import Scalar
+
+
+class Schedule(NamedTuple):
+    """A linear ramp in iterations: ``start`` up to ``begin``, ``end`` from ``until`` on."""
+
+    start: Scalar
+    end: Scalar
+    begin: Scalar
+    until: Scalar
+
+    def at(self, step: Int[Array, ""]) -> Scalar:
+        """Value in iteration ``step``, counted from 0."""
+        elapsed = step.astype(jnp.float32) - self.begin
+        length = jnp.maximum(self.until - self.begin, 1)
+        # A ramp of no length is its end value throughout, also when it begins later than now.
+        moved = jnp.where(self.until > self.begin, jnp.clip(elapsed / length, 0, 1), 1.0)
+        return self.start + (self.end - self.start) * moved
+
+
+class Hyperparameters(NamedTuple):
+    """What a run's objective and optimiser depend on, as float32 scalars."""
+
+    learning_rate: Scalar
+    beta: Scalar
+    tc_weight: Scalar
+    alpha: Scalar
+    sparsity_weight: Scalar
+    prior_rate: Scalar
+    schedules: dict[str, Schedule]
+
+    def learning_rate_at(self, step: Int[Array, ""]) -> Scalar:
+        """Adam's step size in iteration ``step``."""
+        return self.learning_rate * self.schedules["learning_rate"].at(step)
+
+    def knobs_at(self, step: Int[Array, ""]) -> Knobs:
+        """The objective's knobs in iteration ``step``."""
+        at = {name: schedule.at(step) for name, schedule in self.schedules.items()}
+        return Knobs(
+            kl_weight=self.beta * at["kl"],
+            tc_weight=self.tc_weight,
+            alpha=self.alpha,
+            warm_up=at["warm_up"],
+            sharpness=at["sharpness"],
+            sparsity_weight=self.sparsity_weight * at["sparsity"],
+            prior_blend=at["prior_blend"],
+            prior_rate=self.prior_rate,
+        )
+
+
+def hyperparameters(config: Config) -> Hyperparameters:
+    """The traced numbers of a configuration."""
+    model = config.model
+    return Hyperparameters(
+        learning_rate=jnp.float32(config.train.learning_rate),
+        beta=jnp.float32(model.beta),
+        tc_weight=jnp.float32(model.tc_weight),
+        alpha=jnp.float32(model.alpha),
+        sparsity_weight=jnp.float32(model.sparsity_weight),
+        prior_rate=jnp.float32(model.prior_rate),
+        schedules={
+            field.name: _schedule(getattr(config.schedule, field.name), config.train.steps)
+            for field in dataclasses.fields(config.schedule)
+        },
+    )
+
+
+def _schedule(ramp: Ramp, steps: int) -> Schedule:
+    begin, until = (float(np.round(fraction * steps)) for fraction in (ramp.begin, ramp.until))
+    return Schedule(*(jnp.float32(value) for value in (ramp.start, ramp.end, begin, until)))
