@@ -1,6 +1,6 @@
 """Variational Sparse Coding on MNIST."""
 
-from vsc_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
 
 config = Config(
     name="mnist_vsc",
@@ -9,9 +9,10 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(400,),
-        pseudo_inputs=32,
+        pseudo_inputs=128,
         alpha=0.1,
         prior_rate=0.1,
     ),
-    train=TrainConfig(steps=6000, batch_size=500, learning_rate=1e-3),
+    schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),
+    train=TrainConfig(steps=8000, batch_size=500, learning_rate=1e-3),
 )

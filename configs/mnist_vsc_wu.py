@@ -9,10 +9,13 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(400,),
-        pseudo_inputs=32,
+        pseudo_inputs=128,
         alpha=0.1,
         prior_rate=0.1,
     ),
-    schedule=ScheduleConfig(warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
-    train=TrainConfig(steps=6000, batch_size=500, learning_rate=1e-3),
+    schedule=ScheduleConfig(
+        warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),
+        sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
+    ),
+    train=TrainConfig(steps=8000, batch_size=500, learning_rate=1e-3),
 )

@@ -29,8 +29,6 @@ DRAWS = 40_000
 GAMMA = np.array([0.02, 0.3, 0.5, 0.9])
 GATE_LOGITS = np.tile(scipy.special.logit(GAMMA).astype(np.float32), (DRAWS, 1))
 
-draw = jax.jit(sample, static_argnames=("gate", "sample_shape"))
-draw_gates = jax.jit(sample_gate, static_argnames="gate")
 density = jax.jit(log_prob)
 warmed_up = jax.jit(warm_up)
 blended_gates = jax.jit(blend_gates)
@@ -42,11 +40,36 @@ def by_mean_log_var_and_logit(q):
     return jax.grad(lambda q: jnp.sum(jnp.mean(jnp.square(sample(q, jax.random.key(1))), axis=0)))(q)
 
 
-def gate_gradient(gate, sharpness, seed):
-    def total(logits):
-        return jnp.sum(sample_gate(logits, jax.random.key(seed), gate=gate, sharpness=sharpness))
+@jax.jit
+def _hard_samples(q, key):
+    def of(gate):
+        return sample(q, jax.random.clone(key), gate=gate, sharpness=2.0, sample_shape=(100_000,))
 
-    return np.asarray(jax.jit(jax.grad(total))(GATE_LOGITS), np.float64)
+    return {gate: of(gate) for gate in ("bernoulli", "straight_through")}
+
+
+def hard_samples(q, seed, gate="bernoulli"):
+    """100,000 samples of five latents, by either estimator that is hard."""
+    return np.asarray(_hard_samples(q, jax.random.key(seed))[gate], np.float64)
+
+
+@jax.jit
+def _gates_and_gradients(logits, key, sharpness):
+    def of(gate):
+        def total(logits):
+            gates = sample_gate(logits, jax.random.clone(key), gate=gate, sharpness=sharpness)
+            return jnp.sum(gates), gates
+
+        gradient, gates = jax.grad(total, has_aux=True)(logits)
+        return gates, gradient
+
+    return {gate: of(gate) for gate in GATES}
+
+
+def gates_and_gradient(gate, sharpness, seed):
+    """Gates at ``GATE_LOGITS`` and the derivative of each by its own logit; same noise for a seed."""
+    result = _gates_and_gradients(GATE_LOGITS, jax.random.key(seed), sharpness)[gate]
+    return [np.asarray(array, np.float64) for array in result]
 
 
 def random_spike_slab(seed, shape):
@@ -61,18 +84,13 @@ def extremes(dtype):
     return SpikeSlab(*(np.asarray(column, jnp.dtype(dtype)) for column in columns))
 
 
-def gradients(f, *args):
-    """The gradient of the sum of every output of ``f`` by each argument."""
-
-    def total(*args):
-        return sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(f(*args)))
-
-    return jax.grad(total, argnums=tuple(range(len(args))))(*args)
-
-
 def assert_finite_in_value_and_gradient(f, *args):
-    both = jax.jit(lambda *args: (f(*args), gradients(f, *args)))(*args)
-    for leaf in jax.tree.leaves(both):
+    def total(*args):
+        values = f(*args)
+        return sum(jnp.sum(leaf.astype(jnp.float32)) for leaf in jax.tree.leaves(values)), values
+
+    by_argument = jax.grad(total, argnums=tuple(range(len(args))), has_aux=True)
+    for leaf in jax.tree.leaves(jax.jit(by_argument)(*args)):
         assert np.isfinite(np.asarray(leaf, np.float64)).all()
 
 
@@ -130,7 +148,7 @@ def test_integer_means_are_an_error():
 
 def test_numpy_fields_are_accepted():
     q = SpikeSlab(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
-    np.testing.assert_allclose(log_prob(q, np.zeros((2, 3))), np.full((2, 3), np.log(0.5)), rtol=1e-6)
+    np.testing.assert_allclose(density(q, np.zeros((2, 3))), np.full((2, 3), np.log(0.5)), rtol=1e-6)
     results = jax.eval_shape(
         lambda: (sample(q, jax.random.key(0)), *warm_up(q, 0.5), *blend_gates(q, 0.5, 0.1))
     )
@@ -144,7 +162,7 @@ def test_numpy_fields_are_accepted():
 @pytest.mark.parametrize("gate", ["bernoulli", "straight_through"])
 def test_hard_samples_have_the_moments_of_the_distribution(gate):
     q, n = random_spike_slab(2, (5,)), 100_000
-    z = np.asarray(draw(q, jax.random.key(3), gate=gate, sample_shape=(n,)), np.float64)
+    z = hard_samples(q, 3, gate)
     gamma, mean, variance = scipy.special.expit(q.gate_logit), q.mean, np.exp(q.log_var)
     first, second = gamma * mean, gamma * (variance + mean**2)
     fourth = gamma * (mean**4 + 6 * mean**2 * variance + 3 * variance**2)
@@ -154,7 +172,7 @@ def test_hard_samples_have_the_moments_of_the_distribution(gate):
 
 def test_gate_patterns_occur_with_the_product_of_their_probabilities():
     q, n = random_spike_slab(5, (5,)), 100_000
-    on = np.asarray(draw(q, jax.random.key(6), gate="bernoulli", sample_shape=(n,))) != 0
+    on = hard_samples(q, 6) != 0
     counts = np.bincount(on @ (1 << np.arange(5)), minlength=32)
     patterns = np.array([[(code >> j) & 1 for j in range(5)] for code in range(32)])
     gamma = scipy.special.expit(q.gate_logit)
@@ -165,7 +183,7 @@ def test_gate_patterns_occur_with_the_product_of_their_probabilities():
 def test_slab_of_an_open_gate_is_gaussian():
     mean, std = np.array([1.5, 0.0, -2.0, 0.0, 0.0]), np.array([2.0, 1.0, 0.1, 1.0, 1.0])
     q = SpikeSlab(mean, 2 * np.log(std), np.array([1e4, 1e4, 1e4, 0.0, 1e4]))
-    z = np.asarray(draw(q, jax.random.key(4), gate="bernoulli", sample_shape=(100_000,)))
+    z = hard_samples(q, 4)
     for j in (0, 1, 2):
         assert scipy.stats.kstest(z[:, j], scipy.stats.norm(mean[j], std[j]).cdf).pvalue > 1e-3
     # Gate and slab have noise of their own: a slab behind a gate that is on is no different.
@@ -175,17 +193,25 @@ def test_slab_of_an_open_gate_is_gaussian():
 @pytest.mark.parametrize("gate", ["bernoulli", "straight_through"])
 def test_hard_samples_are_exactly_zero_where_the_gate_is_off(gate):
     q = SpikeSlab(np.full(5, 5.0), np.full(5, -4.0), np.array([0.5, 0.5, -1e4, 1e4, 0.5]))
-    z = np.asarray(draw(q, jax.random.key(7), gate=gate, sample_shape=(100_000,)))
+    z = hard_samples(q, 7, gate)
     assert np.all((z == 0) | (z > 4))
     assert 0.6 < np.count_nonzero(z[:, 0]) / 100_000 < 0.65
     assert np.count_nonzero(z[:, 2]) == 0
     assert np.count_nonzero(z[:, 3]) == 100_000
 
 
-def test_sample_shape_leads_and_its_draws_are_independent():
-    z = draw(random_spike_slab(8, (4, 3)), jax.random.key(8), gate="concrete", sample_shape=(5, 2))
-    assert z.shape == (5, 2, 4, 3)
-    assert np.unique(np.asarray(z)).size == z.size
+def test_sample_shape_leads():
+    shape = jax.eval_shape(
+        lambda q: sample(q, jax.random.key(8), sample_shape=(5, 2)), random_spike_slab(8, (4, 3))
+    )
+    assert shape.shape == (5, 2, 4, 3)
+
+
+def test_samples_are_independent_over_both_sample_shape_and_distributions():
+    q, n = SpikeSlab(np.zeros(5), np.zeros(5), np.full(5, 1e4)), 100_000
+    z = hard_samples(q, 8)
+    assert np.all(np.abs(np.corrcoef(z.T)[np.triu_indices(5, 1)]) < 4.5 / np.sqrt(n))
+    assert abs(np.corrcoef(z[:-1, 0], z[1:, 0])[0, 1]) < 4.5 / np.sqrt(n)
 
 
 def test_pathwise_gradients_of_the_slab_match_the_moments():
@@ -205,16 +231,13 @@ def test_pathwise_gradients_of_the_slab_match_the_moments():
 @pytest.mark.parametrize("gate", GATES)
 def test_gate_exceeds_one_half_with_probability_gamma(gate):
     for sharpness in (0.7, 20.0):
-        gates = draw_gates(GATE_LOGITS, jax.random.key(13), gate=gate, sharpness=sharpness)
-        deviation = np.abs(np.mean(np.asarray(gates) > 0.5, axis=0) - GAMMA)
+        gates, _ = gates_and_gradient(gate, sharpness, 13)
+        deviation = np.abs(np.mean(gates > 0.5, axis=0) - GAMMA)
         assert np.all(deviation < 4.5 * np.sqrt(GAMMA * (1 - GAMMA) / DRAWS))
 
 
 def test_estimators_agree_about_which_gates_are_open():
-    is_open = [
-        np.asarray(draw_gates(GATE_LOGITS, jax.random.key(15), gate=gate, sharpness=3.0)) > 0.5
-        for gate in GATES
-    ]
+    is_open = [gates_and_gradient(gate, 3.0, 15)[0] > 0.5 for gate in GATES]
     for other in is_open[1:]:
         assert np.mean(is_open[0] == other) > 0.9999
 
@@ -222,8 +245,8 @@ def test_estimators_agree_about_which_gates_are_open():
 def test_sigmoid_gate_is_the_papers_relaxation():
     """S(c (eta - 1 + gamma)) with eta uniform: eta recovered from the gates must be uniform."""
     c = 5.0
-    gates = draw_gates(GATE_LOGITS, jax.random.key(16), gate="sigmoid", sharpness=c)
-    eta = scipy.special.logit(np.asarray(gates, np.float64)) / c + 1 - GAMMA
+    gates, _ = gates_and_gradient("sigmoid", c, 16)
+    eta = scipy.special.logit(gates) / c + 1 - GAMMA
     for j in range(4):
         assert scipy.stats.kstest(eta[:, j], "uniform").pvalue > 1e-3
 
@@ -231,40 +254,37 @@ def test_sigmoid_gate_is_the_papers_relaxation():
 def test_concrete_gate_is_binary_concrete():
     """S(c (logit + noise)): the noise recovered from the gates must be logistic."""
     c = 0.7
-    gates = draw_gates(GATE_LOGITS, jax.random.key(17), gate="concrete", sharpness=c)
-    noise = scipy.special.logit(np.asarray(gates, np.float64)) / c - scipy.special.logit(GAMMA)
+    gates, _ = gates_and_gradient("concrete", c, 17)
+    noise = scipy.special.logit(gates) / c - scipy.special.logit(GAMMA)
     for j in range(4):
         assert scipy.stats.kstest(noise[:, j], "logistic").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("gate", ["straight_through", "bernoulli"])
 def test_hard_gates_are_exactly_zero_or_one(gate):
-    gates = np.asarray(draw_gates(GATE_LOGITS, jax.random.key(18), gate=gate, sharpness=3.0))
+    gates, _ = gates_and_gradient(gate, 3.0, 18)
     assert set(np.unique(gates)) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "concrete"])
 def test_relaxed_gates_approach_hard_ones_as_they_sharpen(gate):
-    hard = draw_gates(GATE_LOGITS, jax.random.key(20), gate="bernoulli", sharpness=1.0)
-    gap = [
-        np.abs(draw_gates(GATE_LOGITS, jax.random.key(20), gate=gate, sharpness=c) - hard).mean()
-        for c in (1.0, 10.0, 1000.0)
-    ]
+    hard, _ = gates_and_gradient("bernoulli", 1.0, 20)
+    gap = [np.abs(gates_and_gradient(gate, c, 20)[0] - hard).mean() for c in (1.0, 10.0, 1000.0)]
     assert gap[0] > 0.1
     assert gap[0] > 2 * gap[1] > 20 * gap[2]
 
 
 def test_bernoulli_gate_passes_no_gradient():
-    np.testing.assert_array_equal(gate_gradient("bernoulli", 2.0, 21), np.zeros((DRAWS, 4)))
+    np.testing.assert_array_equal(gates_and_gradient("bernoulli", 2.0, 21)[1], np.zeros((DRAWS, 4)))
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "concrete", "straight_through"])
 def test_relaxed_gradients_by_hand(gate):
     """At the relaxed gate g: c g (1 - g), for the sigmoid times gamma (1 - gamma); always positive."""
     c, relaxed = 3.0, "concrete" if gate == "straight_through" else gate
-    g = np.asarray(draw_gates(GATE_LOGITS, jax.random.key(22), gate=relaxed, sharpness=c), np.float64)
+    g, _ = gates_and_gradient(relaxed, c, 22)
     inner = GAMMA * (1 - GAMMA) if gate == "sigmoid" else 1.0
-    gradient = gate_gradient(gate, c, 22)
+    _, gradient = gates_and_gradient(gate, c, 22)
     np.testing.assert_allclose(gradient, c * g * (1 - g) * inner, rtol=1e-4, atol=1e-6)
     assert np.all(gradient.mean(axis=0) > 0.005)
 
@@ -272,15 +292,17 @@ def test_relaxed_gradients_by_hand(gate):
 @pytest.mark.parametrize("gate", ["sigmoid", "concrete"])
 def test_sharp_relaxed_gradients_estimate_that_of_the_expectation(gate):
     """d E[gate] / d logit tends to d gamma / d logit = gamma (1 - gamma)."""
-    gradient = gate_gradient(gate, 15.0, 24)[:, 1:3]
-    expected = (GAMMA * (1 - GAMMA))[1:3]
-    np.testing.assert_allclose(gradient.mean(axis=0), expected, rtol=0.05)
+    _, gradient = gates_and_gradient(gate, 15.0, 24)
+    np.testing.assert_allclose(gradient.mean(axis=0)[1:3], (GAMMA * (1 - GAMMA))[1:3], rtol=0.05)
 
 
-@pytest.mark.parametrize("gate", ["sigmoid", "concrete"])
-def test_gradients_of_relaxed_samples_match_finite_differences(x64, gate):
+def test_gradients_of_relaxed_samples_match_finite_differences(x64):
     def relaxed(q, sharpness):
-        return sample(q, jax.random.key(25), gate=gate, sharpness=sharpness)
+        keys = [jax.random.clone(jax.random.key(25)) for _ in range(2)]
+        return [
+            sample(q, key, gate=gate, sharpness=sharpness)
+            for key, gate in zip(keys, ("sigmoid", "concrete"), strict=True)
+        ]
 
     assert_gradients_match_finite_differences(relaxed, random_spike_slab(26, (2, 3)), 3.0)
 
@@ -298,13 +320,13 @@ def test_rare_gates_keep_their_rate_in_bfloat16():
     n, gamma = 200_000, np.array([0.002, 0.998])
     logits = jnp.asarray(np.tile(scipy.special.logit(gamma), (n, 1)), jnp.bfloat16)
     rounded = scipy.special.expit(np.asarray(logits[0], np.float64))
-    rate = np.mean(np.asarray(draw_gates(logits, jax.random.key(28), gate="bernoulli"), np.float64), axis=0)
+    rate = np.mean(np.asarray(jax.jit(sample_gate)(logits, jax.random.key(28)), np.float64), axis=0)
     assert np.all(np.abs(rate - rounded) < 4.5 * np.sqrt(gamma * (1 - gamma) / n))
 
 
 def test_slab_noise_has_tails_in_bfloat16():
     q = SpikeSlab(*(np.full(100_000, value, jnp.bfloat16) for value in (0.0, 0.0, 1e4)))
-    z = np.abs(np.asarray(draw(q, jax.random.key(29), gate="bernoulli"), np.float32))
+    z = np.abs(np.asarray(jax.jit(sample)(q, jax.random.key(29)), np.float32))
     assert z.max() > 3.5
     assert np.mean(z > 2.576) == pytest.approx(0.01, abs=0.0015)
 
@@ -346,7 +368,7 @@ def test_density_ratio_of_samples_averages_to_one():
     """E_q[p(z) / q(z)] = 1 holds only if both are densities of one measure, spike included."""
     q, p, n = random_spike_slab(32, (5,)), random_spike_slab(33, (5,)), 100_000
     q = q._replace(log_var=p.log_var + 0.5)
-    z = draw(q, jax.random.key(34), gate="bernoulli", sample_shape=(n,))
+    z = hard_samples(q, 34)
     ratio = np.exp(np.asarray(density(p, z), np.float64).sum(-1) - np.asarray(density(q, z)).sum(-1))
     assert ratio.std() / np.sqrt(n) < 0.02
     assert abs(ratio.mean() - 1) < 4.5 * ratio.std() / np.sqrt(n)
@@ -361,7 +383,7 @@ def test_log_prob_takes_samples_of_higher_rank():
 
 def test_log_prob_of_a_latent_that_is_off_depends_on_its_gate_alone():
     q = random_spike_slab(37, (5,))
-    by_field = jax.jit(lambda *q: gradients(lambda *q: log_prob(SpikeSlab(*q), 0.0), *q))(*q)
+    by_field = jax.jit(jax.grad(lambda q: jnp.sum(log_prob(q, 0.0))))(q)
     np.testing.assert_array_equal(by_field[0], np.zeros(5))
     np.testing.assert_array_equal(by_field[1], np.zeros(5))
     np.testing.assert_allclose(by_field[2], -scipy.special.expit(q.gate_logit), rtol=1e-5)
@@ -379,9 +401,9 @@ def test_negative_zero_is_off():
 # Warm-up and blending
 
 
-def test_warm_up_at_one_is_the_distribution_itself():
-    q = extremes(jnp.float32)
-    chex.assert_trees_all_equal(warmed_up(q, 1.0), q)
+def test_warm_up_at_one_is_the_distribution_itself_to_the_last_bit():
+    for q in (extremes("float32"), random_spike_slab(47, (500,))):
+        chex.assert_trees_all_equal(warmed_up(q, 1.0), jax.tree.map(np.float32, q))
 
 
 def test_warm_up_at_zero_is_a_standard_slab_behind_the_same_gates():
@@ -423,10 +445,9 @@ def test_blending_mixes_gate_probabilities_linearly():
     np.testing.assert_allclose(gamma, 0.7 * scipy.special.expit(p.gate_logit) + 0.3 * 0.05, rtol=1e-5)
 
 
-@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
-def test_gradients_of_blending_match_finite_differences(x64, epsilon):
+def test_gradients_of_blending_match_finite_differences(x64):
     def blended(p, rate):
-        return blend_gates(p, epsilon, rate)
+        return [blend_gates(p, epsilon, rate).gate_logit for epsilon in (0.0, 0.3, 1.0)]
 
     assert_gradients_match_finite_differences(blended, random_spike_slab(42, (4,)), 0.1)
 
@@ -440,25 +461,29 @@ def test_blending_weight_is_a_schedule_without_a_gradient():
 # Extreme arguments, dtypes, transformations
 
 
+def test_samples_of_every_gate_are_finite_in_value_and_gradient():
+    def samples(*arguments):
+        return [
+            sample(
+                q, jax.random.clone(jax.random.key(44)), gate=gate, sharpness=sharpness, sample_shape=(20,)
+            )
+            for q, sharpness in arguments
+            for gate in GATES
+        ]
+
+    arguments = [(extremes(dtype), jnp.asarray(100.0, dtype)) for dtype in ("float32", "bfloat16")]
+    assert_finite_in_value_and_gradient(samples, *arguments)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 class TestFiniteInValueAndGradient:
-    def test_samples_of_every_gate(self, dtype):
-        def samples(q, sharpness):
-            keys = [jax.random.clone(jax.random.key(44)) for _ in GATES]
-            return [
-                sample(q, key, gate=gate, sharpness=sharpness, sample_shape=(20,))
-                for key, gate in zip(keys, GATES, strict=True)
-            ]
-
-        assert_finite_in_value_and_gradient(samples, extremes(dtype), jnp.asarray(100.0, dtype))
-
     def test_log_prob(self, dtype):
         q = jax.tree.map(lambda a: np.broadcast_to(a, (3, *a.shape)), extremes(dtype))
         z = np.broadcast_to(np.array([[0.0], [-1.0], [1e3]], q.mean.dtype), q.mean.shape)
         assert_finite_in_value_and_gradient(log_prob, q, z)
 
     def test_log_prob_where_the_slab_overflows_behind_a_closed_gate(self, dtype):
-        q = SpikeSlab(jnp.asarray(1e30, dtype), jnp.asarray(-30.0, dtype), jnp.asarray(-5.0, dtype))
+        q = SpikeSlab(jnp.asarray(1e35, dtype), jnp.asarray(-30.0, dtype), jnp.asarray(-5.0, dtype))
         assert_finite_in_value_and_gradient(log_prob, q, jnp.asarray(0.0, dtype))
 
     def test_warm_up_with_its_ends(self, dtype):
@@ -492,9 +517,8 @@ class TestVariants(chex.TestCase):
     def test_same_values_under_vmap_with_and_without_jit(self):
         def everything(q):
             z = jnp.array([0.0, 0.4, -1.0])
-            relaxed = sample(q, jax.random.key(0), gate="concrete", sharpness=2.0)
             return {
-                "sample": (relaxed, sample(q, jax.random.key(1), gate="straight_through")),
+                "sample": sample(q, jax.random.key(0), gate="straight_through"),
                 "log_prob": log_prob(q, z),
                 "warm_up": warm_up(q, 0.3),
                 "blend_gates": blend_gates(q, 0.3, 0.1),

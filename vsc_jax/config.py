@@ -252,6 +252,30 @@ def from_dict(values: Any) -> Config:
     return from_plain(Config, values)
 
 
+def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
+    """The configuration with some fields replaced, named as on the command line.
+
+    Args:
+      config: where to start.
+      overrides: values by dotted name, such as ``{"model.alpha": 0.05, "seed": 3}``.
+
+    Raises:
+      UserError: naming the field, if there is none of that name or the value does not suit it.
+    """
+    values = to_dict(config)
+    for name, value in overrides.items():
+        *sections, last = name.split(".")
+        section: Any = values
+        for part in sections:
+            section = section.get(part)
+            if not isinstance(section, dict):
+                raise UserError(f"unknown configuration key: {name}")
+        section[last] = value
+    changed = from_dict(values)
+    validate(changed)
+    return changed
+
+
 def from_json(path: Path) -> Config:
     """The configuration in a ``config.json``.
 

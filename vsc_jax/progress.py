@@ -12,35 +12,62 @@ from vsc_jax.config import Config
 _SHOWN = {"loss": "loss", "elbo": "bound", "active_per_image": "on"}
 
 
+class Progress:
+    """What a run tells while it works; its methods are the ``on_stage`` and ``on_row`` of ``fit``."""
+
+    def __init__(self, config: Config):
+        self._steps, self._log_every = config.train.steps, config.train.log_every
+        self._shown = config.train.progress
+        self._bar: tqdm | None = None
+
+    def on_stage(self, stage: str) -> None:
+        """Open the bar when compilation begins; show any other stage on a line of its own."""
+        if not self._shown:
+            return
+        if stage == "compiling":
+            self._bar = tqdm(total=self._steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
+        else:
+            tell(stage)
+
+    def on_row(self, row: dict[str, Any]) -> None:
+        """Move the bar to a row of metrics; the last one closes it."""
+        bar = self._bar
+        if bar is None:
+            return
+        if bar.n == 0:
+            # What was done before this process started does not count for the speed.
+            bar.initial = bar.n = max(0, row["step"] - self._log_every)
+        bar.set_description("training", refresh=False)
+        shown = {label: f"{row[name]:.1f}" for name, label in _SHOWN.items() if name in row}
+        bar.set_postfix(shown, refresh=False)
+        bar.update(row["step"] - bar.n)
+        if row["step"] >= self._steps:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, on a finished line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextmanager
+def progress(config: Config) -> Iterator[Progress]:
+    """Progress of one run; ``train.progress`` turns it off. The terminal is left on a fresh line."""
+    shown = Progress(config)
+    try:
+        yield shown
+    finally:
+        shown.close()
+        tell("")
+
+
 @contextmanager
 def progress_bar(config: Config) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar over iterations; what it yields takes each new row of metrics and ends with the last one.
-
-    Args:
-      config: the run; ``train.progress`` turns the bar off.
-    """
-    settings = {
-        "total": config.train.steps,
-        "unit": "step",
-        "disable": not config.train.progress,
-        "dynamic_ncols": True,
-        "file": sys.stderr,
-        "desc": "compiling",
-    }
-    with tqdm(**settings) as bar:
-
-        def show(row: dict[str, Any]) -> None:
-            if bar.n == 0:
-                # What was done before this process started does not count for the speed.
-                bar.initial = bar.n = max(0, row["step"] - config.train.log_every)
-            bar.set_description("training", refresh=False)
-            shown = {label: f"{row[name]:.1f}" for name, label in _SHOWN.items() if name in row}
-            bar.set_postfix(shown, refresh=False)
-            bar.update(row["step"] - bar.n)
-            if row["step"] >= config.train.steps:
-                bar.close()
-
-        yield show
+    """The bar alone, open from the start; what it yields takes each new row of metrics."""
+    with progress(config) as shown:
+        shown.on_stage("compiling")
+        yield shown.on_row
 
 
 def tell(stage: str) -> None:

@@ -19,7 +19,7 @@ from vsc_jax.models import Model, build
 from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
 from vsc_jax.training.loop import check, train
 from vsc_jax.training.run_folder import Row, claim, read_json, write_json
-from vsc_jax.training.step import initial_state
+from vsc_jax.training.step import Params, initial_state
 
 MODEL_FILE = "model.safetensors"
 
@@ -58,7 +58,7 @@ def fit(
       workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
       dataset: data to use in place of those that ``config.data`` names.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
-      on_stage: called with a few words before each part of the work that follows training.
+      on_stage: called with a few words before each part of the work; ``compiling`` is the first.
 
     Raises:
       UserError: a field, file or folder cannot be used; nothing has been overwritten.
@@ -70,7 +70,7 @@ def fit(
     folder = None if workdir is None else Path(workdir)
     if folder is not None:
         claim(folder, config, describe(dataset))
-    trained = train(config, dataset, folder, on_row)
+    trained = train(config, dataset, folder, on_row, on_stage)
     # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
     from vsc_jax.evaluation import evaluate
 
@@ -114,7 +114,7 @@ def load(folder: str | Path) -> Model:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
     config = from_json(folder / "config.json")
-    graph, params = _template(config, folder / "data.json")
+    graph, params = nnx.split(_template(config, folder / "data.json"))
     if (folder / MODEL_FILE).is_file():
         return nnx.merge(graph, _read_safetensors(folder / MODEL_FILE, params))
     if not (folder / "checkpoints").is_dir():
@@ -160,8 +160,8 @@ def save(run: Run, folder: str | Path) -> Path:
     return folder
 
 
-def _template(config: Config, path: Path) -> tuple[nnx.GraphDef, nnx.State]:
-    """Structure of the model, and the shapes of its parameters."""
+def _template(config: Config, path: Path) -> Model:
+    """The model with shapes in place of parameters."""
     data = read_json(path)
     shape = data.get("example_shape") if isinstance(data, dict) else None
     if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
@@ -173,11 +173,10 @@ def _template(config: Config, path: Path) -> tuple[nnx.GraphDef, nnx.State]:
     def model() -> Model:
         return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size)
 
-    graph, params = nnx.split(nnx.eval_shape(model))
-    return graph, params
+    return nnx.eval_shape(model)
 
 
-def _read_safetensors(path: Path, template: nnx.State) -> nnx.State:
+def _read_safetensors(path: Path, template: Params) -> Params:
     from safetensors import SafetensorError
     from safetensors.flax import load_file
 

@@ -2,7 +2,7 @@
 
 One latent is a mixture of a Gaussian slab and a point mass at zero,
 ``gamma N(mean, exp(log_var)) + (1 - gamma) delta_0`` (Tonolini, Jensen and Murray-Smith,
-*Variational Sparse Coding*, UAI 2019, eq. 4). The gate probability is kept as its logit,
+*Variational Sparse Coding*, UAI 2019). The gate probability is kept as its logit,
 ``gamma = sigmoid(gate_logit)``, because ``log(gamma)`` and ``log(1 - gamma)`` computed through
 ``gamma`` lose all precision, and then become NaN, once ``|gate_logit|`` exceeds about 20 in float32.
 """
@@ -122,7 +122,7 @@ def sample_gate(
 
     With ``eta`` uniform on (0, 1) and ``c = sharpness``:
 
-    * ``sigmoid``: ``S(c (eta - 1 + gamma))``, the paper's relaxation (eq. 12 of its supplement; the
+    * ``sigmoid``: ``S(c (eta - 1 + gamma))``, the paper's relaxation (the
       authors anneal c upwards);
     * ``concrete``: ``S(c (gate_logit + logit(eta)))``, the binary Concrete distribution at
       temperature 1/c (Maddison, Mnih and Teh, ICLR 2017; Jang, Gu and Poole, ICLR 2017);
@@ -207,7 +207,7 @@ def warm_up(q: SpikeSlab, lam: ArrayLike) -> SpikeSlab:
     """The warmed-up posterior: slab ``N(lam mean, lam var + 1 - lam)``, gates unchanged.
 
     At ``lam = 0`` every slab is the standard normal and only the pattern of the gates carries
-    information; at ``lam = 1`` the distribution is ``q`` itself (paper, section 4.3). ``lam``
+    information; at ``lam = 1`` the distribution is ``q`` itself (the paper's warm-up). ``lam``
     is meant to grow with the *iteration* count, and evaluation is always at 1.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsc_jax.command_line import Preset, Settings, parse, run_command
-from vsc_jax.config import Config, load_preset, preset_names, smoke, to_dict, validate
+from vsc_jax.config import Config, load_preset, preset_names, smoke, validate
 
 _SHOWN = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
 
@@ -38,16 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = arguments.workdir or default_workdir(config)
 
     from vsc_jax import data
-    from vsc_jax.progress import progress_bar, tell
+    from vsc_jax.progress import progress
     from vsc_jax.run import fit
 
     dataset = data.load(config.data)
     print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
     print(f"run folder: {workdir}", flush=True)
-    with progress_bar(config) as on_row:
-        on_stage = tell if config.train.progress else None
-        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=on_stage)
-    tell("")
+    with progress(config) as shown:
+        run = fit(config, workdir, dataset=dataset, on_row=shown.on_row, on_stage=shown.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _SHOWN if name in run.results)
     print(f"test set (nats an example): {numbers}")
     figures = sorted(path.name for path in (workdir / "figures").glob("*.png"))
@@ -57,9 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def default_workdir(config: Config) -> Path:
     """``runs/NAME``, with a short hash of the configuration where it is not the preset's own."""
-    if config.name in preset_names() and load_preset(config.name) == config:
+    from vsc_jax.training.run_folder import identity
+
+    values = identity(config)
+    if config.name in preset_names() and identity(load_preset(config.name)) == values:
         return Path("runs") / config.name
-    digest = hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"{config.name}-{digest[:8]}"
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from flax import nnx
 
-from vsc_jax.modules import MLP, ConvDecoder, Decoder
+from vsc_jax.modules import MLP, Decoder
 
 LATENTS, SHAPE = 3, (4, 2)
 FLOOR = -6.0
@@ -19,11 +19,11 @@ def decoder(likelihood, shape=SHAPE):
 
 
 def codes(*batch):
-    return jax.random.normal(jax.random.key(1), (*batch, LATENTS))
+    return jnp.asarray(np.random.default_rng(1).standard_normal((*batch, LATENTS), np.float32))
 
 
 def examples(n):
-    return jax.random.uniform(jax.random.key(2), (n, *SHAPE))
+    return jnp.asarray(np.random.default_rng(2).random((n, *SHAPE), np.float32))
 
 
 def test_bernoulli_mean_is_a_probability_in_the_examples_shape():
@@ -70,10 +70,11 @@ def test_sample_axes_are_samples_of_the_same_examples(likelihood):
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_gradient_reaches_every_parameter(likelihood):
-    module = Decoder(ConvDecoder(LATENTS, SHAPE, rngs=nnx.Rngs(0)), SHAPE, likelihood, FLOOR)
-    graph, params = nnx.split(module)
+    graph, params = nnx.split(decoder(likelihood))
     x, z = examples(32), codes(32)
-    gradient = jax.grad(lambda params: jnp.sum(nnx.merge(graph, params).log_likelihood(z, x)))(params)
+    gradient = jax.jit(jax.grad(lambda params: jnp.sum(nnx.merge(graph, params).log_likelihood(z, x))))(
+        params
+    )
     assert ("raw_log_var" in gradient) == (likelihood == "gaussian")
     for path, leaf in jax.tree.leaves_with_path(gradient):
-        assert float(jnp.mean(leaf != 0)) > 0.5, jax.tree_util.keystr(path)
+        assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)

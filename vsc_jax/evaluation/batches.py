@@ -64,6 +64,11 @@ def map_batches(
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
+def means(values: dict[str, np.ndarray]) -> dict[str, float]:
+    """Mean over examples of each entry, summed in double precision."""
+    return {name: float(np.mean(entry, dtype=np.float64)) for name, entry in values.items()}
+
+
 @partial(jax.jit, static_argnums=(0, 1))
-def _measure(measure: Measure, graph: nnx.GraphDef, params: nnx.State, x: Array, key: PRNGKeyArray) -> Any:
+def _measure(measure: Measure, graph: nnx.GraphDef, params: Any, x: Array, key: PRNGKeyArray) -> Any:
     return measure(nnx.merge(graph, params), as_float(x), key)

@@ -7,7 +7,7 @@ examples, in nats.
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.evaluation.batches import map_batches
+from vsc_jax.evaluation.batches import map_batches, means
 from vsc_jax.models import VAE, Autoencoder, Model
 
 
@@ -26,11 +26,11 @@ def bounds(model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 
       With a classifier also the bound with its weights as ``elbo_classifier`` and the paper's objective,
       which is no bound, as ``paper_objective``.
     """
-    per_example = map_batches(_terms, model, x, key, batch_size=batch_size)
-    return {name: float(np.mean(values, dtype=np.float64)) for name, values in per_example.items()}
+    return means(map_batches(bound_terms, model, x, key, batch_size=batch_size))
 
 
-def _terms(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
+def bound_terms(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
+    """What :func:`bounds` averages, for each example of a batch: ``[n]`` each, in nats."""
     if isinstance(model, Autoencoder):
         return {"reconstruction": model.reconstruction(x)}
     terms = model.terms(x, key)

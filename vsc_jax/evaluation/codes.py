@@ -38,10 +38,11 @@ def codes(model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 5
       key: key of the posterior samples.
       batch_size: examples at a time.
     """
-    return Codes(*map_batches(_encode, model, x, key, batch_size=batch_size))
+    return Codes(*map_batches(encoded, model, x, key, batch_size=batch_size))
 
 
-def _encode(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+def encoded(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+    """The fields of :class:`Codes` for a batch."""
     if isinstance(model, VSC):
         posterior = model.encode(x)
         return posterior.mean, posterior.gamma, posterior.sample(key)

@@ -23,17 +23,16 @@ def collapsed(values: np.ndarray) -> float:
     return float(((values <= THRESHOLD).mean(axis=0) >= SHARE_OF_INPUTS).mean())
 
 
-def posterior_collapse(model: VAE | VSC, x: np.ndarray, *, batch_size: int = 500) -> float:
-    """Share of latents whose divergence from the prior has collapsed (see :func:`latent_kl`)."""
-    return collapsed(latent_kl(model, x, batch_size=batch_size))
+def collapse_statistics(kl: np.ndarray, z: np.ndarray) -> dict[str, float]:
+    """``posterior_collapse`` and ``coefficient_collapse``, the share of latents that have collapsed.
 
+    A latent of a sparse code that is on in fewer than 5 % of the examples counts in the second.
 
-def coefficient_collapse(z: np.ndarray) -> float:
-    """Share of latents whose magnitude has collapsed; ``z`` are posterior samples ``[n, latents]``.
-
-    A latent of a sparse code that is on in fewer than 5 % of the examples counts too.
+    Args:
+      kl: divergence of each latent from the prior, ``[n, latents]`` (:func:`latent_kl`).
+      z: posterior samples ``[n, latents]``.
     """
-    return collapsed(np.abs(z))
+    return {"posterior_collapse": collapsed(kl), "coefficient_collapse": collapsed(np.abs(z))}
 
 
 def latent_kl(model: VAE | VSC, x: np.ndarray, *, batch_size: int = 500) -> Float[np.ndarray, "n latents"]:
@@ -46,10 +45,13 @@ def latent_kl(model: VAE | VSC, x: np.ndarray, *, batch_size: int = 500) -> Floa
       x: examples, ``[n, *example_shape]``.
       batch_size: examples at a time.
     """
-    return map_batches(_latent_kl, model, x, jax.random.key(0), batch_size=batch_size)
+    return map_batches(latent_divergences, model, x, jax.random.key(0), batch_size=batch_size)
 
 
-def _latent_kl(model: VAE | VSC, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n latents"]:
+def latent_divergences(
+    model: VAE | VSC, x: Float[Array, "n ..."], key: PRNGKeyArray
+) -> Float[Array, "n latents"]:
+    """:func:`latent_kl` of a batch."""
     del key
     if isinstance(model, VAE):
         q = model.encode(x)

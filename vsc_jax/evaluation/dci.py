@@ -1,7 +1,8 @@
-"""Disentanglement, completeness and informativeness, from the feature importances of tree ensembles.
+"""Disentanglement, completeness and informativeness, from the importances of boosted trees.
 
 Eastwood and Williams, *A Framework for the Quantitative Evaluation of Disentangled Representations*,
-ICLR 2018.
+ICLR 2018. Gradient boosting of 100 trees of depth 3 is what the usual reference, ``disentanglement_lib``,
+takes too.
 """
 
 from typing import Any, NamedTuple
@@ -9,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import entropy
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from vsc_jax.evaluation.factors import Factor, Factors
 
-TREES = 30
-# Leaves of so many examples keep the trees from explaining noise by latents that carry nothing.
-SMALLEST_LEAF = 5
+EXAMPLES = 5000
+"""Training examples that the trees are fitted on, at most."""
+_SHARE_OF_A_TREE = 0.5
 
 
 class DCI(NamedTuple):
@@ -42,21 +43,22 @@ def dci(
     *,
     seed: int = 0,
 ) -> DCI:
-    """Fit a random forest for each factor: a regressor for a real one, a classifier for a discrete one.
+    """Fit boosted trees for each factor: a regressor for a real one, a classifier for a discrete one.
 
     Args:
-      train_code: ``[n, latents]``.
+      train_code: ``[n, latents]``; the first 5,000 are used.
       train_factors: of these examples.
       test_code: ``[m, latents]``.
       test_factors: the same factors of the test examples.
-      seed: seed of the forests.
+      seed: seed of the trees.
     """
     importances, scores = [], []
     for train, test in zip(train_factors, test_factors, strict=True):
-        forest = _forest(train, seed)
-        forest.fit(train_code[train.given], train.values[train.given])
-        importances.append(forest.feature_importances_)
-        guess = forest.predict(test_code[test.given])
+        train = train.first(EXAMPLES)
+        trees = _trees(train, seed)
+        trees.fit(train_code[:EXAMPLES][train.given], train.values[train.given])
+        importances.append(trees.feature_importances_)
+        guess = trees.predict(test_code[test.given])
         scores.append(_informativeness(guess, test.values[test.given], train))
     importance = np.stack(importances, axis=1)
     return DCI(disentanglement(importance), completeness(importance), float(np.mean(scores)))
@@ -96,9 +98,9 @@ def completeness(importance: Float[np.ndarray, "latents factors"]) -> float:
     return float(np.sum(scores) / importance.shape[1])
 
 
-def _forest(factor: Factor, seed: int) -> Any:
-    settings = {"n_estimators": TREES, "min_samples_leaf": SMALLEST_LEAF, "random_state": seed, "n_jobs": -1}
-    return RandomForestClassifier(**settings) if factor.discrete else RandomForestRegressor(**settings)
+def _trees(factor: Factor, seed: int) -> Any:
+    kind = GradientBoostingClassifier if factor.discrete else GradientBoostingRegressor
+    return kind(subsample=_SHARE_OF_A_TREE, random_state=seed)
 
 
 def _informativeness(guess: np.ndarray, values: np.ndarray, train: Factor) -> float:

@@ -7,7 +7,7 @@ value of one factor, the latent that carries it varies least.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Int
 
 from vsc_jax.data import smiley
 
@@ -46,7 +46,7 @@ def factor_vae_score(
     if not varies.any():
         return 0.0
 
-    def winners(seed: int) -> Float[np.ndarray, "factors votes"]:
+    def winners(seed: int) -> Int[np.ndarray, "factors votes"]:
         faces = fixed_batches(seed, votes, batch, presence)
         code = represent(faces)[:, varies] / deviation[varies]
         variance = code.reshape(len(smiley.FACTORS), votes, batch, -1).var(axis=2)

@@ -30,8 +30,13 @@ class Factor(NamedTuple):
     given: Bool[np.ndarray, " n"]
     discrete: bool
 
+    def first(self, n: int) -> "Factor":
+        """The factor of the first n examples."""
+        return self._replace(values=self.values[:n], given=self.given[:n])
+
 
 Factors = Sequence[Factor]
+_FEWEST_EXAMPLES = 20
 
 
 def has_factors(dataset: Dataset) -> bool:
@@ -58,6 +63,17 @@ def features(split: Split) -> list[Factor]:
         Factor(name, split.factors[:, i].astype(np.float64), presence[:, i] > 0, discrete=False)
         for i, name in enumerate(smiley.FACTORS)
     ]
+
+
+def measurable(train: Factors, test: Factors) -> tuple[list[Factor], list[Factor]]:
+    """The factors that vary, and are given often enough to be learned and tested, in both splits."""
+    pairs = [pair for pair in zip(train, test, strict=True) if all(_varies(factor) for factor in pair)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _varies(factor: Factor) -> bool:
+    values = factor.values[factor.given]
+    return len(values) >= _FEWEST_EXAMPLES and bool((values != values[0]).any())
 
 
 def classes(split: Split) -> np.ndarray | None:

@@ -10,9 +10,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from vsc_jax.evaluation.threads import on_one_thread
+
 NEIGHBOURS = 5
 
 
+@on_one_thread
 def linear_probe(
     train_code: np.ndarray, train_labels: np.ndarray, test_code: np.ndarray, test_labels: np.ndarray
 ) -> float:

@@ -7,10 +7,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from vsc_jax.evaluation.factors import Factors
+from vsc_jax.evaluation.threads import on_one_thread
 
 ITERATIONS = 1000
 
 
+@on_one_thread
 def explicitness(
     train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, test_factors: Factors
 ) -> float:
@@ -39,6 +41,7 @@ def explicitness(
     return max(0.0, float(np.mean(scores))) if scores else 0.0
 
 
+@on_one_thread
 def linear_r2(
     train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, test_factors: Factors
 ) -> float:

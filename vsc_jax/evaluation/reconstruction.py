@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.evaluation.batches import Measure, map_batches
+from vsc_jax.evaluation.batches import Measure, map_batches, means
 from vsc_jax.models import VAE, VSC, Model
 from vsc_jax.models.inputs import as_float
 
@@ -31,27 +31,43 @@ class Denoised(NamedTuple):
     explained_variance: float
 
 
+def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
+    """Squared error of each example of a batch, mean over its values: ``[n]`` each.
+
+    Args:
+      model: any model.
+      x: examples as floats.
+      key: key of the posterior sample.
+
+    Returns:
+      ``mse`` of ``model.reconstruct``, which takes the deterministic code, and for a variational model
+      ``mse_sample`` of ``E[x|z]`` at one hard posterior sample.
+    """
+    errors = {"mse": _squared_error(model.reconstruct(x), x)}
+    if isinstance(model, VAE | VSC):
+        errors["mse_sample"] = _squared_error(model.decode(model.encode(x).sample(key)), x)
+    return errors
+
+
 def reconstruction_errors(
     model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 500
 ) -> dict[str, float]:
-    """Mean squared errors of a value (a pixel) and the explained variance.
+    """Means of :func:`squared_errors` over the examples of ``x``, and ``explained_variance`` of the first.
 
     Args:
       model: any model.
       x: examples, ``[n, *example_shape]``.
       key: key of the posterior sample.
       batch_size: examples at a time.
-
-    Returns:
-      ``mse`` (of ``model.reconstruct``, the deterministic code), ``explained_variance`` of the same
-      and, for a variational model, ``mse_sample`` (``E[x|z]`` at one hard posterior sample).
     """
-    residuals = map_batches(_residuals, model, x, key, batch_size=batch_size)
-    error = float(residuals["mse"].mean(dtype=np.float64))
-    results = {"mse": error, "explained_variance": explained_variance(error, total_variance(x))}
-    if "mse_sample" in residuals:
-        results["mse_sample"] = float(residuals["mse_sample"].mean(dtype=np.float64))
-    return results
+    errors = map_batches(squared_errors, model, x, key, batch_size=batch_size)
+    return error_statistics(errors, x)
+
+
+def error_statistics(errors: dict[str, np.ndarray], x: np.ndarray) -> dict[str, float]:
+    """Means of :func:`squared_errors`, ``[n]`` each, of the examples ``x``, and ``explained_variance``."""
+    mean = means(errors)
+    return {**mean, "explained_variance": explained_variance(mean["mse"], total_variance(x))}
 
 
 def denoising(
@@ -124,13 +140,6 @@ def total_variance(x: np.ndarray) -> float:
 
 def _floats(x: np.ndarray) -> np.ndarray:
     return np.asarray(as_float(x))
-
-
-def _residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
-    residuals = {"mse": _squared_error(model.reconstruct(x), x)}
-    if isinstance(model, VAE | VSC):
-        residuals["mse_sample"] = _squared_error(model.decode(model.encode(x).sample(key)), x)
-    return residuals
 
 
 def _squared_error(reconstruction: Float[Array, "n ..."], x: Float[Array, "n ..."]) -> Float[Array, " n"]:

@@ -20,13 +20,13 @@ class Choices(NamedTuple):
 
     Attributes:
       exact: weights of the tightest bound, ``[n, components]``.
-      chosen: first choice of the selection that the model was trained with, ``[n]``.
+      own: first choice of the selection that the model was trained with, ``[n]``.
       classifier: the classifier's first choice, ``[n]``.
       kl: by selection, the divergence of a true bound with its weights, ``[n]``, in nats.
     """
 
     exact: Float[np.ndarray, "n components"]
-    chosen: np.ndarray
+    own: np.ndarray
     classifier: np.ndarray
     kl: dict[str, np.ndarray]
 
@@ -39,12 +39,13 @@ def choices(model: VSC, x: np.ndarray, *, batch_size: int = 500) -> Choices:
       x: examples, ``[n, *example_shape]``.
       batch_size: examples at a time.
     """
-    return Choices(*map_batches(_choices, model, x, jax.random.key(0), batch_size=batch_size))
+    return Choices(*map_batches(chosen, model, x, jax.random.key(0), batch_size=batch_size))
 
 
-def _choices(
+def chosen(
     model: VSC, x: Float[Array, "n ..."], key: PRNGKeyArray
 ) -> tuple[Array, Array, Array, dict[str, Array]]:
+    """The fields of :class:`Choices` for a batch."""
     del key
     component_kl = losses.spike_slab_kl_matrix(model.encode(x), model.components())
     selections = {how: model.select(x, component_kl, how) for how in ("exact", "soft", "hard", "paper")}
@@ -53,9 +54,9 @@ def _choices(
         # The paper's weights need not sum to one; a bound's do.
         weights = selection.weights / jnp.sum(selection.weights, axis=-1, keepdims=True)
         kl[how] = jnp.sum(weights * component_kl, axis=-1) + selection.selection_kl
-    chosen = jnp.argmax(selections[model.selection].weights, axis=-1)
+    own = jnp.argmax(selections[model.selection].weights, axis=-1)
     classifier = jnp.argmax(selections["hard"].weights, axis=-1)
-    return selections["exact"].weights, chosen, classifier, kl
+    return selections["exact"].weights, own, classifier, kl
 
 
 def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[str, float]:
@@ -85,9 +86,9 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
         "pseudo_inputs_used": perplexity(choices.exact.mean(axis=0, dtype=np.float64)),
     }
     if classes is not None:
-        statistics["cluster_accuracy"] = cluster_accuracy(choices.chosen, classes)
-        statistics["cluster_purity"] = cluster_purity(choices.chosen, classes)
-        statistics["cluster_nmi"] = float(normalized_mutual_info_score(classes, choices.chosen))
+        statistics["cluster_accuracy"] = cluster_accuracy(choices.own, classes)
+        statistics["cluster_purity"] = cluster_purity(choices.own, classes)
+        statistics["cluster_nmi"] = float(normalized_mutual_info_score(classes, choices.own))
     return statistics
 
 

@@ -5,30 +5,33 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
 from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.attributes import gate_statistics
-from vsc_jax.evaluation.bounds import bounds
+from vsc_jax.evaluation.batches import means
 from vsc_jax.evaluation.ceiling import supervised_ceiling
 from vsc_jax.evaluation.codes import codes
-from vsc_jax.evaluation.collapse import coefficient_collapse, posterior_collapse
+from vsc_jax.evaluation.collapse import collapse_statistics
 from vsc_jax.evaluation.correlation import feature_statistics
 from vsc_jax.evaluation.further import further
 from vsc_jax.evaluation.importance import importance_weighted
 from vsc_jax.evaluation.prepared import Prepared
 from vsc_jax.evaluation.presentation import in_words, presented
 from vsc_jax.evaluation.probes import linear_probe
-from vsc_jax.evaluation.reconstruction import reconstruction_errors
-from vsc_jax.evaluation.selection import choices, selection_statistics
+from vsc_jax.evaluation.reconstruction import error_statistics
+from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.evaluation.sparsity import code_statistics
+from vsc_jax.evaluation.survey import Survey, survey
 from vsc_jax.models import VSC, Autoencoder, Model
 
 _EVALUATION_KEY = 3
 
 Results = dict[str, Any]
 """What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""
+Tell = Callable[[str], None]
 
 
 def evaluate(
@@ -37,7 +40,7 @@ def evaluate(
     config: Config,
     *,
     everything: bool = False,
-    on_stage: Callable[[str], None] | None = None,
+    on_stage: Tell | None = None,
 ) -> Results:
     """Test metrics of a trained model: bounds in nats an example, sparsity, probe accuracy.
 
@@ -53,45 +56,30 @@ def evaluate(
 
     Returns:
       A flat dictionary of numbers, and ``data``, which says in words what they are about. An
-      autoencoder has no bound and no ``kl``; ``probe_accuracy`` needs labels, the attributes and
-      features need Smiley; :data:`vsc_jax.evaluation.meanings.MEANINGS` explains every key.
+      autoencoder has no bound and no ``kl``; ``probe_accuracy`` needs labels, attributes and features
+      need Smiley. :data:`vsc_jax.evaluation.meanings.MEANINGS` explains every key.
     """
     tell = on_stage or (lambda stage: None)
     key = jax.random.fold_in(jax.random.key(config.seed), _EVALUATION_KEY)
-    bound_key, iwae_key, code_key, sample_key = jax.random.split(key, 4)
-    size, seed = config.evaluate.batch_size, config.seed
-    test = presented(dataset.test.x, config.data.binarize, seed)
+    survey_key, iwae_key, probe_key = jax.random.split(key, 3)
+    size, binarize = config.evaluate.batch_size, config.data.binarize
+    test = presented(dataset.test.x, binarize, config.seed)
+    probe = presented(dataset.train.x[: config.evaluate.probe_examples], binarize, config.seed)
 
-    results: Results = {}
-    tell("bound")
-    results |= bounds(model, test, bound_key, batch_size=size)
+    tell("bound and codes")
+    measured = survey(model, test, survey_key, batch_size=size)
+    prepared = Prepared(test, measured.codes, probe, codes(model, probe, probe_key, batch_size=size))
+    results: Results = means(measured.bound)
     if not isinstance(model, Autoencoder):
         results |= _iwae(model, test[: config.evaluate.examples], iwae_key, config, tell)
-    results["test_examples"] = len(test)
-
-    tell("codes")
-    probe = presented(dataset.train.x[: config.evaluate.probe_examples], config.data.binarize, seed)
-    probe_key, test_key = jax.random.split(code_key)
-    prepared = Prepared(
-        test,
-        codes(model, test, test_key, batch_size=size),
-        probe,
-        codes(model, probe, probe_key, batch_size=size),
-    )
-    results |= code_statistics(model, prepared.test_codes)
-    if not isinstance(model, Autoencoder):
-        results["posterior_collapse"] = posterior_collapse(model, test, batch_size=size)
-        results["coefficient_collapse"] = coefficient_collapse(prepared.test_codes.z)
-    results |= reconstruction_errors(model, test, sample_key, batch_size=size)
-    if isinstance(model, VSC) and model.classifier is not None:
-        results |= selection_statistics(choices(model, test, batch_size=size), factors.classes(dataset.test))
+    results |= {"test_examples": len(test), **_statistics(model, dataset, test, measured)}
     results |= _what_codes_tell(model, dataset, config, prepared, tell)
     if everything:
         results |= further(model, dataset, config, prepared, tell)
-    return {**results, "data": in_words(dataset, config.data.binarize)}
+    return {**results, "data": in_words(dataset, binarize)}
 
 
-def _iwae(model: Any, x: np.ndarray, key: jax.Array, config: Config, tell: Callable[[str], None]) -> Results:
+def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: Config, tell: Tell) -> Results:
     samples = config.evaluate.samples
     values = importance_weighted(
         model,
@@ -104,20 +92,29 @@ def _iwae(model: Any, x: np.ndarray, key: jax.Array, config: Config, tell: Calla
     return {"iwae": float(values.mean(dtype=np.float64)), "iwae_samples": samples, "iwae_examples": len(x)}
 
 
+def _statistics(model: Model, dataset: Dataset, test: np.ndarray, measured: Survey) -> Results:
+    """What one pass over the test split tells of sparsity, reconstruction and pseudo-inputs."""
+    results = code_statistics(model, measured.codes) | error_statistics(measured.errors, test)
+    if measured.latent_kl is not None:
+        results |= collapse_statistics(measured.latent_kl, measured.codes.z)
+    if measured.choices is not None:
+        results |= selection_statistics(measured.choices, factors.classes(dataset.test))
+    return results
+
+
 def _what_codes_tell(
-    model: Model, dataset: Dataset, config: Config, prepared: Prepared, tell: Callable[[str], None]
+    model: Model, dataset: Dataset, config: Config, prepared: Prepared, tell: Tell
 ) -> Results:
     """What the codes say about classes and true factors, where these are known."""
     results: Results = {}
+    train_code, test_code = prepared.probe_codes.expected, prepared.test_codes.expected
     if dataset.train.labels is not None and dataset.test.labels is not None:
         tell("linear probe")
-        labels = dataset.train.labels[: len(prepared.probe)]
-        results["probe_accuracy"] = linear_probe(
-            prepared.probe_codes.expected, labels, prepared.test_codes.expected, dataset.test.labels
-        )
+        labels = dataset.train.labels[: len(train_code)]
+        results["probe_accuracy"] = linear_probe(train_code, labels, test_code, dataset.test.labels)
     if factors.has_factors(dataset):
         if isinstance(model, VSC):
             results |= gate_statistics(prepared.test_codes.gamma, factors.attributes(dataset.test))
         ceiling = supervised_ceiling(config.data.image_size)
-        results |= feature_statistics(prepared.test_codes.expected, factors.features(dataset.test), ceiling)
+        results |= feature_statistics(test_code, factors.features(dataset.test), ceiling)
     return results

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax.figures import style
 
-NEVER_ON = 0.01
+RARELY_ON = 0.05
 """A latent is left out when its mean gamma is below this in every class."""
 
 
@@ -59,13 +59,13 @@ def draw_activation(
     if gamma is not None:
         on = class_means(gamma, labels, classes)
         maps.insert(0, (on, r"Mean $\gamma$: how often a latent is on", r"mean $\gamma$", 1.0))
-        used = np.nanmax(on, axis=0) >= NEVER_ON
+        used = np.nanmax(on, axis=0) >= RARELY_ON
     order = order_by_class(maps[0][0])
     order = order[used[order]] if used.any() else order
     title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
     hidden = size.shape[1] - len(order)
     if hidden:
-        reason = rf"mean $\gamma$ below {NEVER_ON:g} in every class"
+        reason = rf"mean $\gamma$ below {RARELY_ON:g} in every class"
         title += f"\n({hidden} of {size.shape[1]} are left out: {reason})"
     figure = style.new_figure(len(maps) * (0.17 * max(classes, 6) + 0.75) + 0.4, title)
     panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]

@@ -70,7 +70,7 @@ def draw_accuracy_against_latents(curves: Sequence[Curve]) -> Figure:
     figure, axes = _panel("How well the class is read off the code, against the number of latents")
     axes.set_xscale("log")
     _mark_settings(axes, curves)
-    _draw(axes, curves, scale=100)
+    _draw(axes, curves, scale=100.0)
     style.label(axes, "", "number of latents J", "accuracy on the test set (%)")
     return figure
 

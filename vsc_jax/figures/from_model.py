@@ -5,6 +5,7 @@ gamma is above one half, else exactly zero); the test split is shown throughout.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -56,12 +57,12 @@ TRAVERSED = 40
 
 
 class Shown:
-    """A trained model, its test examples and their codes, encoded once for all figures.
+    """A trained model, its test examples and their codes, encoded at most once for all figures.
 
     Args:
       model: any trained model.
       dataset: its data.
-      seed: seed of the posterior samples and of conditional sampling.
+      seed: seed of the noise, of the posterior samples and of conditional sampling.
     """
 
     def __init__(self, model: Model, dataset: Dataset, *, seed: int):
@@ -69,14 +70,28 @@ class Shown:
         self.dataset = dataset
         self.seed = seed
         self.test = dataset.test.first(ENCODED)
-        self.encoded: Codes = codes(model, self.test.x, jax.random.key(seed))
-        on = self.encoded.gamma > 0.5
-        self.code = np.where(on, self.encoded.mean, 0.0)
-        self.density = on.mean(axis=0)
-        self.used = np.flatnonzero(self.density >= USED_SHARE)
         self.sparse = isinstance(model, VSC)
-        self.rng = np.random.default_rng(seed)
         self._decode: Callable[[jax.Array], jax.Array] = model.decode
+
+    @cached_property
+    def encoded(self) -> Codes:
+        """Codes of the test examples, with a posterior sample."""
+        return codes(self.model, self.test.x, jax.random.key(self.seed))
+
+    @cached_property
+    def code(self) -> np.ndarray:
+        """Deterministic sparse codes ``[n, latents]``, exactly zero where off."""
+        return np.where(self.encoded.gamma > 0.5, self.encoded.mean, 0.0)
+
+    @cached_property
+    def density(self) -> np.ndarray:
+        """Share of the examples in which each latent is on, ``[latents]``."""
+        return (self.encoded.gamma > 0.5).mean(axis=0)
+
+    @property
+    def used(self) -> np.ndarray:
+        """Indices of the latents that are used."""
+        return np.flatnonzero(self.density >= USED_SHARE)
 
     def decode(self, z: ArrayLike) -> np.ndarray:
         """Images of codes ``[..., latents]``."""
@@ -101,12 +116,9 @@ def draw_all(model: Model, dataset: Dataset, *, seed: int) -> dict[str, Figure]:
       seed: seed of everything that is drawn at random.
     """
     shown = Shown(model, dataset, seed=seed)
-    figures: dict[str, Figure] = {}
+    figures = {"reconstructions": reconstructions(shown)}
     if shown.test.labels is not None:
-        gamma = shown.encoded.gamma if shown.sparse else None
-        figures["activation"] = draw_activation(
-            gamma, shown.encoded.z, shown.test.labels, dataset.label_names
-        )
+        figures["activation"] = activation(shown)
     if shown.sparse:
         figures["gate_histogram"] = draw_gate_histogram(shown.encoded.gamma)
         figures["latent_density"] = draw_latent_density(shown.encoded.gamma, shown.encoded.z)
@@ -150,20 +162,23 @@ def activation(shown: Shown) -> Figure:
 
 def latent_grid(shown: Shown, example: int = 0, pair: tuple[int, int] | None = None) -> Figure:
     """The grid of two latents around one test example; by default those on in it that vary most."""
-    base = shown.code[example]
-    if pair is None:
-        spread = shown.code.var(axis=0) * (1 + 1e6 * (base != 0))
-        first, second = np.argsort(-spread, kind="stable")[:2]
-        pair = (int(first), int(second))
-    grid = grid_codes(base, shown.code, pair)
+    pair = varied_pair(shown, example) if pair is None else pair
+    grid = grid_codes(shown.code[example], shown.code, pair)
     return draw_latent_grid(shown.decode(grid.codes), grid.x, grid.y, pair)
+
+
+def varied_pair(shown: Shown, example: int) -> tuple[int, int]:
+    """The two latents that vary most over the test examples, of those on in one example first."""
+    spread = shown.code.var(axis=0) * (1 + 1e6 * (shown.code[example] != 0))
+    first, second = np.argsort(-spread, kind="stable")[:2]
+    return int(first), int(second)
 
 
 def conditional_samples(shown: Shown, model: VSC) -> Figure:
     """Samples with the latents on that test examples of different classes have on."""
     chosen = shown.examples(SAMPLED)
     base = shown.code[chosen]
-    drawn = resample_slab(base != 0, model.components(), SAMPLES, shown.rng)
+    drawn = resample_slab(base != 0, model.components(), SAMPLES, np.random.default_rng(shown.seed))
     originals = as_float(shown.test.x[chosen])
     return draw_conditional_samples(
         originals, shown.decode(base), shown.decode(drawn), np.count_nonzero(base, axis=1)
@@ -185,10 +200,14 @@ def interpolations(shown: Shown) -> Figure:
 def traversals(shown: Shown, example: int = 0) -> Figure:
     """Every used latent changed on a test example, those that are on in it first, then the most used."""
     base = shown.code[example]
-    order = np.lexsort((-shown.code.var(axis=0), -shown.density, base == 0))
-    latents = order[np.isin(order, shown.used)][:TRAVERSED]
-    changed = traversal_codes(base, shown.code, latents)
+    changed = traversal_codes(base, shown.code, traversed_latents(shown, example))
     return draw_traversals(shown.decode(base), shown.decode(changed.codes), changed, base)
+
+
+def traversed_latents(shown: Shown, example: int) -> np.ndarray:
+    """The used latents in the order of :func:`traversals`, at most ``TRAVERSED``."""
+    order = np.lexsort((-shown.code.var(axis=0), -shown.density, shown.code[example] == 0))
+    return order[np.isin(order, shown.used)][:TRAVERSED]
 
 
 def pseudo_inputs(shown: Shown, model: VSC) -> Figure:

@@ -73,7 +73,7 @@ def draw_latent_grid(pictures: ArrayLike, x: ArrayLike, y: ArrayLike, pair: tupl
     title = f"What latents {pair[0]} and {pair[1]} change, the others kept where one test image has them"
     figure = style.new_figure((style.WIDTH - 0.8) * rows * height / (columns * width) + 0.9, title)
     axes = figure.subplots()
-    names = [[f"{value:.1f}" for value in np.asarray(values)] for values in (x, y)]
+    names = [[style.number(value) for value in np.asarray(values)] for values in (x, y)]
     style.show_tiles(axes, tiles[::-1], rows=names[1][::-1], columns=names[0], gap=0)
     style.label(axes, x=f"value of latent {pair[0]}", y=f"value of latent {pair[1]}")
     style.bare(axes)

@@ -193,6 +193,11 @@ def show_tiles(
     return shown
 
 
+def number(value: float) -> str:
+    """A value with one decimal, and no minus before a zero."""
+    return f"{round(float(value), 1) + 0.0:.1f}"
+
+
 def name_latents(axes: Axes, order: ArrayLike) -> None:
     """Write the indices of the latents under their places 0, 1, ... on the x axis, as many as fit."""
     latents = np.asarray(order)

@@ -37,7 +37,7 @@ def traversal_codes(base: ArrayLike, codes: ArrayLike, latents: ArrayLike, count
       count: values of each sweep.
     """
     chosen = np.asarray(latents)
-    values = np.stack([spanned(codes, latent, count) for latent in chosen])
+    values = np.stack([spanned(codes, int(latent), count) for latent in chosen])
     start = np.asarray(base, np.float64)
     changed = np.broadcast_to(start, (len(chosen), count + 1, len(start))).copy()
     rows = np.arange(len(chosen))
@@ -60,12 +60,12 @@ def draw_traversals(
     changed = style.as_pictures(pictures)
     first = np.full_like(changed[:1], np.nan)
     first[0, 0] = style.as_pictures(reconstruction)
-    code = np.asarray(base)
+    code = np.asarray(base, np.float64)
     mark = "on: " if (code == 0).any() else ""  # in a dense code every latent is on
     names = ["as coded"]
     for latent, values in zip(traversals.latents, traversals.values, strict=True):
-        here = f"{latent} ({mark}{code[latent]:.1f})" if code[latent] else f"{latent} (off)"
-        names.append(f"{here}\n{values[0]:.1f} to {values[-1]:.1f}")
+        here = f"{latent} ({mark}{style.number(code[latent])})" if code[latent] else f"{latent} (off)"
+        names.append(f"{here}\n{style.number(values[0])} to {style.number(values[-1])}")
     tiles = np.concatenate([first, changed])
     blocks = 1 if len(tiles) <= ONE_BLOCK else 2
     rows, (columns, height, width) = -(-len(tiles) // blocks), tiles.shape[1:4]

@@ -2,7 +2,7 @@
 
 With the mixture prior ``p(z) = (1/U) sum_u p_u(z)`` and any selection weights ``w(u)``,
 ``log p(x) >= E_q[log p(x|z)] - sum_u w_u KL(q || p_u) - KL(w || uniform)``. The paper's objective
-(Tonolini et al., UAI 2019, eq. 7) leaves the last term out and is no bound by up to ``log U``.
+(Tonolini et al., UAI 2019) leaves the last term out and is no bound by up to ``log U``.
 """
 
 import math

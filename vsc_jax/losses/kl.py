@@ -115,7 +115,7 @@ def sparsity_kl(mean_gamma: ArrayLike, alpha: ArrayLike, num_latents: int) -> Fl
     """``J KL(Bernoulli(mean_gamma) || Bernoulli(alpha))``, the paper's sparsity term, in nats.
 
     A regulariser that pulls the mean gate probability of the selected pseudo-inputs towards
-    ``alpha`` (paper, eq. 8); it is no part of a bound on the likelihood.
+    ``alpha`` (the paper's sparsity term); it is no part of a bound on the likelihood.
 
     Args:
       mean_gamma: mean gate probability, in [0, 1]; any shape. At 0 and 1 the value is the limit, and

@@ -6,7 +6,7 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.models.inputs import as_float
+from vsc_jax.models.inputs import as_examples
 from vsc_jax.models.objective import Knobs, Metrics, Scalar
 from vsc_jax.modules import MLP, ConvEncoder, Decoder
 
@@ -27,15 +27,15 @@ class Autoencoder(nnx.Module):
 
     def encode(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """Codes ``[n, latents]`` of a batch of examples."""
-        return self.encoder(as_float(x))
+        return self.encoder(as_examples(x, self.decoder.example_shape))
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``; here :meth:`encode`."""
         return self.encode(x)
 
-    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+    def decode(self, z: ArrayLike) -> Float[Array, "..."]:
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
-        return self.decoder.mean(jnp.asarray(z))
+        return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
     def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example."""

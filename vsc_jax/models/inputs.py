@@ -17,3 +17,21 @@ def as_float(x: ArrayLike) -> Float[Array, "..."]:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(f"expected uint8 or floating-point examples, got {x.dtype}")
     return x.astype(jnp.float32)
+
+
+def as_examples(x: ArrayLike, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]:
+    """A batch of examples as float32 ``[n, *example_shape]``; an axis of one channel may be missing.
+
+    Raises:
+      TypeError: if ``x`` is neither uint8 nor floating point.
+      ValueError: if ``x`` is not a batch of such examples.
+    """
+    x = as_float(x)
+    if _without_channel(x.shape[1:]) != _without_channel(example_shape):
+        expected = ", ".join(str(side) for side in ("n", *example_shape))
+        raise ValueError(f"expected a batch of examples [{expected}], got an array of shape {list(x.shape)}")
+    return x.reshape(x.shape[0], *example_shape)
+
+
+def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape

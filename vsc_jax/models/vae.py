@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
-from vsc_jax.models.inputs import as_float
+from vsc_jax.models.inputs import as_examples
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
 from vsc_jax.modules import MLP, ConvEncoder, Decoder
 
@@ -59,15 +59,15 @@ class VAE(nnx.Module):
 
     def encode(self, x: ArrayLike) -> Gaussian:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        return Gaussian(*jnp.split(self.encoder(as_float(x)), 2, axis=-1))
+        return Gaussian(*jnp.split(self.encoder(as_examples(x, self.decoder.example_shape)), 2, axis=-1))
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``: the posterior mean."""
         return self.encode(x).mean
 
-    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+    def decode(self, z: ArrayLike) -> Float[Array, "..."]:
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
-        return self.decoder.mean(jnp.asarray(z))
+        return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
     def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its posterior mean."""

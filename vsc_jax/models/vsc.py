@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
-from vsc_jax.models.inputs import as_float
+from vsc_jax.models.inputs import as_examples
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
 from vsc_jax.modules import MLP, Classifier, ConvEncoder, Decoder, PseudoInputs
 from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix
@@ -130,7 +130,9 @@ class VSC(nnx.Module):
 
     def encode(self, x: ArrayLike) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        mean, log_var, gate_logit = jnp.split(self.encoder(as_float(x)), 3, axis=-1)
+        mean, log_var, gate_logit = jnp.split(
+            self.encoder(as_examples(x, self.decoder.example_shape)), 3, axis=-1
+        )
         return SpikeSlab(mean, log_var, gate_logit + self.initial_gate_logit)
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
@@ -138,9 +140,9 @@ class VSC(nnx.Module):
         q = self.encode(x)
         return jnp.where(q.gate_logit > 0, q.mean, 0)
 
-    def decode(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
+    def decode(self, z: ArrayLike) -> Float[Array, "..."]:
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
-        return self.decoder.mean(jnp.asarray(z))
+        return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
     def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its deterministic sparse code."""
@@ -219,15 +221,19 @@ class VSC(nnx.Module):
         component_kl = self._component_kl(q, p)
         selection = self.select(x, component_kl)
         reconstruction = jnp.mean(self.decoder.log_likelihood(z, x))
-        kl = jnp.mean(selection.kl)
-        loss = knobs.kl_weight * kl - reconstruction
+        loss = knobs.kl_weight * jnp.mean(selection.kl) - reconstruction
+        # The paper's selection gives no bound; what is called one is that of the best weights.
+        bound = exact_selection(component_kl) if self.selection == "paper" else selection
+        kl = jnp.mean(bound.kl)
         metrics = {
             "elbo": reconstruction - kl,
             "reconstruction": reconstruction,
             "kl": kl,
-            "selection_kl": jnp.mean(selection.selection_kl),
+            "selection_kl": jnp.mean(bound.selection_kl),
             "active_per_image": jnp.mean(jnp.sum(posterior.gamma, axis=-1)),
         }
+        if self.selection == "paper" and self.classifier is not None:
+            metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:
             mean_gamma = jnp.mean(selection.weights @ jnp.mean(prior.gamma, axis=-1))
             mean_gamma = jnp.clip(mean_gamma, 0, 1)

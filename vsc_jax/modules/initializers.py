@@ -54,4 +54,4 @@ def _block(key: PRNGKeyArray) -> Float[Array, " n"]:
 
 @partial(jax.jit, static_argnums=2)
 def _assemble(blocks: list[Array], scale: ArrayLike, shape: tuple[int, ...]) -> Float[Array, "..."]:
-    return scale * jnp.concatenate(blocks)[: math.prod(shape)].reshape(shape)
+    return jnp.concatenate(blocks)[: math.prod(shape)].reshape(shape) * scale

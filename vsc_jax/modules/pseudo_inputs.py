@@ -1,6 +1,6 @@
 """Pseudo-inputs of the prior and the classifier that selects among them.
 
-Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, section 4.2, after the
+Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, after the
 VampPrior of Tomczak and Welling, AISTATS 2018.
 """
 

@@ -2,10 +2,11 @@
 
 from vsc_jax.training.loop import Trained, TrainingError, check, initial_model, train
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
-from vsc_jax.training.step import TrainState, initial_state, make_chunk, train_step
+from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch, train_step
 
 __all__ = [
     "Hyperparameters",
+    "Keys",
     "TrainState",
     "Trained",
     "TrainingError",
@@ -13,7 +14,8 @@ __all__ = [
     "hyperparameters",
     "initial_model",
     "initial_state",
-    "make_chunk",
+    "keys_of",
+    "run_stretch",
     "train",
     "train_step",
 ]

@@ -3,6 +3,10 @@
 Orbax is imported on first use: it takes longer to import than everything else together.
 """
 
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +17,7 @@ from vsc_jax.errors import UserError
 from vsc_jax.training.step import TrainState
 
 Tree = TypeVar("Tree")
+_STRAGGLERS_SECONDS = 0.3
 
 
 class Checkpoints:
@@ -52,10 +57,13 @@ class Checkpoints:
             raise UserError(f"{self._folder}: no checkpoint")
         target = jax.tree.map(_abstract, named_leaves(template))
         try:
-            tree = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
+            with _quiet_stragglers():
+                tree = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
         except (ValueError, KeyError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{self._folder / str(step)}: cannot be restored: {reason}") from error
+            raise UserError(
+                f"{self._folder / str(step)}: a damaged checkpoint, or one of another model; without this"
+                " folder the run goes on from the checkpoint before"
+            ) from error
         return with_leaves(template, tree)
 
     def close(self) -> None:
@@ -69,13 +77,32 @@ class Checkpoints:
         self.close()
 
 
-def named_leaves(tree: Any) -> dict[str, jax.Array]:
+@contextmanager
+def _quiet_stragglers() -> Iterator[None]:
+    """When a restore fails, its other reads end after asyncio's loop is closed and say so on stderr."""
+    hook = sys.unraisablehook
+
+    def ignore(event: Any) -> None:
+        if not (isinstance(event.exc_value, RuntimeError) and "loop is closed" in str(event.exc_value)):
+            hook(event)
+
+    sys.unraisablehook = ignore
+    try:
+        yield
+    except Exception:
+        time.sleep(_STRAGGLERS_SECONDS)
+        raise
+    finally:
+        sys.unraisablehook = hook
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
     """The arrays of a pytree by name, such as ``params/encoder/layers/0/kernel``."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {_name(path): leaf for path, leaf in leaves}
 
 
-def with_leaves(template: Tree, leaves: dict[str, jax.Array]) -> Tree:
+def with_leaves(template: Tree, leaves: dict[str, Any]) -> Tree:
     """A pytree like ``template`` with the arrays of :func:`named_leaves`.
 
     Raises:
@@ -86,7 +113,7 @@ def with_leaves(template: Tree, leaves: dict[str, jax.Array]) -> Tree:
 
 
 def _name(path: tuple[Any, ...]) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
+    return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
 
 
 def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

@@ -14,13 +14,14 @@ from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.errors import UserError
 from vsc_jax.models import Metrics, Model, build, check_network
-from vsc_jax.training.batches import check_sizes, position
+from vsc_jax.training.batches import batches, check_sizes
 from vsc_jax.training.checkpoints import Checkpoints
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import hyperparameters
-from vsc_jax.training.step import Stretch, TrainState, initial_state, make_chunk
+from vsc_jax.training.step import TrainState, initial_state, keys_of, run_stretch
 
 OnRow = Callable[[Row], None]
+OnStage = Callable[[str], None]
 
 
 class Trained(NamedTuple):
@@ -63,7 +64,11 @@ def check(config: Config, dataset: Dataset) -> None:
 
 
 def train(
-    config: Config, dataset: Dataset, workdir: Path | None = None, on_row: OnRow | None = None
+    config: Config,
+    dataset: Dataset,
+    workdir: Path | None = None,
+    on_row: OnRow | None = None,
+    on_stage: OnStage | None = None,
 ) -> Trained:
     """Train a model, resuming from the newest checkpoint in ``workdir`` if there is one.
 
@@ -72,6 +77,7 @@ def train(
       dataset: its data.
       workdir: run folder, already claimed; None keeps everything in memory.
       on_row: called with the newest row of a resumed run, and then with every new one.
+      on_stage: called with ``compiling`` before the first iteration.
 
     Raises:
       UserError: if the configuration does not suit the data, or a checkpoint is damaged.
@@ -82,12 +88,12 @@ def train(
     graph, params = nnx.split(model)
     state = initial_state(params)
     if workdir is None:
-        return _train(config, dataset, graph, state, MetricsLog(None, 0), None, on_row)
+        return _train(config, dataset, graph, state, MetricsLog(None, 0), None, on_row, on_stage)
     with Checkpoints(workdir / "checkpoints", config.checkpoint) as checkpoints:
         if checkpoints.latest_step() is not None:
             state = checkpoints.restore(state)
         log = MetricsLog(workdir / "metrics.jsonl", int(state.step))
-        return _train(config, dataset, graph, state, log, checkpoints, on_row)
+        return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage)
 
 
 def _train(
@@ -98,22 +104,27 @@ def _train(
     log: MetricsLog,
     checkpoints: Checkpoints | None,
     on_row: OnRow | None,
+    on_stage: OnStage | None,
 ) -> Trained:
     steps, log_every = config.train.steps, config.train.log_every
-    examples = len(dataset.train)
-    hyper = hyperparameters(config)
-    key = jax.random.key(config.seed)
+    batch_size, dynamic = config.train.batch_size, config.data.binarize == "dynamic"
     step = int(state.step)
+    if on_stage is not None and step < steps:
+        on_stage("compiling")
     if on_row is not None and log.rows:
         on_row(log.rows[-1])
     if step < steps:
-        chunk = make_chunk(config, graph, examples)
+        hyper, keys = hyperparameters(config), keys_of(config.seed)
         data = jnp.asarray(np.asarray(dataset.train.x))
+        order = np.zeros((min(log_every, steps), batch_size), np.int32)
     while step < steps:
         iterations = min(log_every, steps - step)
-        epoch, offset = position(step, config.train.batch_size, examples)
-        stretch = Stretch(*(jnp.int32(value) for value in (iterations, epoch, offset)))
-        state, means, schedule = chunk(hyper, state, key, data, stretch)
+        order[:iterations] = batches(
+            config.seed, step, iterations, batch_size=batch_size, examples=len(dataset.train)
+        )
+        state, means, schedule = run_stretch(
+            graph, hyper, state, keys, data, jnp.array(order), jnp.int32(iterations), dynamic=dynamic
+        )
         row = {"step": step + iterations, **_floats(means), "schedule": _floats(schedule)}
         _check_finite(row, step)
         step += iterations
@@ -131,7 +142,8 @@ def _floats(metrics: Metrics) -> dict[str, float]:
 
 
 def _check_finite(row: Row, before: int) -> None:
-    for name, value in row.items():
+    for name in ("loss", *row):
+        value = row[name]
         if isinstance(value, float) and not math.isfinite(value):
             raise TrainingError(
                 f"{name} is {value} in iterations {before} to {row['step'] - 1}; nothing later than the"

@@ -7,6 +7,8 @@ renaming, so that a reader never sees half of one.
 
 import json
 import os
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ Row = dict[str, Any]
 
 # Fields that change what is shown or kept, not what is computed.
 _FREE_FIELDS = ("name", "train.progress", "checkpoint.keep", "checkpoint.every", "evaluate.figures")
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """The configuration as plain values, less what changes only what is shown or kept."""
+    values = to_dict(config)
+    for field in _FREE_FIELDS:
+        *sections, name = field.split(".")
+        del reduce(getitem, sections, values)[name]
+    return values
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -65,7 +76,7 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
         raise UserError(f"--workdir: {workdir} is not writable")
     path = workdir / "config.json"
     if path.exists():
-        if difference := first_difference(to_dict(from_json(path)), to_dict(config)):
+        if difference := first_difference(identity(from_json(path)), identity(config)):
             raise UserError(
                 f"--workdir: {workdir} holds a run with another configuration ({difference});"
                 " choose another folder"
@@ -88,8 +99,6 @@ def first_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "")
     """The first entry that differs between two descriptions, as ``a.b: old there, new asked``."""
     for key in {**old, **new}:
         name, there, asked = f"{prefix}{key}", old.get(key), new.get(key)
-        if name in _FREE_FIELDS:
-            continue
         if isinstance(there, dict) and isinstance(asked, dict):
             if difference := first_difference(there, asked, f"{name}."):
                 return difference

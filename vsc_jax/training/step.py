@@ -1,6 +1,5 @@
 """The compiled part of training: one iteration, and the stretch of iterations between two log points."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,16 +8,15 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
-from vsc_jax.config import Config
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
-from vsc_jax.training.batches import epochs_spanned, stream
 from vsc_jax.training.schedules import Hyperparameters
 
 Params = Any
-_BATCH_KEY, _STEP_KEY = 1, 2
+# Folded into the run's key; 0 is the initial model's.
+_KEYS = (2, 3)
 
 
 class TrainState(NamedTuple):
@@ -41,7 +39,9 @@ _ADAM = optax.flatten(optax.scale_by_adam())
 
 def initial_state(params: Params) -> TrainState:
     """The state before the first iteration."""
-    return TrainState(params, _ADAM.init(params), jnp.int32(0))
+    moments = jax.eval_shape(_ADAM.init, params)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), moments)
+    return TrainState(params, zeros, jnp.int32(0))
 
 
 def train_step(
@@ -88,63 +88,69 @@ def _norm(tree: Any) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(jnp.square(vector)))
 
 
-class Stretch(NamedTuple):
-    """Where a stretch of iterations lies; traced, so that one program serves all of them.
+class Keys(NamedTuple):
+    """Random keys of a run's training, each folded with the number of the iteration.
 
     Attributes:
-      iterations: how many iterations to run, at most ``train.log_every``.
-      epoch: number of the epoch in which it begins.
-      offset: place within that epoch at which its first batch begins.
+      model: of the objective's samples.
+      pixels: of dynamic binarisation.
     """
 
-    iterations: Int[Array, ""]
-    epoch: Int[Array, ""]
-    offset: Int[Array, ""]
+    model: PRNGKeyArray
+    pixels: PRNGKeyArray
 
 
-Chunk = Callable[
-    [Hyperparameters, TrainState, PRNGKeyArray, Array, Stretch], tuple[TrainState, Metrics, Metrics]
-]
+def keys_of(seed: int) -> Keys:
+    """The keys of a run."""
+    key = jax.random.key(seed)
+    return Keys(*(jax.random.fold_in(key, number) for number in _KEYS))
 
 
-def make_chunk(config: Config, graph: nnx.GraphDef, examples: int) -> Chunk:
-    """The compiled function that runs a stretch of iterations.
+@partial(jax.jit, static_argnames=("graph", "dynamic"), donate_argnames="state")
+def run_stretch(
+    graph: nnx.GraphDef,
+    hyper: Hyperparameters,
+    state: TrainState,
+    keys: Keys,
+    data: Shaped[Array, "examples ..."],
+    order: Int[Array, "longest batch"],
+    iterations: Int[Array, ""],
+    *,
+    dynamic: bool,
+) -> tuple[TrainState, Metrics, Metrics]:
+    """Run a stretch of iterations, compiled.
 
-    It takes ``(hyper, state, key, data, stretch)``, donates the state and returns it advanced, with
-    the metrics averaged over the stretch and the schedules' values in its last iteration. ``data`` are
-    the training examples as they are stored (uint8 or float), ``key`` the key of the run. A loop with a
-    traced bound, not a scan, so that the last, shorter stretch needs no second compilation.
+    A loop with a traced bound, not a scan, so that the last, shorter stretch needs no second
+    compilation. Runs that differ in traced numbers alone share the program.
+
+    Args:
+      graph: structure of the model.
+      hyper: hyperparameters of the run.
+      state: state before the stretch; donated.
+      keys: random keys of the run.
+      data: the training examples as they are stored, uint8 or float.
+      order: indices of the examples in each batch; rows beyond ``iterations`` are not used.
+      iterations: how many iterations to run.
+      dynamic: whether the pixels of every batch are drawn anew.
+
+    Returns:
+      The state after it, the metrics averaged over it, and the schedules' values in its last iteration.
     """
-    batch_size = config.train.batch_size
-    epochs = epochs_spanned(min(config.train.log_every, config.train.steps), batch_size, examples)
-    dynamic = config.data.binarize == "dynamic"
 
-    def batch(data: Array, indices: Int[Array, " batch"], key: PRNGKeyArray) -> Float[Array, "batch ..."]:
-        x = as_float(data[indices])
-        return jax.random.bernoulli(key, x).astype(x.dtype) if dynamic else x
+    def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
+        x = as_float(data[order[i]])
+        if dynamic:
+            x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
+        return train_step(graph, hyper, state, x, jax.random.fold_in(keys.model, state.step))
 
-    @partial(jax.jit, donate_argnums=1)
-    def chunk(
-        hyper: Hyperparameters, state: TrainState, key: PRNGKeyArray, data: Array, stretch: Stretch
-    ) -> tuple[TrainState, Metrics, Metrics]:
-        order = stream(jax.random.fold_in(key, _BATCH_KEY), stretch.epoch, epochs, examples)
-        step_key = jax.random.fold_in(key, _STEP_KEY)
+    def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
+        state, sums = carry
+        state, metrics = iterate(i, state)
+        return state, jax.tree.map(jnp.add, sums, metrics)
 
-        def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-            draw_key, model_key = jax.random.split(jax.random.fold_in(step_key, state.step))
-            indices = jax.lax.dynamic_slice_in_dim(order, stretch.offset + i * batch_size, batch_size)
-            return train_step(graph, hyper, state, batch(data, indices, draw_key), model_key)
-
-        def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
-            state, sums = carry
-            state, metrics = iterate(i, state)
-            return state, jax.tree.map(jnp.add, sums, metrics)
-
-        _, shapes = jax.eval_shape(iterate, jnp.int32(0), state)
-        sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        state, sums = jax.lax.fori_loop(0, stretch.iterations, body, (state, sums))
-        means = jax.tree.map(lambda total: total / stretch.iterations.astype(total.dtype), sums)
-        schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
-        return state, means, schedule
-
-    return chunk
+    _, shapes = jax.eval_shape(iterate, jnp.int32(0), state)
+    sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    state, sums = jax.lax.fori_loop(0, iterations, body, (state, sums))
+    means = jax.tree.map(lambda total: total / iterations.astype(total.dtype), sums)
+    schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
+    return state, means, schedule

@@ -1,0 +1,129 @@
+"""The importance-weighted bound against the likelihood by enumeration and quadrature."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from vsc_jax.config import ModelConfig
+from vsc_jax.evaluation import batches, importance
+from vsc_jax.evaluation.bounds import bounds
+from vsc_jax.evaluation.importance import importance_weighted
+from vsc_jax.models import VAE, build
+
+GRID = np.linspace(-9, 9, 181)
+STEP = GRID[1] - GRID[0]
+MODELS = {
+    "vae": ("vae", {"likelihood": "gaussian", "min_log_var": -2.0}),
+    "vsc pseudo": ("vsc", {"initial_gate_logit": 0.5}),
+    "vsc fixed": ("vsc", {"prior": "fixed", "alpha": 0.3}),
+}
+
+
+def codes_and_log_measure(latents: int, sparse: bool):
+    """Quadrature points of the mixed measure, pattern by pattern: codes ``[n, J]``, log weights ``[n]``."""
+    for pattern in itertools.product((0, 1) if sparse else (1,), repeat=latents):
+        axes = [GRID + 1e-9 if on else np.zeros(1) for on in pattern]
+        codes = np.stack([axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+        yield codes, np.full(len(codes), sum(pattern) * math.log(STEP))
+
+
+def log_prior(model, codes: np.ndarray) -> np.ndarray:
+    """Log-density of codes under the prior, from its formula, in double precision."""
+    if not hasattr(model, "pseudo_inputs"):
+        return norm.logpdf(codes).sum(axis=1)
+    prior = jax.jit(model.components)()
+    prior = jax.tree.map(lambda field: np.asarray(field, np.float64)[:, None], prior)
+    gamma = 1 / (1 + np.exp(-prior.gate_logit))
+    slab = norm.pdf(codes, prior.mean, np.exp(0.5 * prior.log_var))
+    density = np.where(codes != 0, gamma * slab, 1 - gamma).prod(axis=-1)
+    return np.log(density.mean(axis=0))
+
+
+def log_likelihood(model, x: np.ndarray) -> np.ndarray:
+    """``log p(x)`` of each example."""
+    x = jnp.asarray(x)
+    decode = jax.jit(jax.vmap(lambda z: model.decoder.log_likelihood(jnp.tile(z[None], (len(x), 1)), x)))
+    terms = []
+    for codes, log_measure in codes_and_log_measure(model.latents, hasattr(model, "pseudo_inputs")):
+        given = np.asarray(decode(jnp.asarray(codes, jnp.float32)), np.float64)
+        terms.append(given + (log_prior(model, codes) + log_measure)[:, None])
+    return logsumexp(np.concatenate(terms), axis=0)
+
+
+def bound(model, x, samples, seed=0):
+    return importance_weighted(model, x, jax.random.key(seed), samples=samples)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_many_samples_it_is_the_integrated_likelihood(tiny, examples, name):
+    kind, settings = MODELS[name]
+    model = tiny(kind, **settings)
+    truth = log_likelihood(model, examples)
+    np.testing.assert_allclose(bound(model, examples, 20_000), truth, atol=0.04)
+
+
+@pytest.mark.parametrize("name", ["vae", "vsc pseudo"])
+def test_it_grows_with_the_samples_from_the_elbo_towards_the_likelihood(tiny, examples, name):
+    kind, settings = MODELS[name]
+    model = tiny(kind, **settings)
+    many = np.tile(examples, (50, 1))
+    values = [bound(model, many, samples).mean(dtype=np.float64) for samples in (1, 5, 50)]
+    elbo = bounds(model, many, jax.random.key(5))["elbo"]
+    assert np.all(np.diff(values) > 0)
+    # One sample of a Gaussian posterior is the ELBO; the exact mixture density makes it tighter.
+    assert elbo < values[0] + 0.05
+    assert values[-1] <= log_likelihood(model, examples).mean() + 0.01
+
+
+def test_prior_of_a_sparse_model_sums_and_integrates_to_one(tiny):
+    model = tiny("vsc", initial_gate_logit=0.5)
+    total = [log_prior(model, codes) + weight for codes, weight in codes_and_log_measure(2, sparse=True)]
+    assert logsumexp(np.concatenate(total)) == pytest.approx(0, abs=1e-6)
+
+
+def test_samples_beyond_those_asked_for_do_not_count(tiny, examples, monkeypatch):
+    model, key = tiny("vsc"), jax.random.key(0)
+    monkeypatch.setattr(importance, "_CPU_CHUNK_NUMBERS", 3 * len(examples) * 8)
+    chunked = importance_weighted(model, examples, key, samples=7)
+    x = jnp.asarray(examples)
+    weigh = jax.jit(lambda key: model.log_importance_weights(x, key, 3))
+    weights = [weigh(jax.random.fold_in(jax.random.fold_in(key, 0), chunk)) for chunk in range(3)]
+    expected = logsumexp(np.concatenate(weights).astype(np.float64)[:7], axis=0) - math.log(7)
+    np.testing.assert_allclose(chunked, expected, rtol=1e-5)
+
+
+def test_weights_of_any_size_are_summed(tiny, examples, monkeypatch):
+    """Chunk after chunk of weights ``exp(1e4 k)`` and ``exp(-1e4 k)``."""
+
+    def weights(self, x, key, samples):
+        sign = jnp.where(jnp.arange(x.shape[0]) % 2 == 0, 1.0, -1.0)
+        return jnp.tile(1e4 * sign[None], (samples, 1))
+
+    monkeypatch.setattr(VAE, "log_importance_weights", weights)
+    values = importance._bound_of_chunks(10, 3)(tiny("vae"), jnp.asarray(examples), jax.random.key(0))
+    np.testing.assert_allclose(values, np.tile([1e4, -1e4], 6), rtol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_samples(tiny):
+    model = build(ModelConfig(kind="vsc", latents=60, hidden=(400,)), (28, 28), jax.random.key(0))
+    graph, params = nnx.split(model)
+    measured = []
+
+    def program(measure, model, x, key, *, batch_size, on_batch):
+        batch = jax.ShapeDtypeStruct((batch_size, 28, 28), jnp.uint8)
+        compiled = batches._measure.lower(measure, graph, params, batch, key).compile()
+        measured.append(compiled.memory_analysis().temp_size_in_bytes)
+        return np.zeros(1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "map_batches", program)
+        x = np.zeros((10_000, 28, 28), np.uint8)
+        importance_weighted(model, x, jax.random.key(0), samples=5_000)
+    assert measured[0] < 100 * 2**20

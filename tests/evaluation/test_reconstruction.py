@@ -1,0 +1,68 @@
+"""Squared errors, explained variance and denoising."""
+
+import jax
+import numpy as np
+import pytest
+
+from vsc_jax.evaluation.reconstruction import (
+    denoising,
+    explained_variance,
+    reconstruction_errors,
+    total_variance,
+)
+from vsc_jax.models import Autoencoder
+
+
+def test_predicting_the_mean_explains_nothing_and_the_truth_everything():
+    x = np.random.default_rng(0).random((50, 3, 2), np.float32)
+    from_mean = float(((x - x.mean(axis=0)) ** 2).mean(dtype=np.float64))
+    assert explained_variance(from_mean, total_variance(x)) == pytest.approx(0, abs=1e-6)
+    assert explained_variance(0.0, total_variance(x)) == 1
+    # The grand mean is a worse guess than each pixel's own.
+    assert explained_variance(float(((x - x.mean()) ** 2).mean()), total_variance(x)) < 0
+
+
+def test_constant_data_have_no_variance_to_explain():
+    assert explained_variance(0.0, 0.0) == 1
+    assert explained_variance(0.1, 0.0) == 0
+
+
+def test_total_variance_reads_uint8_as_fractions():
+    x = np.array([[0, 255], [255, 255]], np.uint8)
+    assert total_variance(x) == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae", "vsc"])
+def test_errors_are_those_of_reconstruct_and_of_a_sample(tiny, examples, kind):
+    model = tiny(kind)
+    errors = reconstruction_errors(model, examples, jax.random.key(0))
+    expected = float(np.mean((np.asarray(model.reconstruct(examples)) - examples) ** 2))
+    assert errors["mse"] == pytest.approx(expected, rel=1e-5)
+    assert errors["explained_variance"] == pytest.approx(1 - expected / total_variance(examples), rel=1e-4)
+    assert ("mse_sample" in errors) == (kind != "ae")
+
+
+def test_denoising_starts_at_the_clean_error(tiny, examples):
+    model = tiny("vsc")
+    rows = denoising(model, examples, jax.random.key(0), noise=(0.0, 0.4))
+    clean = reconstruction_errors(model, examples, jax.random.key(0))
+    assert [row.noise for row in rows] == [0.0, 0.4]
+    assert rows[0].mse == pytest.approx(clean["mse"], rel=1e-5)
+    assert rows[0].explained_variance == pytest.approx(clean["explained_variance"], rel=1e-4)
+    assert rows[1].mse != rows[0].mse
+
+
+def test_noise_is_relative_to_unbounded_data(tiny, monkeypatch):
+    """A model that copies its input returns the noise: its error is the noise's variance."""
+    monkeypatch.setattr(Autoencoder, "reconstruct", lambda self, x: x)
+    x = 100 * np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32)
+    row = denoising(tiny("ae", likelihood="gaussian"), x, jax.random.key(0), noise=(0.3,))[0]
+    assert row.mse / float(x.var()) == pytest.approx(0.09, rel=0.1)
+    assert row.explained_variance == pytest.approx(1 - 0.09, abs=0.01)
+
+
+def test_noise_on_pixels_is_clipped_to_their_range(tiny, monkeypatch):
+    monkeypatch.setattr(Autoencoder, "reconstruct", lambda self, x: x)
+    white = np.ones((500, 4), np.float32)
+    row = denoising(tiny("ae"), white, jax.random.key(0), noise=(0.25,))[0]
+    assert row.mse == pytest.approx(0.25**2 / 2, rel=0.1)  # only the darker half of the noise is seen

@@ -1,0 +1,99 @@
+"""Pseudo-inputs: use, price and clusters, by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vsc_jax import losses
+from vsc_jax.evaluation.selection import (
+    Choices,
+    choices,
+    cluster_accuracy,
+    cluster_purity,
+    perplexity,
+    selection_statistics,
+)
+
+CLASSES = np.array([0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("clusters", "accuracy", "purity"),
+    [
+        (CLASSES, 1, 1),
+        (np.array([7, 7, 3, 3, 5, 5]), 1, 1),  # names do not matter
+        (np.zeros(6, int), 1 / 3, 1 / 3),
+        (np.arange(6), 1 / 2, 1),  # one cluster an example: pure, but three of them have no class
+        (np.array([0, 0, 0, 1, 2, 2]), 5 / 6, 5 / 6),
+    ],
+)
+def test_clusters_by_hand(clusters, accuracy, purity):
+    assert cluster_accuracy(clusters, CLASSES) == pytest.approx(accuracy)
+    assert cluster_purity(clusters, CLASSES) == pytest.approx(purity)
+
+
+def test_perplexity_is_the_effective_number():
+    assert perplexity(np.array([0.25, 0.25, 0.25, 0.25])) == pytest.approx(4)
+    assert perplexity(np.array([1.0, 0.0])) == pytest.approx(1)
+    assert perplexity(np.array([0.9, 0.1])) == pytest.approx(10 / 9**0.9)
+
+
+def test_statistics_by_hand():
+    exact = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.8, 0.0]])
+    made = Choices(
+        exact=exact,
+        own=np.array([0, 0, 1]),
+        classifier=np.array([0, 1, 1]),
+        kl={
+            "exact": np.array([1.0, 1.0, 1.0]),
+            "soft": np.array([1.0, 2.0, 1.0]),
+            "hard": np.array([2.0, 2.0, 2.0]),
+            "paper": np.array([1.0, 1.0, 2.5]),
+        },
+    )
+    numbers = selection_statistics(made, np.array([4, 4, 9]))
+    assert numbers["selection_gap_soft"] == pytest.approx(1 / 3)
+    assert numbers["selection_gap_hard"] == pytest.approx(1)
+    assert numbers["selection_gap_paper"] == pytest.approx(0.5)
+    assert numbers["classifier_agreement"] == pytest.approx(2 / 3)
+    assert numbers["pseudo_inputs_chosen"] == 2
+    assert numbers["pseudo_inputs_used"] == pytest.approx(perplexity(exact.mean(axis=0)))
+    assert numbers["cluster_accuracy"] == numbers["cluster_purity"] == 1
+    assert numbers["cluster_nmi"] == pytest.approx(1)
+    assert not {"cluster_accuracy", "cluster_nmi"} & set(selection_statistics(made, None))
+
+
+@jax.jit
+def _kl(q, p):
+    return losses.spike_slab_kl_matrix(q, p)
+
+
+def component_kl(model, x):
+    return _kl(jax.jit(model.encode)(x), jax.jit(model.components)())
+
+
+def test_no_selection_is_tighter_than_the_exact_one(tiny, examples):
+    model = tiny("vsc")
+    made = choices(model, examples)
+    kl = component_kl(model, examples)
+    np.testing.assert_allclose(made.exact.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(made.kl["exact"], losses.mixture_kl(kl), rtol=1e-4)
+    for how in ("soft", "hard", "paper"):
+        assert (made.kl[how] >= made.kl["exact"] - 1e-4).all()
+
+
+def test_hard_choice_pays_for_all_of_log_u(tiny, examples):
+    model = tiny("vsc")
+    made = choices(model, examples)
+    kl = component_kl(model, examples)
+    logits = model.classifier(jnp.asarray(examples))
+    np.testing.assert_array_equal(made.classifier, logits.argmax(axis=1))
+    picked = np.take_along_axis(np.asarray(kl), made.classifier[:, None], axis=1)[:, 0]
+    np.testing.assert_allclose(made.kl["hard"], picked + np.log(3), rtol=1e-4)
+
+
+def test_clusters_are_those_of_the_selection_that_the_model_was_trained_with(tiny, examples):
+    exact, hard = choices(tiny("vsc"), examples), choices(tiny("vsc", selection="hard"), examples)
+    np.testing.assert_array_equal(exact.own, exact.exact.argmax(axis=1))
+    np.testing.assert_array_equal(hard.own, hard.classifier)

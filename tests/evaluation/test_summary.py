@@ -1,0 +1,109 @@
+"""The whole table of results: which keys there are, that it is plain JSON, that it can be repeated."""
+
+import dataclasses
+import json
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig
+from vsc_jax.data import Dataset, Split, load
+from vsc_jax.evaluation import evaluate
+from vsc_jax.evaluation.meanings import meaning
+from vsc_jax.evaluation.survey import survey
+from vsc_jax.models import build
+
+CONFIG = Config(
+    data=DataConfig(name="smiley", train_examples=200, test_examples=100),
+    evaluate=EvaluateConfig(samples=5, examples=40, batch_size=64, probe_examples=150),
+)
+CONTRACT = {"elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents"}
+
+
+@pytest.fixture(scope="module")
+def faces() -> Dataset:
+    return load(CONFIG.data)
+
+
+@pytest.fixture(scope="module")
+def letters() -> Dataset:
+    """Grey images of three classes, without true factors."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (200, 6, 5), np.uint8), rng.integers(0, 3, 200).astype(np.int32)
+    return Dataset("letters", Split(x[:150], labels[:150]), Split(x[150:], labels[150:]))
+
+
+def tiny(dataset: Dataset, kind: str, **settings):
+    config = ModelConfig(kind=kind, **{"latents": 5, "hidden": (8,), "pseudo_inputs": 4, **settings})
+    return build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
+
+
+def measured(dataset: Dataset, kind: str, config: Config = CONFIG, **options):
+    return evaluate(tiny(dataset, kind), dataset, config, **options)
+
+
+def test_a_vsc_on_smiley_reports_everything(faces):
+    results = measured(faces, "vsc")
+    extra = {"attributes_found", "gate_auc_bow_tie", "feature_correlation", "feature_ceiling_share"}
+    kept = {"elbo_classifier", "paper_objective", "selection_gap_paper", "cluster_nmi", "hoyer"}
+    assert CONTRACT | extra | kept <= set(results)
+    assert results["data"] == "smiley, 100 test examples, binary values"
+    assert (results["test_examples"], results["iwae_examples"], results["iwae_samples"]) == (100, 40, 5)
+    assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"], rel=1e-5)
+    assert "probe_accuracy" not in results
+
+
+def test_all_adds_what_takes_minutes(letters, faces):
+    for dataset, added in (
+        (letters, {"probe_accuracy_z", "probe_accuracy_mean", "neighbour_accuracy", "denoising_mse_0.2"}),
+        (faces, {"feature_mig", "feature_sap", "feature_r2", "attribute_explicitness", "factor_vae"}),
+    ):
+        results = measured(dataset, "vsc", everything=True)
+        assert added <= set(results)
+        assert added.isdisjoint(measured(dataset, "vsc"))
+        # A key that nothing explains would be shown without a word.
+        assert not [name for name in results if meaning(name) is None]
+        plain = json.loads(json.dumps(results, allow_nan=False))
+        assert plain == results
+        assert all(isinstance(value, str) or math.isfinite(value) for value in plain.values())
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_models_without_gates_report_what_they_have(letters, kind):
+    results = measured(letters, kind)
+    assert ("elbo" in results) == ("iwae" in results) == (kind == "vae")
+    assert results["active_per_image"] == 5
+    assert {"used_latents", "probe_accuracy", "mse", "explained_variance"} <= set(results)
+    assert {"mean_gamma", "selection_kl", "classifier_agreement"}.isdisjoint(results)
+
+
+def test_a_fixed_prior_has_no_pseudo_inputs_to_weigh(letters):
+    model = tiny(letters, "vsc", prior="fixed")
+    measured = survey(model, letters.test.x, jax.random.key(0))
+    assert measured.choices is None
+    assert measured.bound["selection_kl"] == pytest.approx(0, abs=1e-5)
+
+
+def test_an_evaluation_can_be_repeated_and_depends_on_the_seed(letters):
+    assert measured(letters, "vsc") == measured(letters, "vsc")
+    other = dataclasses.replace(CONFIG, seed=1)
+    assert measured(letters, "vsc", other)["iwae"] != measured(letters, "vsc")["iwae"]
+
+
+def test_dynamic_binarisation_is_seen_by_bound_and_codes_alike(letters):
+    grey = measured(letters, "vsc")
+    dynamic = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, binarize="dynamic"))
+    binary = measured(letters, "vsc", dynamic)
+    assert grey["data"] == "letters, 50 test examples, grey values"
+    assert binary["data"] == "letters, 50 test examples, binarised dynamically"
+    for name in ("elbo", "iwae", "mse", "mean_gamma", "probe_accuracy"):
+        assert binary[name] != grey[name]
+
+
+def test_stages_are_told(letters):
+    stages = []
+    measured(letters, "vae", on_stage=stages.append)
+    assert stages[0] == "bound and codes"
+    assert stages[1] == "iwae of 5 samples: 40 of 40 examples"

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from vsc_jax.figures.history import draw_history
+
+
+def rows(*, sparse, variational=True, count=40):
+    schedule = {
+        "learning_rate": 1.0,
+        "kl": 0.5,
+        "warm_up": 1.0,
+        "sharpness": 4.0,
+        "sparsity": 1.0,
+        "prior_blend": 0.25,
+    }
+    result = []
+    for i in range(count):
+        row = {
+            "step": 10 * (i + 1),
+            "loss": 1.0,
+            "reconstruction": -500.0 / (i + 1) - 80,
+            "gradient_norm": 2.0,
+        }
+        if variational:
+            row |= {"kl": 20.0, "elbo": row["reconstruction"] - 20}
+        if sparse:
+            row |= {"selection_kl": 3.0, "sparsity_kl": 0.5, "active_per_image": 7.0 + i}
+        result.append({**row, "schedule": {**schedule, "sharpness": 1.0 + i / 10}})
+    return result
+
+
+def panels(figure):
+    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+
+
+def curve(axes, name):
+    return next(line for line in axes.lines if line.get_label() == name)
+
+
+def test_a_sparse_model_shows_bound_parts_gates_gradient_and_all_schedules():
+    history = rows(sparse=True)
+    shown = panels(draw_history(history))
+    assert len(shown) == 5
+    bound = shown["Bound and reconstruction"]
+    np.testing.assert_array_equal(curve(bound, "bound").get_xdata(), [row["step"] for row in history])
+    np.testing.assert_array_equal(curve(bound, "bound").get_ydata(), [row["elbo"] for row in history])
+    assert bound.get_ylabel() == "nats"
+    assert bound.get_xlabel() == "iteration"
+    parts = [line.get_label() for line in shown["Divergences and regularisers"].lines]
+    assert parts == ["KL", "its selection part", "sparsity term"]
+    assert [line.get_label() for line in shown["Schedules"].lines] == [
+        *("learning rate", "KL weight", r"warm-up $\lambda$", "sparsity weight", r"gate blend $\epsilon$"),
+        "gate slope c / 4.9",
+    ]
+    np.testing.assert_array_equal(curve(shown["Schedules"], r"gate blend $\epsilon$").get_ydata(), 0.25)
+    assert curve(shown["Schedules"], "gate slope c / 4.9").get_ydata()[-1] == 1
+
+
+def test_a_gaussian_model_has_no_panels_of_gates():
+    shown = panels(draw_history(rows(sparse=False)))
+    assert set(shown) == {
+        "Bound and reconstruction",
+        "Divergences and regularisers",
+        "Gradient norm",
+        "Schedules",
+    }
+    assert [line.get_label() for line in shown["Schedules"].lines] == ["learning rate", "KL weight"]
+
+
+def test_an_autoencoder_shows_its_reconstruction_alone():
+    shown = panels(draw_history(rows(sparse=False, variational=False)))
+    assert set(shown) == {"Reconstruction", "Gradient norm", "Schedules"}
+
+
+def test_the_first_rows_do_not_squeeze_the_bound():
+    low, high = panels(draw_history(rows(sparse=True, count=100)))["Bound and reconstruction"].get_ylim()
+    assert low == pytest.approx(-80 - 500 / 6 - 20, abs=15)
+    assert high > -85
+
+
+def test_one_row_is_a_point_and_not_an_empty_panel():
+    shown = panels(draw_history(rows(sparse=True, count=1)))
+    assert shown["Bound and reconstruction"].lines[0].get_marker() == "."
+
+
+def test_rows_written_before_a_metric_existed_are_skipped():
+    history = rows(sparse=True, count=5)
+    del history[0]["active_per_image"]
+    line = panels(draw_history(history))[r"Active latents (sum of $\gamma$)"].lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), [20, 30, 40, 50])
+
+
+def test_no_rows_is_an_error_that_says_so():
+    with pytest.raises(ValueError, match="at least one row"):
+        draw_history([])

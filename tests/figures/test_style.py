@@ -1,0 +1,103 @@
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from vsc_jax.figures import style
+
+
+def test_tiles_keep_every_picture_upright_and_in_reading_order():
+    pictures = np.arange(2 * 3 * 2 * 4, dtype=float).reshape(2, 3, 2, 4)
+    tiles = style.tile(pictures, gap=1)
+    assert tiles.pixels.shape == (5, 14)
+    np.testing.assert_array_equal(tiles.pixels[0:2, 5:9], pictures[0, 1])
+    np.testing.assert_array_equal(tiles.pixels[3:5, 10:14], pictures[1, 2])
+    np.testing.assert_array_equal(tiles.row_centres, [0.5, 3.5])
+    np.testing.assert_array_equal(tiles.column_centres, [1.5, 6.5, 11.5])
+
+
+def test_gaps_and_pictures_of_nan_stay_blank():
+    pictures = np.ones((1, 2, 2, 2))
+    pictures[0, 1] = np.nan
+    blank = np.ma.getmaskarray(style.tile(pictures).pixels)
+    np.testing.assert_array_equal(blank, [[False, False, True, True, True]] * 2)
+
+
+def test_colour_pictures_keep_their_colours_and_get_transparent_gaps():
+    pictures = np.zeros((1, 2, 2, 2, 3))
+    pictures[..., 0] = 0.25
+    pixels = style.tile(pictures).pixels
+    assert pixels.shape == (2, 5, 4)
+    np.testing.assert_array_equal(pixels[0, 0], [0.25, 0, 0, 1])
+    np.testing.assert_array_equal(pixels[:, 2, 3], [0, 0])
+
+
+def test_one_channel_is_shown_as_grey():
+    pictures = np.random.default_rng(0).random((1, 2, 3, 3, 1))
+    np.testing.assert_array_equal(style.tile(pictures, gap=0).pixels[:, :3], pictures[0, 0, :, :, 0])
+
+
+def test_stored_bytes_and_floats_show_the_same_picture():
+    stored = np.array([[0, 51, 255]], np.uint8)
+    np.testing.assert_allclose(style.as_pictures(stored), [[0, 0.2, 1]])
+    np.testing.assert_allclose(style.as_pictures(np.array([[-1.0, 0.2, 7.0]])), [[0, 0.2, 1]])
+
+
+def test_the_first_pixel_row_is_drawn_on_top():
+    axes = Figure().subplots()
+    shown = style.show_tiles(axes, np.zeros((1, 1, 4, 4)), rows=("a",), columns=("b",))
+    assert shown.origin == "upper"
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((28, 28), True),
+        ((32, 32, 3), True),
+        ((561,), False),
+        ((128, 9), True),
+        ((128, 3), False),
+        ((2, 2), False),
+    ],
+)
+def test_only_shapes_with_room_for_a_picture_are_images(shape, expected):
+    assert style.is_image(shape) is expected
+
+
+def test_long_titles_are_broken_into_lines_of_about_one_length():
+    figure = style.new_figure(2.0, "word " * 25)
+    lines = figure.get_suptitle().split("\n")
+    assert len(lines) == 2
+    assert abs(len(lines[0]) - len(lines[1])) <= 5
+
+
+def test_as_many_latents_are_named_as_fit():
+    axes = Figure().subplots()
+    style.name_latents(axes, np.arange(200)[::-1])
+    named = axes.get_xticklabels()
+    assert len(named) <= style.MOST_LATENT_NAMES
+    assert named[0].get_text() == "199"
+
+
+def test_numbers_have_no_negative_zero():
+    assert [style.number(value) for value in (-0.04, 0.06, -1.25)] == ["0.0", "0.1", "-1.2"]
+
+
+def test_a_saved_figure_is_replaced_whole_and_is_600_pixels_wide_or_more(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_text("old")
+    style.save(style.new_figure(1.0, "Title"), path)
+    header = path.read_bytes()[:24]
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(header[16:20]) == 900
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_drawing_leaves_matplotlib_s_global_state_alone():
+    before = dict(mpl.rcParams)
+    style.label(style.new_figure(1.0, "Title").subplots(), "a", "b", "c")
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,78 @@
+"""What users may hand to a model: the data set's own batches, as uint8 or as floats."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vsc_jax.models.inputs import as_examples, as_float
+from vsc_jax.spike_slab import SpikeSlab
+
+KINDS = ("ae", "vae", "vsc")
+
+
+def ask(model, x):
+    """Everything that a user may ask a model for."""
+    return model.encode(x), model.code(x), model.reconstruct(x), model.sample(jax.random.key(0), 5)
+
+
+def test_bytes_stand_for_fractions_of_255():
+    np.testing.assert_allclose(as_float(np.array([0, 51, 255], np.uint8)), [0, 0.2, 1], rtol=1e-6)
+    assert as_float(np.array([0.5], np.float64)).dtype == jnp.float32
+    with pytest.raises(TypeError, match="expected uint8 or floating-point examples, got int32"):
+        as_float(np.array([1, 2], np.int32))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("shape", "network"), [((8, 6), "conv"), ((8, 6, 3), "conv"), ((4, 3, 1), "mlp"), ((5,), "mlp")]
+)
+def test_shapes(kind, shape, network, tiny):
+    model = tiny(kind, shape=shape, network=network)
+    encoded, code, reconstruction, samples = jax.eval_shape(
+        lambda x: ask(model, x), np.zeros((4, *shape), np.uint8)
+    )
+    assert isinstance(encoded, SpikeSlab) == (kind == "vsc")
+    assert all(field.shape == (4, 3) for field in jax.tree.leaves(encoded))
+    assert code.shape == (4, 3)
+    assert reconstruction.shape == (4, *shape)
+    assert samples.shape == (5, *shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_are_in_range_and_bytes_and_floats_give_the_same(kind, tiny):
+    model = tiny(kind)
+    grey = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    from_bytes, from_floats = (
+        jax.jit(lambda x: ask(model, x))(x) for x in (grey, grey.astype(np.float64) / 255)
+    )
+    for ours, theirs in zip(*(jax.tree.leaves(out) for out in (from_bytes, from_floats)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    for images in from_bytes[2:]:
+        assert np.min(images) > 0
+        assert np.max(images) < 1
+
+
+def test_a_single_channel_may_be_left_out():
+    grey = np.random.default_rng(0).random((2, 4, 3, 1), np.float32)
+    for shape in ((4, 3), (4, 3, 1)):
+        for x in (grey, grey[..., 0]):
+            np.testing.assert_array_equal(as_examples(x, shape), grey.reshape(2, *shape))
+
+
+def test_codes_may_have_any_leading_axes_and_any_float_type(tiny):
+    model = tiny("vsc")
+    z = np.random.default_rng(0).standard_normal((2, 5, 3))
+    decoded = model.decode(z)
+    assert decoded.shape == (2, 5, 4, 3)
+    assert decoded.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4), (2, 12), (2, 4, 3, 3), (2,)])
+def test_anything_but_a_batch_of_examples_is_refused(shape, tiny):
+    with pytest.raises(
+        ValueError, match=r"^expected a batch of examples \[n, 4, 3\], got an array of shape \["
+    ):
+        as_examples(np.zeros(shape, np.float32), (4, 3))
+    with pytest.raises(ValueError, match=r"^expected a batch of examples \[n, 4, 3\]"):
+        tiny("vsc").encode(np.zeros(shape, np.uint8))

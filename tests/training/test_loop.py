@@ -1,0 +1,200 @@
+"""The loop: what it logs, and that a run resumed after any accident is the run that never stopped."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from vsc_jax.data import Split
+from vsc_jax.errors import UserError
+from vsc_jax.training import TrainingError, initial_model, initial_state, train
+from vsc_jax.training.checkpoints import Checkpoints
+
+STEPS = [5, 10, 15, 20, 23]
+
+
+class Finished:
+    """A run in a folder that never stopped, and the pieces that another run is compared with."""
+
+    def __init__(self, config, dataset, workdir):
+        workdir.mkdir()
+        self.config, self.dataset, self.workdir = config, dataset, workdir
+        self.trained = train(config, dataset, workdir)
+        self.state = self.newest(workdir)
+
+    def newest(self, workdir):
+        template = initial_state(nnx.split(initial_model(self.config, self.dataset))[1])
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            return checkpoints.restore(template)
+
+    def assert_same(self, workdir, trained):
+        assert (workdir / "metrics.jsonl").read_bytes() == (self.workdir / "metrics.jsonl").read_bytes()
+        assert trained.history == self.trained.history
+        identical(nnx.state(trained.model), nnx.state(self.trained.model))
+        identical(self.newest(workdir), self.state)
+
+
+def identical(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.fixture(scope="module", params=["vae", "vsc"])
+def finished(request, tiny, dataset, tmp_path_factory):
+    return Finished(tiny(request.param), dataset, tmp_path_factory.mktemp("runs") / "finished")
+
+
+@pytest.fixture(scope="module")
+def stopped(finished, tmp_path_factory):
+    """The same run, stopped by Ctrl-C after the row of iteration 15, and so with a checkpoint at 10."""
+    workdir = tmp_path_factory.mktemp("runs") / "stopped"
+    workdir.mkdir()
+
+    def on_row(row):
+        if row["step"] == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(finished.config, finished.dataset, workdir, on_row)
+    return workdir
+
+
+@pytest.fixture
+def workdir(stopped, tmp_path):
+    """A copy of the stopped run's folder."""
+    return Path(shutil.copytree(stopped, tmp_path / "run"))
+
+
+def test_one_row_a_log_step_and_one_for_the_shorter_end(finished):
+    rows = [json.loads(line) for line in (finished.workdir / "metrics.jsonl").read_text().splitlines()]
+    assert rows == finished.trained.history
+    assert [row["step"] for row in rows] == STEPS
+    names = {"step", "loss", "elbo", "reconstruction", "kl", "gradient_norm", "parameter_norm", "update_norm"}
+    assert names <= rows[0].keys()
+    assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))
+    # Over 23 iterations the KL is annealed in the first quarter, six of them.
+    kl = [row["schedule"]["kl"] for row in rows]
+    assert kl == pytest.approx([4 / 6, 1, 1, 1, 1])
+
+
+def test_training_lowers_the_loss(tiny, dataset):
+    history = train(tiny("ae", train={"steps": 200, "log_every": 50}), dataset).history
+    assert history[-1]["loss"] < history[0]["loss"] - 1
+
+
+def test_in_memory_it_is_the_same_run(finished):
+    trained = train(finished.config, finished.dataset)
+    assert trained.history == finished.trained.history
+    identical(nnx.state(trained.model), nnx.state(finished.trained.model))
+
+
+def test_the_seed_decides(finished):
+    other = train(dataclasses.replace(finished.config, seed=1), finished.dataset)
+    assert other.history[0]["loss"] != finished.trained.history[0]["loss"]
+
+
+def test_checkpoints_are_made_where_asked_and_at_the_end(finished):
+    folder = finished.workdir / "checkpoints"
+    assert sorted(int(path.name) for path in folder.iterdir()) == [20, 23]
+    assert int(finished.state.step) == 23
+
+
+def test_ctrl_c_leaves_whole_rows_and_a_checkpoint(stopped):
+    rows = [json.loads(line) for line in (stopped / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 15]
+    assert [path.name for path in (stopped / "checkpoints").iterdir()] == ["10"]
+
+
+def test_a_resumed_run_is_bit_identical(finished, workdir):
+    seen = []
+    trained = train(finished.config, finished.dataset, workdir, lambda row: seen.append(row["step"]))
+    # The newest kept row first, then every new one.
+    assert seen == [10, 15, 20, 23]
+    finished.assert_same(workdir, trained)
+
+
+@pytest.mark.parametrize(
+    "tail", ['{"step": 20, "loss": 1.0}\n', '{"step": 20, "lo', '{"step": 20, "loss": 1.0}\n{"step": 23,']
+)
+def test_a_torn_line_and_rows_beyond_the_checkpoint_are_made_anew(finished, workdir, tail):
+    with (workdir / "metrics.jsonl").open("a") as file:
+        file.write(tail)
+    finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
+
+
+def test_a_run_stopped_before_its_first_checkpoint_starts_anew(finished, workdir):
+    shutil.rmtree(workdir / "checkpoints")
+    finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
+
+
+def test_a_run_stopped_while_saving_goes_on_from_the_checkpoint_before(finished, workdir):
+    (workdir / "checkpoints" / "20.orbax-checkpoint-tmp-1").mkdir()
+    finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
+
+
+def test_a_damaged_checkpoint_is_told_and_nothing_is_overwritten(finished, workdir):
+    shutil.rmtree(workdir / "checkpoints" / "10" / "default" / "d")
+    before = (workdir / "metrics.jsonl").read_bytes()
+    with pytest.raises(UserError, match=r"checkpoints/10: a damaged checkpoint"):
+        train(finished.config, finished.dataset, workdir)
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_complete_run_is_read_and_not_trained(finished, monkeypatch):
+    monkeypatch.setattr("vsc_jax.training.loop.make_chunk", None)
+    seen = []
+    trained = train(finished.config, finished.dataset, finished.workdir, lambda row: seen.append(row["step"]))
+    assert seen == [23]
+    finished.assert_same(finished.workdir, trained)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_window(tiny, dataset, tmp_path):
+    # A run on healthy data goes on from iteration 10 on data whose squares are beyond float32.
+    config = tiny("ae", model={"likelihood": "gaussian"}, train={"steps": 20})
+    vectors = np.full((40, 3), 0.5, np.float32)
+    healthy = dataclasses.replace(dataset, train=Split(vectors), test=Split(vectors))
+    train(config, healthy, tmp_path)
+    (tmp_path / "healthy").write_bytes((tmp_path / "metrics.jsonl").read_bytes())
+    shutil.rmtree(tmp_path / "checkpoints" / "20")
+    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    vectors = np.full((40, 3), 1e30, np.float32)
+    sick = dataclasses.replace(dataset, train=Split(vectors), test=Split(vectors))
+    with pytest.raises(TrainingError) as caught:
+        train(config, sick, tmp_path)
+    assert str(caught.value) == (
+        "loss is nan in iterations 10 to 14; nothing later than the last checkpoint was kept."
+        " A smaller train.learning_rate may help."
+    )
+    assert isinstance(caught.value, UserError)
+    assert before == sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["10"]
+    kept = (tmp_path / "metrics.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in kept.splitlines()] == [5, 10]
+    assert (tmp_path / "healthy").read_text().startswith(kept)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"train": {"batch_size": 51}}, "train.batch_size: 51 is more than the 50 training examples"),
+        (
+            {"model": {"network": "conv"}},
+            "model.network: conv needs images, but the examples have shape [16]",
+        ),
+        ({}, "tiny: expected values in [0, 1] for the bernoulli likelihood"),
+    ],
+)
+def test_a_configuration_that_does_not_suit_the_data_is_refused_first(
+    tiny, dataset, sections, message, tmp_path
+):
+    scale = 2 if not sections else 1
+    x = np.random.default_rng(0).random((50, 16), np.float32) * np.float32(scale)
+    vectors = dataclasses.replace(dataset, train=Split(x), test=Split(x))
+    with pytest.raises(UserError) as caught:
+        train(tiny(**sections), vectors, tmp_path)
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,64 @@
+"""Schedules by iteration, and how the configuration becomes traced numbers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vsc_jax.config import ModelConfig, Ramp, ScheduleConfig
+from vsc_jax.training import hyperparameters
+
+
+def values(tiny, ramp, steps, at):
+    config = tiny(schedule={"sharpness": ramp}, train={"steps": steps})
+    schedule = hyperparameters(config).schedules["sharpness"]
+    return jax.jit(jax.vmap(schedule.at))(jnp.array(at, jnp.int32)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("ramp", "expected"),
+    [
+        (Ramp(2.0, 10.0, 0.25, 0.75), {0: 2, 24: 2, 25: 2, 26: 2.16, 50: 6, 74: 9.84, 75: 10, 99: 10}),
+        (Ramp(1.0, 0.0, 0.0, 1.0), {0: 1, 1: 0.99, 50: 0.5, 99: 0.01, 100: 0}),
+        (Ramp(3.0, 5.0), {0: 5, 99: 5}),
+        (Ramp(3.0, 5.0, 0.5, 0.5), {0: 5, 49: 5, 50: 5, 99: 5}),
+        (Ramp(0.0, 4.0, 0.5, 0.51), {49: 0, 50: 0, 51: 4}),
+    ],
+)
+def test_ramps_by_iteration(ramp, expected, tiny):
+    assert values(tiny, ramp, 100, list(expected)) == pytest.approx(list(expected.values()), abs=1e-6)
+
+
+def test_begin_and_until_are_fractions_of_the_run_rounded_to_iterations(tiny):
+    # A tenth of 6 iterations is the first; a third is the second.
+    assert values(tiny, Ramp(0.0, 1.0, 0.1, 1 / 3), 6, [0, 1, 2, 3]) == [0, 0, 1, 1]
+
+
+def test_late_iterations_of_long_runs_are_told_apart(tiny):
+    steps = 10_000_000
+    later = values(tiny, Ramp(0.0, 1000.0, 0.0, 1.0), steps, [steps - 2000, steps - 1000])
+    assert later == pytest.approx([999.8, 999.9], abs=1e-3)
+
+
+def test_knobs_are_the_configured_values_times_their_schedules(tiny):
+    model = ModelConfig(beta=4.0, tc_weight=2.0, alpha=0.3, sparsity_weight=6.0, prior_rate=0.2)
+    half = Ramp(0.0, 1.0, 0.0, 1.0)
+    schedule = ScheduleConfig(
+        learning_rate=half, kl=half, warm_up=half, sharpness=Ramp(2.0, 4.0, 0.0, 1.0), sparsity=half,
+        prior_blend=Ramp(1.0, 0.0, 0.0, 1.0),
+    )  # fmt: skip
+    hyper = hyperparameters(tiny(model=model, schedule=schedule, train={"steps": 20, "learning_rate": 0.5}))
+    knobs, rate = jax.jit(lambda step: (hyper.knobs_at(step), hyper.learning_rate_at(step)))(np.int32(5))
+    expected = {
+        "kl_weight": 1.0, "tc_weight": 2.0, "alpha": 0.3, "warm_up": 0.25, "sharpness": 2.5,
+        "sparsity_weight": 1.5, "prior_blend": 0.75, "prior_rate": 0.2,
+    }  # fmt: skip
+    assert knobs._asdict() == pytest.approx(expected, rel=1e-6)
+    assert float(rate) == pytest.approx(0.125)
+
+
+def test_everything_is_a_traced_float32_scalar(tiny):
+    for leaf in jax.tree.leaves(hyperparameters(tiny())):
+        assert isinstance(leaf, jax.Array)
+        assert leaf.shape == ()
+        assert leaf.dtype == jnp.float32

@@ -1,0 +1,139 @@
+"""One iteration, and a compiled stretch of them."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from vsc_jax.training import hyperparameters, initial_model, initial_state, make_chunk, train_step
+from vsc_jax.training.batches import position
+from vsc_jax.training.step import Stretch, run_stretch
+
+step_once = partial(jax.jit, static_argnums=0)(train_step)
+
+
+def start(config, dataset):
+    graph, params = nnx.split(initial_model(config, dataset))
+    return graph, initial_state(params)
+
+
+def run(config, dataset, lengths):
+    """The state after stretches of these lengths, and the metrics and schedules of each."""
+    graph, state = start(config, dataset)
+    examples = len(dataset.train)
+    chunk = make_chunk(config, graph, examples)
+    key, data, logged = jax.random.key(config.seed), jnp.asarray(dataset.train.x), []
+    for length in lengths:
+        place = position(int(state.step), config.train.batch_size, examples)
+        stretch = Stretch(*(jnp.int32(value) for value in (length, *place)))
+        state, *rows = chunk(hyperparameters(config), state, key, data, stretch)
+        logged.append(rows)
+    return state, logged
+
+
+def assert_identical(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae", "vsc"])
+def test_a_stretch_is_the_same_as_its_iterations_one_by_one(kind, tiny, dataset):
+    config = tiny(kind)
+    together, [(means, schedule)] = run(config, dataset, [5])
+    one_by_one, rows = run(config, dataset, [1] * 5)
+    assert int(together.step) == 5
+    assert_identical(together, one_by_one)
+    for name, mean in means.items():
+        assert float(mean) == pytest.approx(np.mean([float(row[name]) for row, _ in rows]), rel=1e-5)
+    assert_identical(schedule, rows[-1][1])
+
+
+def test_stretches_of_every_length_run_the_same_program(tiny, dataset):
+    config = tiny()
+    run(config, dataset, [5])
+    compiled = run_stretch._cache_size()
+    state, _ = run(config, dataset, [5, 5, 3])
+    assert int(state.step) == 13
+    assert run_stretch._cache_size() == compiled
+
+
+def test_runs_that_differ_in_traced_numbers_alone_are_compiled_once(tiny, dataset):
+    run(tiny(), dataset, [1])
+    compiled = run_stretch._cache_size()
+    run(tiny(seed=1, model={"beta": 3.0}, train={"learning_rate": 0.1}), dataset, [1])
+    assert run_stretch._cache_size() == compiled
+
+
+def test_the_state_is_donated(tiny, dataset):
+    config = tiny()
+    graph, state = start(config, dataset)
+    stretch = Stretch(*(jnp.int32(value) for value in (1, 0, 0)))
+    make_chunk(config, graph, 50)(
+        hyperparameters(config), state, jax.random.key(0), jnp.asarray(dataset.train.x), stretch
+    )
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
+
+
+def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
+    config = tiny("vae", train={"steps": 4})
+    hyper = hyperparameters(config)
+    graph, state = start(config, dataset)
+    reference = state.params
+    adam = optax.adam(lambda count: hyper.learning_rate_at(count))
+    moments = adam.init(reference)
+    x = jnp.asarray(dataset.train.x[:16].astype(np.float32) / 255)
+
+    @jax.jit
+    def by_optax(params, moments, key, step):
+        knobs = hyper.knobs_at(step)
+        gradient = jax.grad(lambda params: nnx.merge(graph, params).objective(x, key, knobs)[0])(params)
+        update, moments = adam.update(gradient, moments)
+        norms = [optax.tree.norm(tree) for tree in (gradient, update)]
+        return optax.apply_updates(params, update), moments, norms
+
+    for step in range(4):
+        state, metrics = step_once(graph, hyper, state, x, jax.random.key(step))
+        reference, moments, (gradient, update) = by_optax(
+            reference, moments, jax.random.key(step), np.int32(step)
+        )
+        assert float(metrics["gradient_norm"]) == pytest.approx(float(gradient), rel=1e-5)
+        assert float(metrics["update_norm"]) == pytest.approx(float(update), rel=1e-4)
+        assert float(metrics["parameter_norm"]) == pytest.approx(
+            np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(reference))), rel=1e-5
+        )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), state.params, reference)
+
+
+def test_members_of_a_sweep_are_the_runs_alone(tiny, dataset):
+    # Hyperparameters are traced, so that one program trains many under vmap.
+    configs = [tiny("vsc", model={"beta": beta, "sparsity_weight": weight}, seed=seed)
+               for beta, weight, seed in ((1.0, 2.0, 0), (0.1, 0.0, 1))]  # fmt: skip
+    x = jnp.asarray(dataset.train.x[:16].astype(np.float32) / 255)
+    hypers = [hyperparameters(config) for config in configs]
+    graph, _ = start(configs[0], dataset)
+    states = [start(config, dataset)[1]._replace(step=jnp.int32(20)) for config in configs]
+    stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
+    member = partial(train_step, graph)
+    together, _ = jax.jit(jax.vmap(member, in_axes=(0, 0, None, 0)))(
+        stack(*hypers), stack(*states), x, jax.random.split(jax.random.key(0))
+    )
+    keys = jax.random.split(jax.random.key(0))
+    for i in range(2):
+        alone, _ = step_once(graph, hypers[i], states[i], x, keys[i])
+        mine = jax.tree.map(lambda leaf, i=i: leaf[i], together.params)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), mine, alone.params)
+
+
+def test_dynamic_binarisation_draws_pixels_anew_in_every_iteration(tiny, dataset):
+    # Nothing is learned, and every batch is the whole set: rows differ by the drawn pixels alone.
+    settings = {"train": {"batch_size": 50, "learning_rate": 1e-30}}
+    grey, dynamic = (
+        [float(means["reconstruction"]) for means, _ in run(config, dataset, [1] * 4)[1]]
+        for config in (tiny("ae", **settings), tiny("ae", data={"binarize": "dynamic"}, **settings))
+    )
+    assert np.ptp(grey) < 1e-3
+    assert len({round(value, 3) for value in dynamic}) == 4
+    assert np.mean(dynamic) == pytest.approx(np.mean(grey), abs=0.5)

@@ -1,0 +1,67 @@
+"""Explore a model's latents on a local page: ``python -m vsc_jax.explore RUN [--port N] [--open]``."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vsc_jax.command_line import parse, run_command
+from vsc_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class ExploreArguments:
+    """Options of ``python -m vsc_jax.explore``."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folder, or folder of a saved model."""
+    port: int | None = None
+    """Port on the loopback address, 0 for any that is free. Default: the first free one from 8765 on."""
+    open: bool = False
+    """Open the page in the web browser."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the run used."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the page until interrupted."""
+    arguments = parse(
+        ExploreArguments,
+        "Serve a local page on which you pick a test image, see its latents as bars, switch and drag them, "
+        "and watch the decoded image change. Ctrl-C stops it.",
+        argv,
+    )
+    if not 0 <= (arguments.port or 0) < 2**16:
+        raise UserError(f"--port: expected a number from 0 to 65535, got {arguments.port}")
+    for package in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"the explorer needs {package}: pip install 'vsc_jax[explore]'")
+    from vsc_jax.reopen import run_config, run_dataset
+
+    config = run_config(arguments.run)
+
+    from vsc_jax.exploring.explorer import Explorer
+    from vsc_jax.exploring.server import listen, serve, url
+    from vsc_jax.run import load
+
+    listening = listen(arguments.port)
+    with listening:
+        model = load(arguments.run)
+        dataset = run_dataset(arguments.run, config, arguments.directory)
+        explorer = Explorer(model, dataset, name=arguments.run.resolve().name, seed=config.seed)
+        print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
+        if arguments.open:
+            import webbrowser
+
+            webbrowser.open(url(listening))
+        try:
+            serve(explorer, listening)
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+if __name__ == "__main__":
+    run_command(main)

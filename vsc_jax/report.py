@@ -1,0 +1,77 @@
+"""Report on runs: ``python -m vsc_jax.report RUN [RUN ...] [-o DIR]``, or ``--compare ae,vae,vsc,vsc_wu``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vsc_jax.command_line import UsageError, parse, run_command
+from vsc_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class ReportArguments:
+    """Options of ``python -m vsc_jax.report``."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ()
+    """Run folders, or folders of saved models."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
+    """Folder for report.html, report.md and figures/. Default: a single run's own folder; else report."""
+    compare: Annotated[str | None, tyro.conf.arg(metavar="MODEL,MODEL")] = None
+    """Instead of RUN: the seed report with these models, such as ae,vae,vsc,vsc_wu. Its runs (convolutional
+    networks, 2 and 32 latents) are trained where they are missing, and set side by side."""
+    config_prefix: str = "mnist"
+    """With --compare: presets PREFIX_MODEL are compared, such as mnist, fashion or smiley."""
+    workdir: Path = Path("runs")
+    """With --compare: the folder that holds the run folders."""
+    smoke: bool = False
+    """With --compare: shrink the runs so that each ends in seconds."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the runs used."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report and say where it is, and what could not be shown."""
+    arguments = parse(
+        ReportArguments,
+        "Write a report about one run or several side by side: what was run, results, figures with what "
+        "they show, settings. One page that needs no network, and the same as Markdown.",
+        argv,
+    )
+    if bool(arguments.runs) == (arguments.compare is not None):
+        raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
+
+    from vsc_jax.progress import progress, tell
+    from vsc_jax.reporting import write_grouped_report, write_report
+    from vsc_jax.reporting.comparison import comparison, train_missing
+
+    if arguments.compare is None:
+        written = write_report(arguments.runs, arguments.output, directory=arguments.directory, on_stage=tell)
+    else:
+        compared = comparison(
+            arguments.compare.split(","),
+            arguments.config_prefix,
+            arguments.workdir,
+            arguments.directory,
+            arguments.smoke,
+        )
+        train_missing(compared, on_run=print, progress=progress)
+        written = write_grouped_report(
+            compared.title,
+            compared.groups,
+            arguments.output or Path("report"),
+            directory=arguments.directory,
+            on_stage=tell,
+        )
+    tell("")
+    for problem in written.problems:
+        print(f"not shown: {problem}")
+    print(f"written: {written.html} and {written.markdown}")
+    if written.refused:
+        raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,136 @@
+"""The figures of one run as PNG, each with its sentence, and a line for each that cannot be drawn."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vsc_jax.errors import UserError
+from vsc_jax.figures import from_model, style
+from vsc_jax.figures.from_model import Shown, draw_all
+from vsc_jax.figures.history import draw_history
+from vsc_jax.models import VSC
+from vsc_jax.reopen import run_dataset
+from vsc_jax.reporting import code_sentences, picture_sentences
+from vsc_jax.reporting.source import Source
+from vsc_jax.run import load
+
+TITLES = {
+    "history": "Training",
+    "reconstructions": "Reconstructions",
+    "activation": "Which latents each class uses",
+    "gate_histogram": "Gates",
+    "latent_density": "Sparsity of the code",
+    "pseudo_inputs": "Pseudo-inputs",
+    "conditional_samples": "Conditional sampling",
+    "interpolations": "Interpolation",
+    "traversals": "Latent traversals",
+    "latent_grid": "Two latents at once",
+    "correlations": "Latents and true features",
+}
+"""Headings of all figures of one run, in the order of the report."""
+
+_SENTENCES: dict[str, Callable[[Shown], str]] = {
+    "reconstructions": picture_sentences.reconstructions,
+    "activation": code_sentences.activation,
+    "gate_histogram": code_sentences.gate_histogram,
+    "latent_density": code_sentences.latent_density,
+    "pseudo_inputs": code_sentences.pseudo_inputs,
+    "conditional_samples": picture_sentences.conditional_samples,
+    "interpolations": picture_sentences.interpolations,
+    "traversals": picture_sentences.traversals,
+    "latent_grid": picture_sentences.latent_grid,
+    "correlations": code_sentences.correlations,
+}
+
+
+class Illustration(NamedTuple):
+    """A figure as it goes into a report.
+
+    Attributes:
+      name: of the figure, as in ``vsc_jax.figures``.
+      png: the file's bytes.
+      sentence: what to look for, and what this run shows.
+    """
+
+    name: str
+    png: bytes
+    sentence: str
+
+
+def illustrate(
+    source: Source, directory: Path | None = None, *, every_figure: bool = True
+) -> tuple[list[Illustration], list[str]]:
+    """Draw a run's figures.
+
+    Args:
+      source: the run.
+      directory: folder with prepared TFDS sets, if not the one that the run used.
+      every_figure: False draws only what ``vsc_jax.figures.overview`` does, which is quick.
+
+    Returns:
+      The figures in the order of ``TITLES``, and one sentence for each reason why some are not there.
+    """
+    figures: dict[str, Figure] = {}
+    sentences: dict[str, str] = {}
+    missing = []
+    if source.history:
+        figures["history"] = draw_history(source.history)
+        sentences["history"] = code_sentences.history(source.history)
+    else:
+        missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
+    try:
+        model = load(source.folder)
+        dataset = run_dataset(source.folder, source.config, directory)
+    except UserError as error:
+        missing.append(f"no figures of the model: {error}")
+    else:
+        shown = Shown(model, dataset, seed=source.config.seed)
+        drawn = draw_all(model, dataset, seed=source.config.seed) if every_figure else _overview(shown)
+        figures |= drawn
+        sentences |= {name: _SENTENCES[name](shown) for name in drawn if name in _SENTENCES}
+        missing += _not_drawn(shown, every_figure)
+    names = [name for name in (*TITLES, *figures) if name in figures]
+    return [
+        Illustration(name, as_png(figures[name]), sentences.get(name, "")) for name in dict.fromkeys(names)
+    ], missing
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG file of at most 256 colours, a quarter of the size and hard to tell apart."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=style.DPI)
+    picture = Image.open(drawn).convert("RGB")
+    palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _overview(shown: Shown) -> dict[str, Figure]:
+    figures = {"reconstructions": from_model.reconstructions(shown)}
+    if shown.test.labels is not None:
+        figures["activation"] = from_model.activation(shown)
+    return figures
+
+
+def _not_drawn(shown: Shown, every_figure: bool) -> Sequence[str]:
+    """Why figures of the model are left out: what the data or the model do not have."""
+    name, reasons = shown.dataset.name, []
+    if shown.test.labels is None:
+        reasons.append(f"no figure of classes: {name} has no labels")
+    if not every_figure:
+        return reasons
+    if not shown.sparse:
+        reasons.append("no figures of gates and pseudo-inputs: the model has no gates, every latent is on")
+    elif isinstance(shown.model, VSC) and shown.model.pseudo_inputs is None:
+        reasons.append("no figure of pseudo-inputs: the model's prior is fixed")
+    if not style.is_image(shown.dataset.example_shape):
+        reasons.append(f"no figures of decoded images: the examples of {name} are no images")
+    elif not len(shown.used):
+        reasons.append("no latent traversals: no latent is used, the code has collapsed")
+    if shown.test.factors is None:
+        reasons.append(f"no correlations with true features: {name} has none that are known")
+    return reasons
