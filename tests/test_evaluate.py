@@ -75,7 +75,7 @@ def test_a_saved_model_is_measured(saved, expected, capsys):
     assert f"written: {saved / 'results.json'}" in shown
 
 
-def test_an_unfinished_run_keeps_no_results(run, expected, capsys):
+def test_only_a_finished_run_keeps_its_results(run, expected, capsys):
     """Or training, when it is resumed, would take them for its own."""
     folder, step = run
     main([str(folder)])

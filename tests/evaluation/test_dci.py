@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingRegressor
 
 from vsc_jax.evaluation.dci import completeness, dci, disentanglement
 
@@ -35,6 +36,15 @@ def test_noise_says_nothing_about_new_examples(real_factors, code_of):
 
 def test_half_noise_explains_half(real_factors, code_of):
     assert scores(code_of, real_factors, "noisy", 2).informativeness == pytest.approx(0.45, abs=0.1)
+
+
+def test_importances_below_zero_by_rounding_count_as_none(real_factors, code_of, monkeypatch):
+    def importances(self):
+        return np.array([1.0, -1e-20])
+
+    monkeypatch.setattr(GradientBoostingRegressor, "feature_importances_", property(importances))
+    score = scores(code_of, real_factors, "perfect", 2)
+    assert (score.disentanglement, score.completeness) == pytest.approx((0, 1))
 
 
 def test_entropies_by_hand():

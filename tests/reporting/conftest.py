@@ -51,7 +51,7 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_run(digits):
-    """Writes a run folder, by default with an untrained model of six latents; without, only history is drawn."""
+    """Writes a run folder, with an untrained model of six latents or, to be quick, without weights."""
 
     def make(folder: Path, *, kind="vsc", data_config=None, results=RESULTS, weights=True, **model) -> Path:
         sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}

@@ -1,7 +1,5 @@
 """Checkpoints: exact round trips, the newest few kept, damage told in one line."""
 
-import threading
-
 import jax
 import numpy as np
 import pytest
@@ -56,12 +54,6 @@ def test_the_newest_few_are_kept(tmp_path, state):
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest_step() == 30
         assert int(checkpoints.restore(state).step) == 30
-
-
-def test_no_thread_is_left_behind(tmp_path, state):
-    before = threading.active_count()
-    saved(tmp_path, state, 10)
-    assert threading.active_count() == before
 
 
 def test_an_unfinished_save_is_not_a_checkpoint(tmp_path, state):

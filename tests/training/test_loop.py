@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_overwritten(finished, workd
 
 
 def test_a_complete_run_is_read_and_not_trained(finished, monkeypatch):
-    monkeypatch.setattr("vsc_jax.training.loop.make_chunk", None)
+    monkeypatch.setattr("vsc_jax.training.loop.run_stretch", None)
     seen = []
     trained = train(finished.config, finished.dataset, finished.workdir, lambda row: seen.append(row["step"]))
     assert seen == [23]

@@ -9,9 +9,15 @@ import optax
 import pytest
 from flax import nnx
 
-from vsc_jax.training import hyperparameters, initial_model, initial_state, make_chunk, train_step
-from vsc_jax.training.batches import position
-from vsc_jax.training.step import Stretch, run_stretch
+from vsc_jax.training import (
+    hyperparameters,
+    initial_model,
+    initial_state,
+    keys_of,
+    run_stretch,
+    train_step,
+)
+from vsc_jax.training.batches import batches
 
 step_once = partial(jax.jit, static_argnums=0)(train_step)
 
@@ -24,13 +30,20 @@ def start(config, dataset):
 def run(config, dataset, lengths):
     """The state after stretches of these lengths, and the metrics and schedules of each."""
     graph, state = start(config, dataset)
-    examples = len(dataset.train)
-    chunk = make_chunk(config, graph, examples)
-    key, data, logged = jax.random.key(config.seed), jnp.asarray(dataset.train.x), []
+    batch_size, logged = config.train.batch_size, []
     for length in lengths:
-        place = position(int(state.step), config.train.batch_size, examples)
-        stretch = Stretch(*(jnp.int32(value) for value in (length, *place)))
-        state, *rows = chunk(hyperparameters(config), state, key, data, stretch)
+        order = np.zeros((5, batch_size), np.int32)
+        order[:length] = batches(config.seed, int(state.step), length, batch_size=batch_size, examples=50)
+        state, *rows = run_stretch(
+            graph,
+            hyperparameters(config),
+            state,
+            keys_of(config.seed),
+            jnp.asarray(dataset.train.x),
+            jnp.asarray(order),
+            jnp.int32(length),
+            dynamic=config.data.binarize == "dynamic",
+        )
         logged.append(rows)
     return state, logged
 
@@ -70,10 +83,9 @@ def test_runs_that_differ_in_traced_numbers_alone_are_compiled_once(tiny, datase
 def test_the_state_is_donated(tiny, dataset):
     config = tiny()
     graph, state = start(config, dataset)
-    stretch = Stretch(*(jnp.int32(value) for value in (1, 0, 0)))
-    make_chunk(config, graph, 50)(
-        hyperparameters(config), state, jax.random.key(0), jnp.asarray(dataset.train.x), stretch
-    )
+    data, order = jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32)
+    hyper, keys = hyperparameters(config), keys_of(0)
+    run_stretch(graph, hyper, state, keys, data, order, jnp.int32(1), dynamic=False)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 

@@ -57,7 +57,8 @@ def dci(
         train = train.first(EXAMPLES)
         trees = _trees(train, seed)
         trees.fit(train_code[:EXAMPLES][train.given], train.values[train.given])
-        importances.append(trees.feature_importances_)
+        # Rounding can leave an importance of -1e-20, whose entropy is infinite.
+        importances.append(np.maximum(trees.feature_importances_, 0))
         guess = trees.predict(test_code[test.given])
         scores.append(_informativeness(guess, test.values[test.given], train))
     importance = np.stack(importances, axis=1)

@@ -16,7 +16,7 @@ from vsc_jax.evaluation.batches import Measure, map_batches
 from vsc_jax.models import VAE, VSC
 
 # Numbers that the samples of one chunk may take in the widest layer. On a CPU 4 MiB of float32 stay in
-# the cache (2 ** 24 costs a quarter more time); an accelerator wants work in larger pieces.
+# the cache (2 ** 24 costs a third more time); an accelerator wants work in larger pieces.
 _CPU_CHUNK_NUMBERS = 2**20
 _DEVICE_CHUNK_NUMBERS = 2**26
 

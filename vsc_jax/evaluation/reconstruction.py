@@ -13,7 +13,7 @@ from vsc_jax.evaluation.batches import Measure, map_batches, means
 from vsc_jax.models import VAE, VSC, Model
 from vsc_jax.models.inputs import as_float
 
-NOISE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+NOISE = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Standard deviations of the noise, in units of the data's range or, for unbounded data, deviation."""
 
 

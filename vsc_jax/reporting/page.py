@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vsc_jax import __version__
 from vsc_jax.errors import UserError
@@ -122,7 +122,10 @@ class _Page:
                 lacking.setdefault(line, []).append(run.label)
         if len(self.runs) == 1:
             return list(lacking)
-        return [f"{', '.join(labels)}: {line}" for line, labels in lacking.items()]
+        every = {line: len(labels) == len(self.runs) for line, labels in lacking.items()}
+        return [
+            f"{'every run' if every[line] else ', '.join(labels)}: {line}" for line, labels in lacking.items()
+        ]
 
     @property
     def figure_names(self) -> list[str]:
@@ -264,12 +267,17 @@ def _environment(*, markdown: bool = False) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "table": _markdown_table}
+    environment.filters |= {"data_uri": _data_uri, "breakable": _breakable, "table": _markdown_table}
     return environment
 
 
 def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _breakable(label: str) -> Markup:
+    """A name that may be broken after its underscores and slashes."""
+    return Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label))))
 
 
 def _markdown_table(rows: Sequence[TableRow], runs: Sequence[_Run]) -> Markup:

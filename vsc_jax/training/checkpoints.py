@@ -3,10 +3,11 @@
 Orbax is imported on first use: it takes longer to import than everything else together.
 """
 
+import contextlib
+import gc
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,14 +57,12 @@ class Checkpoints:
         if step is None:
             raise UserError(f"{self._folder}: no checkpoint")
         target = jax.tree.map(_abstract, named_leaves(template))
-        try:
-            with _quiet_stragglers():
-                tree = self._manager.restore(step, args=self._ocp.args.StandardRestore(target))
-        except (ValueError, KeyError, OSError) as error:
+        tree = _or_none(lambda: self._manager.restore(step, args=self._ocp.args.StandardRestore(target)))
+        if tree is None:
             raise UserError(
                 f"{self._folder / str(step)}: a damaged checkpoint, or one of another model; without this"
                 " folder the run goes on from the checkpoint before"
-            ) from error
+            )
         return with_leaves(template, tree)
 
     def close(self) -> None:
@@ -77,23 +76,21 @@ class Checkpoints:
         self.close()
 
 
-@contextmanager
-def _quiet_stragglers() -> Iterator[None]:
-    """When a restore fails, its other reads end after asyncio's loop is closed and say so on stderr."""
-    hook = sys.unraisablehook
-
-    def ignore(event: Any) -> None:
-        if not (isinstance(event.exc_value, RuntimeError) and "loop is closed" in str(event.exc_value)):
-            hook(event)
-
-    sys.unraisablehook = ignore
+def _or_none(restore: Callable[[], Any]) -> Any | None:
+    """The result of a restore, or None if it fails, without the complaints that Orbax would leave."""
+    # The reads that a failed restore leaves unfinished end after their event loop, or when they are
+    # collected, and print tracebacks: they are waited for and collected here, with nobody listening.
+    hook, sys.unraisablehook = sys.unraisablehook, lambda event: None
+    result = None
     try:
-        yield
-    except Exception:
-        time.sleep(_STRAGGLERS_SECONDS)
-        raise
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            result = restore()
+        if result is None:
+            time.sleep(_STRAGGLERS_SECONDS)
+            gc.collect()
     finally:
         sys.unraisablehook = hook
+    return result
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
