@@ -4,7 +4,7 @@
 
 Trains a network from pixels to the 18 values V, its squared error counted only where the attribute is
 present, and prints for each feature the correlation of prediction and value, given presence, on new
-images. The numbers are kept in ``vsc_jax/evaluation/ceiling.py``. About 15 minutes on two CPU cores.
+images. The numbers are kept in ``vsc_jax/evaluation/ceiling.py``. Some 10 minutes on two CPU cores.
 """
 
 import argparse

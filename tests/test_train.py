@@ -48,7 +48,8 @@ def test_smoke_ends_with_results_and_figures(smoked):
     [workdir] = (folder / "runs").iterdir()
     assert workdir.name.startswith("smiley_vsc-")
     names = {path.name for path in workdir.iterdir()}
-    assert names == {"config.json", "data.json", "metrics.jsonl", "checkpoints", "results.json", "figures"}
+    files = {"config.json", "data.json", "metrics.jsonl", "results.json", "report.html", "report.md"}
+    assert names == files | {"checkpoints", "figures"}
     assert from_json(workdir / "config.json") == smoke(load_preset("smiley_vsc"))
     rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [5, 10, 15, 20]

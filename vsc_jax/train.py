@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = arguments.workdir or default_workdir(config)
 
     from vsc_jax import data
-    from vsc_jax.progress import progress
+    from vsc_jax.progress import progress, tell
+    from vsc_jax.reporting import write_report
     from vsc_jax.run import fit
 
     dataset = data.load(config.data)
@@ -51,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures = sorted(path.name for path in (workdir / "figures").glob("*.png"))
     if figures:
         print(f"figures: {workdir / 'figures'} ({', '.join(figures)})")
+    report = workdir / "report.html"
+    if config.evaluate.figures:
+        if not report.exists():
+            write_report([workdir], every_figure=False, on_stage=tell)
+            tell("")
+        print(f"report: {report}")
 
 
 def default_workdir(config: Config) -> Path:

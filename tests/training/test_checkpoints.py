@@ -103,6 +103,15 @@ def test_a_damaged_checkpoint_is_named(tmp_path, state, damage, pattern):
     )
 
 
+def test_a_flipped_bit_is_noticed(tmp_path, state):
+    saved(tmp_path, state, 10)
+    largest = max((tmp_path / "10").rglob("d/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    assert refusal(tmp_path, state).startswith(f"{tmp_path / '10'}: a damaged checkpoint")
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, tiny, dataset):
     saved(tmp_path, state, 10)
     other = tiny("vsc", model={"latents": 4})

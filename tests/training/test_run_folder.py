@@ -182,5 +182,11 @@ def test_without_a_file_rows_stay_in_memory():
     assert log.rows == [{"step": 5}]
 
 
+def test_nothing_is_read_beyond_a_line_that_is_no_row(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(written(5) + '{"step": 10, "lo\n' + written(15))
+    assert read_rows(path) == rows(5)
+
+
 def test_rows_of_a_missing_file_are_none(tmp_path):
     assert read_rows(tmp_path / "metrics.jsonl") == []

@@ -7,11 +7,13 @@ import contextlib
 import gc
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 
 from vsc_jax.config import CheckpointConfig
 from vsc_jax.errors import UserError
@@ -19,6 +21,7 @@ from vsc_jax.training.step import TrainState
 
 Tree = TypeVar("Tree")
 _STRAGGLERS_SECONDS = 0.3
+_CHECKSUM = "checksum"
 
 
 class Checkpoints:
@@ -44,7 +47,9 @@ class Checkpoints:
 
     def save(self, state: TrainState) -> None:
         """Save the state under its step; returns when it is on disk."""
-        self._manager.save(int(state.step), args=self._ocp.args.StandardSave(named_leaves(state)))
+        leaves = named_leaves(state)
+        leaves[_CHECKSUM] = _checksum(leaves)
+        self._manager.save(int(state.step), args=self._ocp.args.StandardSave(leaves))
         self._manager.wait_until_finished()
 
     def restore(self, template: TrainState) -> TrainState:
@@ -57,13 +62,14 @@ class Checkpoints:
         if step is None:
             raise UserError(f"{self._folder}: no checkpoint")
         target = jax.tree.map(_abstract, named_leaves(template))
-        tree = _or_none(lambda: self._manager.restore(step, args=self._ocp.args.StandardRestore(target)))
-        if tree is None:
+        target[_CHECKSUM] = np.zeros((), np.uint32)
+        leaves = _or_none(lambda: self._manager.restore(step, args=self._ocp.args.StandardRestore(target)))
+        if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves):
             raise UserError(
                 f"{self._folder / str(step)}: a damaged checkpoint, or one of another model; without this"
                 " folder the run goes on from the checkpoint before"
             )
-        return with_leaves(template, tree)
+        return with_leaves(template, leaves)
 
     def close(self) -> None:
         """Release Orbax's threads."""
@@ -91,6 +97,14 @@ def _or_none(restore: Callable[[], Any]) -> Any | None:
     finally:
         sys.unraisablehook = hook
     return result
+
+
+def _checksum(leaves: dict[str, Any]) -> np.ndarray:
+    """CRC-32 of all arrays: Orbax does not notice a flipped bit."""
+    value = 0
+    for name in sorted(leaves):
+        value = zlib.crc32(np.asarray(leaves[name]).tobytes(), value)
+    return np.array(value, np.uint32)
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:
