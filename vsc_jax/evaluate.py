@@ -52,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from vsc_jax.evaluation import evaluate
     from vsc_jax.evaluation.meanings import table
+    from vsc_jax.reopen import run_dataset
     from vsc_jax.run import load
 
     model = load(folder)
-    dataset = _dataset(folder, config)
+    dataset = run_dataset(folder, config)
     results = evaluate(model, dataset, config, everything=arguments.all, on_stage=_tell)
     _tell("")
     print(table(results))
@@ -85,24 +86,6 @@ def _config(arguments: EvaluateArguments) -> Config:
     )
     validate(config)
     return config
-
-
-def _dataset(folder: Path, config: Config) -> Any:
-    """The run's data set, which must be the one that it was trained on."""
-    from vsc_jax import data
-    from vsc_jax.training.run_folder import read_json
-
-    described = read_json(folder / "data.json")
-    dataset = data.load(config.data)
-    data.check_range(dataset, config.model.likelihood)
-    for field, here in (("name", dataset.name), ("example_shape", list(dataset.example_shape))):
-        there = described.get(field, here)
-        if there != here:
-            raise UserError(
-                f"{folder / 'data.json'}: the run was trained on {field} {there}, but the data that its"
-                f" config.json names have {here}"
-            )
-    return dataset
 
 
 def _reason_to_keep_none(arguments: EvaluateArguments, config: Config) -> str | None:

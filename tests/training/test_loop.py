@@ -44,9 +44,9 @@ def identical(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-@pytest.fixture(scope="module", params=["vae", "vsc"])
-def finished(request, tiny, dataset, tmp_path_factory):
-    return Finished(tiny(request.param), dataset, tmp_path_factory.mktemp("runs") / "finished")
+@pytest.fixture(scope="module")
+def finished(tiny, dataset, tmp_path_factory):
+    return Finished(tiny("vsc"), dataset, tmp_path_factory.mktemp("runs") / "finished")
 
 
 @pytest.fixture(scope="module")
