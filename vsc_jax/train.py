@@ -38,25 +38,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     workdir = arguments.workdir or default_workdir(config)
 
     from vsc_jax import data
-    from vsc_jax.progress import progress, tell
-    from vsc_jax.reporting import write_report
+    from vsc_jax.progress import progress
     from vsc_jax.run import fit
 
     dataset = data.load(config.data)
     print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
     print(f"run folder: {workdir}", flush=True)
+    report = workdir / "report.html"
     with progress(config) as shown:
         run = fit(config, workdir, dataset=dataset, on_row=shown.on_row, on_stage=shown.on_stage)
+        if config.evaluate.figures and not report.exists():
+            from vsc_jax.reporting import write_report
+
+            write_report([workdir], every_figure=False, on_stage=shown.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _SHOWN if name in run.results)
     print(f"test set (nats an example): {numbers}")
     figures = sorted(path.name for path in (workdir / "figures").glob("*.png"))
     if figures:
         print(f"figures: {workdir / 'figures'} ({', '.join(figures)})")
-    report = workdir / "report.html"
     if config.evaluate.figures:
-        if not report.exists():
-            write_report([workdir], every_figure=False, on_stage=tell)
-            tell("")
         print(f"report: {report}")
 
 
