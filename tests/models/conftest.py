@@ -32,6 +32,19 @@ def tiny(examples: np.ndarray) -> Callable[..., Model]:
     return make
 
 
+@pytest.fixture(scope="session")
+def vsc(tiny: Callable[..., Model]) -> Callable[..., Model]:
+    """Builds a tiny VSC whose posteriors differ from one another and from the pseudo-inputs'."""
+
+    def make(**settings: Any) -> Model:
+        model = tiny("vsc", **settings)
+        head = model.encoder.layers[-1]
+        head.kernel[...] = head.kernel[...] * 2.0
+        return model
+
+    return make
+
+
 @pytest.fixture
 def knobs() -> Knobs:
     """Every knob at a value that shows in the loss."""
