@@ -13,6 +13,7 @@ METRICS = (
     "used_latents",
     "undecided_gates",
     "gamma_std",
+    "mse_sample",
     "probe_accuracy",
     "attributes_found",
 )
@@ -27,38 +28,92 @@ class Setting:
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
+_PLAIN = {"evaluate.figures": False, "evaluate.samples": 20}
+
+
+def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
+    return {
+        "model.latents": latents,
+        "model.alpha": alpha,
+        "model.prior_rate": alpha,
+        **_PLAIN,
+        **overrides,
+    }
+
+
 def _collapse() -> list[Setting]:
+    short = {"train.steps": 1500, "evaluate.samples": 10}
     return [
-        Setting(
-            f"J{latents}-alpha{alpha}",
-            "mnist_vsc",
-            {
-                "model.latents": latents,
-                "model.alpha": alpha,
-                "model.prior_rate": alpha,
-                "train.steps": 1500,
-                "evaluate.samples": 10,
-                "evaluate.figures": False,
-            },
-        )
+        Setting(f"J{latents}-alpha{alpha}", "mnist_vsc", {**_vsc(latents, alpha), **short})
         for latents in (2, 8, 60, 200)
         for alpha in (0.003, 0.01, 0.1, 0.5)
     ]
 
 
+# Few latents are no place for a sparse code: alpha follows J, from half of the latents to a twentieth.
+_ALPHA = {2: 0.5, 8: 0.5, 24: 0.3, 60: 0.15, 200: 0.05}
+
+
 def _against_vae(data: str) -> list[Setting]:
+    """VAE and VSC over J: the same network, the same budget, a probe with every label."""
+    labels = {"evaluate.probe_examples": 60_000}
+    settings = []
+    for latents, alpha in _ALPHA.items():
+        settings += [
+            Setting(f"vae-J{latents}", f"{data}_vae", {"model.latents": latents, **_PLAIN, **labels}),
+            Setting(f"vsc-J{latents}", f"{data}_vsc", _vsc(latents, alpha, **labels)),
+        ]
+    return settings
+
+
+def _binarised(data: str) -> list[Setting]:
+    """Pixels drawn anew in every batch; two hidden layers of 300, as in the VampPrior's comparison."""
+    shared = {
+        "data.binarize": "dynamic",
+        "model.hidden": [300, 300],
+        "model.latents": 40,
+        "evaluate.samples": 5000,
+        "evaluate.examples": 1000,
+        "evaluate.figures": False,
+    }
     return [
-        Setting(f"{kind}-J{latents}", f"{data}_{kind}", {"model.latents": latents, "evaluate.figures": False})
-        for latents in (2, 8, 24, 60, 200)
-        for kind in ("vae", "vsc")
+        Setting("vae", f"{data}_vae", shared),
+        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": 0.25, "model.prior_rate": 0.25}),
+    ]
+
+
+def _reconstruction() -> list[Setting]:
+    """Fashion-MNIST with a small KL weight: how sharp a sample's reconstruction is at 10 % of the latents."""
+    return [
+        Setting(f"vsc-J{latents}", "fashion_vsc", _vsc(latents, 0.1, **{"model.beta": beta}))
+        for latents, beta in ((64, 0.1), (256, 0.1))
     ]
 
 
 def _smiley() -> list[Setting]:
+    """Smiley over J; a VAE at the J of the default."""
     return [
-        Setting(f"{kind}-J{latents}", f"smiley_{kind}", {"model.latents": latents, "evaluate.figures": False})
+        Setting(f"{kind}-J{latents}", f"smiley_{kind}", {"model.latents": latents, **_PLAIN})
         for latents in (18, 40, 50, 60, 200)
         for kind in (("vae", "vsc") if latents == 60 else ("vsc",))
+    ]
+
+
+def _seed() -> list[Setting]:
+    """The report this project grew out of: its convolution, J = 2, 25 epochs."""
+    conv = {
+        "model.network": "conv",
+        "model.latents": 2,
+        "train.batch_size": 256,
+        "train.steps": 25 * 60_000 // 256,
+        **_PLAIN,
+    }
+    return [
+        Setting("collapsed", "seed_vsc", {"train.steps": 25 * 60_000 // 256, **_PLAIN}),
+        Setting("ae", "mnist_ae", conv),
+        Setting("vae", "mnist_vae", conv),
+        Setting("vsc", "mnist_vsc", {**conv, "model.alpha": 0.5, "model.prior_rate": 0.5}),
+        Setting("vsc_wu", "mnist_vsc_wu", {**conv, "model.alpha": 0.5, "model.prior_rate": 0.5}),
     ]
 
 
@@ -66,5 +121,9 @@ STUDIES: dict[str, list[Setting]] = {
     "collapse": _collapse(),
     "mnist": _against_vae("mnist"),
     "fashion": _against_vae("fashion"),
+    "mnist_binary": _binarised("mnist"),
+    "fashion_binary": _binarised("fashion"),
+    "fashion_mse": _reconstruction(),
     "smiley": _smiley(),
+    "seed": _seed(),
 }

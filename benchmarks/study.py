@@ -1,14 +1,15 @@
-"""Runs the studies behind docs/results.md: ``python -m benchmarks.study NAME [--seeds 0 1 2]``.
+"""Runs the studies behind docs/results.md: ``python -m benchmarks.study NAME [--only LABEL] [--seeds 0 1]``.
 
 A study is a list of labelled settings; each is trained with every seed into ``runs/study/NAME/LABEL-SEED``
 (a finished run is not trained again, a stopped one resumes), and ``benchmarks/results/NAME.csv`` gets one
-row a setting: mean and standard deviation over seeds of the test metrics. ``--list`` shows the studies.
-MNIST and Fashion-MNIST need ``TFDS_DATA_DIR``.
+row for each setting that has finished runs: mean and standard deviation over their seeds of the test
+metrics. ``--list`` shows the studies. MNIST and Fashion-MNIST need ``TFDS_DATA_DIR``.
 """
 
 import argparse
 import csv
 import dataclasses
+import json
 import statistics
 import time
 from pathlib import Path
@@ -18,17 +19,23 @@ from vsc_jax.config import load_preset, with_overrides
 from vsc_jax.run import fit
 
 ROOT = Path(__file__).resolve().parent
+RUNS = Path("runs/study")
 
 
-def train(study: str, setting: Setting, seed: int) -> dict[str, float]:
-    """Test metrics of one setting and seed."""
+def train(study: str, setting: Setting, seed: int) -> None:
+    """Train and measure one setting with one seed, unless that is done."""
     config = with_overrides(load_preset(setting.preset), {**setting.overrides, "seed": seed})
     config = dataclasses.replace(config, name=f"{study}-{setting.label}")
     start = time.monotonic()
-    run = fit(config, Path("runs/study") / study / f"{setting.label}-{seed}")
+    run = fit(config, RUNS / study / f"{setting.label}-{seed}")
     shown = "  ".join(f"{name} {run.results[name]:.4g}" for name in METRICS if name in run.results)
     print(f"{setting.label}  seed {seed}  {time.monotonic() - start:.0f} s  {shown}", flush=True)
-    return run.results
+
+
+def finished(study: str, setting: Setting) -> list[dict[str, float]]:
+    """Test metrics of every seed of a setting that has been measured."""
+    found = sorted((RUNS / study).glob(f"{setting.label}-[0-9]*/results.json"))
+    return [json.loads(path.read_text()) for path in found]
 
 
 def summarise(setting: Setting, results: list[dict[str, float]]) -> dict[str, object]:
@@ -41,10 +48,24 @@ def summarise(setting: Setting, results: list[dict[str, float]]) -> dict[str, ob
     return row
 
 
+def write_table(study: str) -> Path:
+    """Write the table of a study's finished runs."""
+    table = ROOT / "results" / f"{study}.csv"
+    table.parent.mkdir(exist_ok=True)
+    measured = [(setting, finished(study, setting)) for setting in STUDIES[study]]
+    rows = [summarise(setting, results) for setting, results in measured if results]
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
 def main() -> None:
     """Train what is missing, write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("study", nargs="?", choices=sorted(STUDIES))
+    parser.add_argument("--only", nargs="+", metavar="LABEL", help="train only these settings")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--list", action="store_true", help="show the studies and their settings")
     arguments = parser.parse_args()
@@ -52,15 +73,14 @@ def main() -> None:
         for name, settings in STUDIES.items():
             print(name, *(f"  {s.label}: {s.preset} {s.overrides}" for s in settings), sep="\n")
         return
-    table = ROOT / "results" / f"{arguments.study}.csv"
-    table.parent.mkdir(exist_ok=True)
-    rows = []
-    for setting in STUDIES[arguments.study]:
-        rows.append(summarise(setting, [train(arguments.study, setting, seed) for seed in arguments.seeds]))
-        with table.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    settings = STUDIES[arguments.study]
+    if unknown := set(arguments.only or ()) - {setting.label for setting in settings}:
+        parser.error(f"--only: no setting {', '.join(sorted(unknown))} in study {arguments.study}")
+    for seed in arguments.seeds:
+        for setting in settings:
+            if not arguments.only or setting.label in arguments.only:
+                train(arguments.study, setting, seed)
+                table = write_table(arguments.study)
     print(f"wrote {table.relative_to(ROOT.parent)}")
 
 
