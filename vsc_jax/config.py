@@ -59,6 +59,9 @@ class DataConfig:
     """Side of the Smiley images; 28 crops two pixels a side."""
     presence: Probability = 0.5
     """Probability of each Smiley attribute."""
+    placement: Literal["auto", "device", "stream"] = "auto"
+    """Training examples on the device, or read while training; auto streams what takes more than a quarter
+    of the device's memory."""
     seed: Seed = 0
     """Seed of generated data, of the held-out split and of static binarisation."""
 

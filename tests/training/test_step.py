@@ -17,6 +17,7 @@ from vsc_jax.training import (
     run_stretch,
     train_step,
 )
+from vsc_jax.training.batch_source import Gathered
 from vsc_jax.training.batches import batches
 
 step_once = partial(jax.jit, static_argnums=0)(train_step)
@@ -39,8 +40,7 @@ def run(config, dataset, lengths):
             hyperparameters(config),
             state,
             keys_of(config.seed),
-            jnp.asarray(dataset.train.x),
-            jnp.asarray(order),
+            Gathered(jnp.asarray(dataset.train.x), jnp.asarray(order)),
             jnp.int32(length),
             dynamic=config.data.binarize == "dynamic",
         )
@@ -83,9 +83,9 @@ def test_runs_that_differ_in_traced_numbers_alone_are_compiled_once(tiny, datase
 def test_the_state_is_donated(tiny, dataset):
     config = tiny()
     graph, state = start(config, dataset)
-    data, order = jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32)
+    batches = Gathered(jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32))
     hyper, keys = hyperparameters(config), keys_of(0)
-    run_stretch(graph, hyper, state, keys, data, order, jnp.int32(1), dynamic=False)
+    run_stretch(graph, hyper, state, keys, batches, jnp.int32(1), dynamic=False)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 

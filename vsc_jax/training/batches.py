@@ -3,8 +3,11 @@
 The examples are an endless stream of epochs, each a permutation of its own, cut into batches; a batch
 may straddle two epochs, so every example is seen exactly once an epoch whatever the sizes. Nothing has
 to be saved to resume. The order is made on the host, a whole stretch of iterations at a time: that
-takes a millisecond, and permutations in the compiled loop would take half a second to compile.
+takes a millisecond, and permutations in the compiled loop would take half a second to compile. The
+newest two epochs are kept, at 4 bytes an example.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Int32
@@ -48,11 +51,15 @@ def batches(
       examples: number of training examples.
     """
     begin, end = step * batch_size, (step + iterations) * batch_size
-    epochs = range(begin // examples, -(-end // examples))
-    order = np.concatenate([_epoch(seed, epoch, examples) for epoch in epochs])
-    offset = begin - epochs.start * examples
-    return order[offset : offset + end - begin].reshape(iterations, batch_size)
+    order = [
+        _epoch(seed, epoch, examples)[max(0, begin - epoch * examples) : end - epoch * examples]
+        for epoch in range(begin // examples, -(-end // examples))
+    ]
+    return np.concatenate(order).reshape(iterations, batch_size)
 
 
+@lru_cache(maxsize=2)
 def _epoch(seed: int, epoch: int, examples: int) -> Int32[np.ndarray, " examples"]:
-    return np.random.default_rng((seed, _STREAM, epoch)).permutation(examples).astype(np.int32)
+    order = np.random.default_rng((seed, _STREAM, epoch)).permutation(examples).astype(np.int32)
+    order.flags.writeable = False
+    return order

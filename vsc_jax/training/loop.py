@@ -1,5 +1,6 @@
 """The training loop on the host: stretches of compiled iterations, log rows, checkpoints."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.errors import UserError
 from vsc_jax.models import Metrics, Model, build, check_network
-from vsc_jax.training.batches import batches, check_sizes
+from vsc_jax.training.batch_source import stretches
+from vsc_jax.training.batches import check_sizes
 from vsc_jax.training.checkpoints import Checkpoints
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import hyperparameters
@@ -106,39 +108,45 @@ def _train(
     on_row: OnRow | None,
     on_stage: OnStage | None,
 ) -> Trained:
-    steps, log_every = config.train.steps, config.train.log_every
-    batch_size, dynamic = config.train.batch_size, config.data.binarize == "dynamic"
+    steps, dynamic = config.train.steps, config.data.binarize == "dynamic"
     step = int(state.step)
     if on_stage is not None and step < steps:
         on_stage("compiling")
     if on_row is not None and log.rows:
         on_row(log.rows[-1])
-    if step < steps:
-        hyper, keys = hyperparameters(config), keys_of(config.seed)
-        data = jnp.asarray(np.asarray(dataset.train.x))
-        order = np.zeros((min(log_every, steps), batch_size), np.int32)
-    while step < steps:
-        iterations = min(log_every, steps - step)
-        order[:iterations] = batches(
-            config.seed, step, iterations, batch_size=batch_size, examples=len(dataset.train)
-        )
-        state, means, schedule = run_stretch(
-            graph, hyper, state, keys, data, jnp.array(order), jnp.int32(iterations), dynamic=dynamic
-        )
-        row = {"step": step + iterations, **_floats(means), "schedule": _floats(schedule)}
-        _check_finite(row, step)
-        step += iterations
-        log.append(row)
-        if on_row is not None:
-            on_row(row)
-        every = config.checkpoint.every
-        if checkpoints is not None and (step == steps or step // every > (step - iterations) // every):
-            checkpoints.save(state)
+    hyper, keys = hyperparameters(config), keys_of(config.seed)
+    with contextlib.closing(stretches(config, dataset.train.x, step)) as rest:
+        for iterations, parts in rest:
+            logged = []
+            for batches, length in parts:
+                state, means, schedule = run_stretch(
+                    graph, hyper, state, keys, batches, jnp.int32(length), dynamic=dynamic
+                )
+                logged.append((length, means))
+            row = {"step": step + iterations, **_mean(logged), "schedule": _floats(schedule)}
+            _check_finite(row, step)
+            step += iterations
+            log.append(row)
+            if on_row is not None:
+                on_row(row)
+            every = config.checkpoint.every
+            if checkpoints is not None and (step == steps or step // every > (step - iterations) // every):
+                checkpoints.save(state)
     return Trained(nnx.merge(graph, state.params), log.rows)
 
 
 def _floats(metrics: Metrics) -> dict[str, float]:
     return {name: float(value) for name, value in jax.device_get(metrics).items()}
+
+
+def _mean(logged: list[tuple[int, Metrics]]) -> dict[str, float]:
+    """Averages over the parts of a stretch, each weighted by its iterations."""
+    lengths, parts = zip(*logged, strict=True)
+    parts = jax.device_get(parts)
+    return {
+        name: float(np.float32(np.average([part[name] for part in parts], weights=lengths)))
+        for name in parts[0]
+    }
 
 
 def _check_finite(row: Row, before: int) -> None:

@@ -18,7 +18,14 @@ from vsc_jax.errors import UserError
 Row = dict[str, Any]
 
 # Fields that change what is shown or kept, not what is computed.
-_FREE_FIELDS = ("name", "train.progress", "checkpoint.keep", "checkpoint.every", "evaluate.figures")
+_FREE_FIELDS = (
+    "name",
+    "data.placement",
+    "train.progress",
+    "checkpoint.keep",
+    "checkpoint.every",
+    "evaluate.figures",
+)
 
 
 def identity(config: Config) -> dict[str, Any]:

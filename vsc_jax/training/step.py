@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
+from vsc_jax.training.batch_source import Batches
 from vsc_jax.training.schedules import Hyperparameters
 
 Params = Any
@@ -112,8 +113,7 @@ def run_stretch(
     hyper: Hyperparameters,
     state: TrainState,
     keys: Keys,
-    data: Shaped[Array, "examples ..."],
-    order: Int[Array, "longest batch"],
+    batches: Batches,
     iterations: Int[Array, ""],
     *,
     dynamic: bool,
@@ -128,8 +128,7 @@ def run_stretch(
       hyper: hyperparameters of the run.
       state: state before the stretch; donated.
       keys: random keys of the run.
-      data: the training examples as they are stored, uint8 or float.
-      order: indices of the examples in each batch; rows beyond ``iterations`` are not used.
+      batches: the examples of each iteration.
       iterations: how many iterations to run.
       dynamic: whether the pixels of every batch are drawn anew.
 
@@ -138,7 +137,7 @@ def run_stretch(
     """
 
     def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        x = as_float(data[order[i]])
+        x = as_float(batches.batch(i))
         if dynamic:
             x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
         return train_step(graph, hyper, state, x, jax.random.fold_in(keys.model, state.step))
