@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import tyro
 from vsc_jax.command_line import Preset, Settings, UsageError, parse, run_command
 from vsc_jax.config import Config, from_dict, load_preset, preset_names, to_dict
 from vsc_jax.errors import UserError
+from vsc_jax.stopping import Stopped
 
 COMMANDS = [
     name
@@ -178,6 +180,7 @@ def test_a_presets_values_are_the_defaults_in_the_help(capsys):
         (UserError("x.npy: no such\n file"), 1, "error: x.npy: no such file\n"),
         (UsageError("--seed: expected int"), 2, "error: --seed: expected int\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Stopped("stopped at iteration 5", signal.SIGTERM), 143, "stopped at iteration 5\n"),
     ],
 )
 def test_exit_code_and_line_of_every_kind_of_mistake(error, code, line, capsys):

@@ -68,7 +68,7 @@ def saved_copy(saved, tmp_path):
 
 def test_the_run_folder_holds_what_the_run_says(run):
     names = {path.name for path in run.workdir.iterdir()}
-    assert names == {"config.json", "data.json", "metrics.jsonl", "checkpoints", "results.json"}
+    assert names == {".lock", "config.json", "data.json", "metrics.jsonl", "checkpoints", "results.json"}
     assert run.config == CONFIG
     assert json.loads((run.workdir / "results.json").read_text()) == run.results
     lines = (run.workdir / "metrics.jsonl").read_text().splitlines()
@@ -265,8 +265,15 @@ def test_a_model_that_does_not_fit_its_configuration_is_refused(saved_copy):
     )
 
 
-def test_a_damaged_checkpoint_is_named(copy):
+def test_damaged_checkpoints_are_named_and_one_before_them_is_taken(run, copy, caplog):
     shutil.rmtree(copy / "checkpoints" / "6" / "default" / "d")
+    vsc_jax.load(copy)
+    assert "checkpoints/6: damaged; going on from iteration 3" in caplog.text
+    again = vsc_jax.fit(CONFIG, copy, dataset=noise())
+    identical(again.model, run.model)
+    assert (copy / "metrics.jsonl").read_bytes() == (run.workdir / "metrics.jsonl").read_bytes()
+    for step in (3, 6):
+        shutil.rmtree(copy / "checkpoints" / f"{step}" / "default" / "d")
     assert refusal(copy).startswith(f"{copy / 'checkpoints' / '6'}: a damaged checkpoint")
     with pytest.raises(UserError, match="a damaged checkpoint"):
         vsc_jax.fit(CONFIG, copy, dataset=noise())

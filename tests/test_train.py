@@ -49,7 +49,7 @@ def test_smoke_ends_with_results_and_figures(smoked):
     assert workdir.name.startswith("smiley_vsc-")
     names = {path.name for path in workdir.iterdir()}
     files = {"config.json", "data.json", "metrics.jsonl", "results.json", "report.html", "report.md"}
-    assert names == files | {"checkpoints", "figures"}
+    assert names == files | {".lock", "checkpoints", "figures"}
     assert from_json(workdir / "config.json") == smoke(load_preset("smiley_vsc"))
     rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [5, 10, 15, 20]

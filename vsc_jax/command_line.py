@@ -17,14 +17,16 @@ A command line is a frozen dataclass of arguments and a ``main``::
         run_command(main)
 
 Exit codes: 0 done, 1 a mistake found at work (:class:`UserError`: a file, the data, the run folder),
-2 a mistake on the command line or in a configuration (:class:`UsageError`), 130 interrupted. Heavy
-imports such as JAX belong into ``main``, after :func:`parse`, so that ``--help`` is quick.
+2 a mistake on the command line or in a configuration (:class:`UsageError`), 130 stopped by SIGINT
+(Ctrl-C), 143 stopped by SIGTERM. Heavy imports such as JAX belong into ``main``, after :func:`parse`,
+so that ``--help`` is quick.
 """
 
 import contextlib
 import dataclasses
 import io
 import os
+import signal
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -35,6 +37,7 @@ import tyro
 from vsc_jax.config import Config, load_preset, preset_names, validate
 from vsc_jax.errors import UserError
 from vsc_jax.option_errors import explain, values_given
+from vsc_jax.stopping import leaving_in_time
 
 T = TypeVar("T")
 
@@ -100,14 +103,16 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     """Run a command line's ``main`` and leave the process: mistakes as one line on stderr."""
     try:
         try:
-            main()
+            with leaving_in_time():
+                main()
         finally:
             sys.stdout.flush()
     except UserError as error:
         message = " ".join(str(error).split())
         sys.exit(_report(f"error: {message}", 2 if isinstance(error, UsageError) else 1))
-    except KeyboardInterrupt:
-        sys.exit(_report("interrupted", 130))
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "signal", signal.SIGINT)
+        sys.exit(_report(str(stop) or "interrupted", 128 + number))
     except BrokenPipeError:  # The reader of our output left, as in `--help | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -17,8 +17,9 @@ from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
 from vsc_jax.models import Model, build
 from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
-from vsc_jax.training.loop import check, train
-from vsc_jax.training.run_folder import Row, claim, read_json, write_json
+from vsc_jax.training.loop import Trained, check, train
+from vsc_jax.training.memory import memory_errors
+from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json
 from vsc_jax.training.step import Params, initial_state
 
 MODEL_FILE = "model.safetensors"
@@ -63,32 +64,45 @@ def fit(
     Raises:
       UserError: a field, file or folder cannot be used; nothing has been overwritten.
       TrainingError: the loss is no longer finite.
+      Stopped: on SIGINT or SIGTERM while training in a run folder, after a checkpoint.
     """
     validate(config)
     dataset = data_room.load(config.data) if dataset is None else dataset
     check(config, dataset)
-    folder = None if workdir is None else Path(workdir)
-    if folder is not None:
+    if workdir is None:
+        trained = train(config, dataset, None, on_row, on_stage)
+        return Run(
+            trained.model, _evaluate(trained, dataset, config, on_stage), trained.history, None, config
+        )
+    folder = Path(workdir)
+    with hold(folder):
         claim(folder, config, describe(dataset))
-    trained = train(config, dataset, folder, on_row, on_stage)
+        trained = train(config, dataset, folder, on_row, on_stage)
+        if (folder / "results.json").exists():
+            results = read_json(folder / "results.json")
+        else:
+            results = _evaluate(trained, dataset, config, on_stage)
+            write_json(folder / "results.json", results)
+        if config.evaluate.figures and not (folder / "figures").exists():
+            if on_stage is not None:
+                on_stage("figures")
+            from vsc_jax.figures.overview import draw_overview
+
+            # Drawn aside, so that a run stopped while drawing still gets all of its figures.
+            aside = folder / "figures.tmp"
+            draw_overview(trained.model, dataset, trained.history, aside, seed=config.seed)
+            aside.rename(folder / "figures")
+    return Run(trained.model, results, trained.history, folder, config)
+
+
+def _evaluate(
+    trained: Trained, dataset: Dataset, config: Config, on_stage: Callable[[str], None] | None
+) -> dict[str, Any]:
     # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
     from vsc_jax.evaluation import evaluate
 
-    if folder is None:
-        results = evaluate(trained.model, dataset, config, on_stage=on_stage)
-        return Run(trained.model, results, trained.history, None, config)
-    if (folder / "results.json").exists():
-        results = read_json(folder / "results.json")
-    else:
-        results = evaluate(trained.model, dataset, config, on_stage=on_stage)
-        write_json(folder / "results.json", results)
-    if config.evaluate.figures and not (folder / "figures").exists():
-        if on_stage is not None:
-            on_stage("figures")
-        from vsc_jax.figures.overview import draw_overview
-
-        draw_overview(trained.model, dataset, trained.history, folder / "figures", seed=config.seed)
-    return Run(trained.model, results, trained.history, folder, config)
+    with memory_errors(lambda: "evaluate.batch_size, evaluate.samples: too many at a time"):
+        return evaluate(trained.model, dataset, config, on_stage=on_stage)
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

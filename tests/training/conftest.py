@@ -1,14 +1,20 @@
 """A tiny run: 50 images of 4 x 4, 23 iterations of 16 examples, a row every 5, a checkpoint every 10."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from vsc_jax.config import CheckpointConfig, Config, ModelConfig, TrainConfig
 from vsc_jax.data import Dataset, Split
+from vsc_jax.training import Trained, TrainState, initial_model, initial_state, train
+from vsc_jax.training.checkpoints import Checkpoints
 
 _CONFIG = Config(
     name="tiny",
@@ -39,3 +45,58 @@ def tiny() -> Callable[..., Config]:
         return config
 
     return make
+
+
+class Finished:
+    """A run in a folder that never stopped, and the pieces that another run is compared with."""
+
+    def __init__(self, config: Config, dataset: Dataset, workdir: Path):
+        workdir.mkdir()
+        self.config, self.dataset, self.workdir = config, dataset, workdir
+        self.trained = train(config, dataset, workdir)
+        self.state = self.newest(workdir)
+
+    def newest(self, workdir: Path) -> TrainState:
+        template = initial_state(nnx.split(initial_model(self.config, self.dataset))[1])
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            return checkpoints.restore(template)
+
+    def assert_same(self, workdir: Path, trained: Trained) -> None:
+        assert (workdir / "metrics.jsonl").read_bytes() == (self.workdir / "metrics.jsonl").read_bytes()
+        assert trained.history == self.trained.history
+        self.assert_identical(nnx.state(trained.model), nnx.state(self.trained.model))
+        self.assert_identical(self.newest(workdir), self.state)
+
+    @staticmethod
+    def assert_identical(one: Any, other: Any) -> None:
+        assert jax.tree.structure(one) == jax.tree.structure(other)
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tiny: Callable[..., Config], dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """The tiny VSC's run that never stopped."""
+    return Finished(tiny("vsc"), dataset, tmp_path_factory.mktemp("runs") / "finished")
+
+
+@pytest.fixture(scope="session")
+def stopped(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run, torn off after the row of iteration 15, and so with a checkpoint at 10."""
+    workdir = tmp_path_factory.mktemp("runs") / "stopped"
+    workdir.mkdir()
+
+    def on_row(row: dict[str, Any]) -> None:
+        if row["step"] == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(finished.config, finished.dataset, workdir, on_row)
+    return workdir
+
+
+@pytest.fixture
+def workdir(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of the stopped run's folder."""
+    return Path(shutil.copytree(stopped, tmp_path / "run"))

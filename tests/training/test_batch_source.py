@@ -105,10 +105,10 @@ def test_what_cannot_be_read_stops_the_run_where_it_is_due(tiny, dataset):
 def test_auto_streams_what_takes_more_than_a_quarter_of_the_memory(tiny, dataset, monkeypatch):
     x = dataset.train.x
     for memory, expected in ((4 * x.nbytes, "device"), (4 * x.nbytes - 1, "stream")):
-        monkeypatch.setattr(batch_source, "_device_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(batch_source, "device_memory", lambda memory=memory: memory)
         assert placement(tiny(), x) == expected
     assert placement(at(tiny, "device"), x) == "device"
 
 
 def test_the_memory_is_known():
-    assert batch_source._device_memory() > 2**28
+    assert batch_source.device_memory() > 2**28

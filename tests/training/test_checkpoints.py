@@ -98,18 +98,56 @@ def test_a_damaged_checkpoint_is_named(tmp_path, state, damage, pattern):
     for path in hit:
         damage(path)
     assert refusal(tmp_path, state) == (
-        f"{tmp_path / '10'}: a damaged checkpoint, or one of another model; without this folder the run goes"
-        " on from the checkpoint before"
+        f"{tmp_path / '10'}: a damaged checkpoint, or one of another model, and there is no other; without"
+        f" {tmp_path} the run starts anew"
     )
+    assert [path.name for path in tmp_path.iterdir()] == ["10"]
+
+
+def flip_a_bit(folder):
+    largest = max(folder.rglob("d/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+
+
+def truncate_all(folder):
+    for path in folder.rglob("d/*"):
+        truncate(path)
 
 
 def test_a_flipped_bit_is_noticed(tmp_path, state):
     saved(tmp_path, state, 10)
-    largest = max((tmp_path / "10").rglob("d/*"), key=lambda path: path.stat().st_size)
-    data = bytearray(largest.read_bytes())
-    data[len(data) // 2] ^= 1
-    largest.write_bytes(data)
+    flip_a_bit(tmp_path / "10")
     assert refusal(tmp_path, state).startswith(f"{tmp_path / '10'}: a damaged checkpoint")
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, truncate_all])
+def test_the_checkpoint_before_a_damaged_one_is_taken_and_the_log_says_so(
+    tmp_path, state, damage, caplog, capfd
+):
+    saved(tmp_path, state, 10, 20)
+    damage(tmp_path / "20")
+    with Checkpoints(tmp_path) as checkpoints:  # As `load` reads it: nothing is changed.
+        assert int(checkpoints.restore(state).step) == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]
+    [record] = caplog.records
+    assert record.message == f"{tmp_path / '20'}: damaged; going on from iteration 10, saved before it"
+    with Checkpoints(tmp_path, CheckpointConfig(keep=2)) as checkpoints:
+        assert int(checkpoints.restore(state).step) == 10
+        assert checkpoints.latest_step() == 10
+        checkpoints.save(at(state, 20))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20", "20.damaged"]
+    with Checkpoints(tmp_path, CheckpointConfig(keep=2)) as checkpoints:
+        assert int(checkpoints.restore(state).step) == 20
+    assert capfd.readouterr().out == ""
+
+
+def test_what_an_unfinished_save_left_is_cleared(tmp_path, state):
+    saved(tmp_path, state, 10)
+    (tmp_path / "20.orbax-checkpoint-tmp-123").mkdir()
+    saved(tmp_path, state, 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "30"]
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, tiny, dataset):

@@ -8,17 +8,17 @@ the middle of an epoch asks for its next iteration, and no state of a reader has
 import itertools
 import math
 from collections.abc import Generator, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import psutil
 from jaxtyping import Array, Int, Shaped
 
 from vsc_jax.config import Config
 from vsc_jax.data.streaming import filled, read_ahead
 from vsc_jax.training.batches import batches
+from vsc_jax.training.memory import device_memory, memory_errors
 
 DEVICE_SHARE = 0.25
 """``data.placement auto`` streams a training set that takes more than this share of the device's memory."""
@@ -41,6 +41,10 @@ class Gathered(NamedTuple):
         """The examples of the i-th batch."""
         return self.data[self.order[i]]
 
+    def of_size(self, size: int) -> "Gathered":
+        """The shapes of such batches with ``size`` examples each."""
+        return self._replace(order=_resized(self.order, size))
+
 
 class Stacked(NamedTuple):
     """Batches that were put together on the host.
@@ -54,6 +58,14 @@ class Stacked(NamedTuple):
     def batch(self, i: Int[Array, ""]) -> Shaped[Array, "batch ..."]:
         """The examples of the i-th batch."""
         return self.data[i]
+
+    def of_size(self, size: int) -> "Stacked":
+        """The shapes of such batches with ``size`` examples each."""
+        return self._replace(data=_resized(self.data, size))
+
+
+def _resized(stacked: Array, size: int) -> Any:
+    return jax.ShapeDtypeStruct((stacked.shape[0], size, *stacked.shape[2:]), stacked.dtype)
 
 
 Batches = Gathered | Stacked
@@ -92,7 +104,7 @@ def placement(config: Config, data: np.ndarray) -> Literal["device", "stream"]:
     """Where the training examples will live: as ``data.placement`` says, or as their size asks for."""
     if config.data.placement != "auto":
         return config.data.placement
-    return "stream" if data.nbytes > DEVICE_SHARE * _device_memory() else "device"
+    return "stream" if data.nbytes > DEVICE_SHARE * device_memory() else "device"
 
 
 def stretches(config: Config, data: np.ndarray, step: int) -> Stretches:
@@ -114,7 +126,8 @@ def _nothing() -> Stretches:
 
 def _on_device(config: Config, data: np.ndarray, step: int) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
-    on_device = jnp.asarray(np.asarray(data))
+    with memory_errors(lambda: "data.placement: the training examples do not fit on the device; try stream"):
+        on_device = jnp.asarray(np.asarray(data))
     for start in range(step, steps, log_every):
         iterations = min(log_every, steps - start)
         order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
@@ -145,9 +158,3 @@ def _streamed(config: Config, data: np.ndarray, step: int) -> Stretches:
         for start in range(step, steps, log_every):
             iterations = min(log_every, steps - start)
             yield Stretch(iterations, itertools.islice(ahead, -(-iterations // longest)))
-
-
-def _device_memory() -> int:
-    """Bytes of the device's memory; a CPU's is the machine's."""
-    statistics = jax.local_devices()[0].memory_stats() or {}
-    return statistics.get("bytes_limit") or psutil.virtual_memory().total

@@ -3,8 +3,11 @@
 Orbax is imported on first use: it takes longer to import than everything else together.
 """
 
-import contextlib
+import errno
 import gc
+import logging
+import os
+import shutil
 import sys
 import time
 import zlib
@@ -22,14 +25,17 @@ from vsc_jax.training.step import TrainState
 Tree = TypeVar("Tree")
 _STRAGGLERS_SECONDS = 0.3
 _CHECKSUM = "checksum"
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
     """The newest checkpoints of one run.
 
     Args:
-      folder: where they live; made on the first save.
-      config: how many are kept.
+      folder: where they live; made when missing.
+      config: how many are kept; without it nothing in the folder is changed.
     """
 
     def __init__(self, folder: Path, config: CheckpointConfig | None = None):
@@ -37,8 +43,12 @@ class Checkpoints:
 
         self._ocp = ocp
         self._folder = folder.resolve()
-        keep = None if config is None else config.keep
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=config is not None)
+        self._writable = config is not None
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=None if config is None else config.keep,
+            create=self._writable,
+            cleanup_tmp_directories=self._writable,
+        )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def latest_step(self) -> int | None:
@@ -46,30 +56,62 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, state: TrainState) -> None:
-        """Save the state under its step; returns when it is on disk."""
-        leaves = named_leaves(state)
-        leaves[_CHECKSUM] = _checksum(leaves)
-        self._manager.save(int(state.step), args=self._ocp.args.StandardSave(leaves))
-        self._manager.wait_until_finished()
-
-    def restore(self, template: TrainState) -> TrainState:
-        """The newest state, in the structure of ``template``.
+        """Save the state under its step; returns when it is on disk.
 
         Raises:
-          UserError: if there is none, or it does not fit the model.
+          UserError: if it cannot be written; the checkpoints before it stay.
         """
-        step = self.latest_step()
-        if step is None:
+        leaves = named_leaves(state)
+        leaves[_CHECKSUM] = _checksum(leaves)
+        step = int(state.step)
+
+        def write() -> None:
+            self._manager.save(step, args=self._ocp.args.StandardSave(leaves))
+            self._manager.wait_until_finished()
+
+        _, reason = _quietly(write)
+        if reason:
+            raise UserError(f"{self._folder / str(step)}: cannot be written ({reason})")
+
+    def restore(self, template: TrainState) -> TrainState:
+        """The newest state that can be read, in the structure of ``template``.
+
+        A damaged checkpoint is told in the log, and the one before it is taken. Where checkpoints may be
+        written, the damaged one is set aside as ``STEP.damaged``, so that its step can be saved again.
+
+        Raises:
+          UserError: if there is none, or none that is whole and fits the model.
+        """
+        damaged: list[Path] = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            leaves = self._read(step, template)
+            if leaves is not None:
+                self._set_aside(damaged, step)
+                return with_leaves(template, leaves)
+            damaged.append(self._folder / str(step))
+        if not damaged:
             raise UserError(f"{self._folder}: no checkpoint")
+        raise UserError(
+            f"{damaged[0]}: a damaged checkpoint, or one of another model, and there is no other;"
+            f" without {self._folder} the run starts anew"
+        )
+
+    def _read(self, step: int, template: TrainState) -> dict[str, Any] | None:
+        """The arrays of a checkpoint; None if it is damaged or of another model."""
         target = jax.tree.map(_abstract, named_leaves(template))
         target[_CHECKSUM] = np.zeros((), np.uint32)
-        leaves = _or_none(lambda: self._manager.restore(step, args=self._ocp.args.StandardRestore(target)))
-        if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves):
-            raise UserError(
-                f"{self._folder / str(step)}: a damaged checkpoint, or one of another model; without this"
-                " folder the run goes on from the checkpoint before"
-            )
-        return with_leaves(template, leaves)
+        arguments = self._ocp.args.StandardRestore(target)
+        leaves, _ = _quietly(lambda: self._manager.restore(step, args=arguments))
+        return None if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves) else leaves
+
+    def _set_aside(self, damaged: list[Path], step: int) -> None:
+        for path in damaged:
+            logger.warning("%s: damaged; going on from iteration %d, saved before it", path, step)
+            if self._writable:
+                aside = path.with_name(path.name + ".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+        self._manager.reload()
 
     def close(self) -> None:
         """Release Orbax's threads."""
@@ -82,21 +124,31 @@ class Checkpoints:
         self.close()
 
 
-def _or_none(restore: Callable[[], Any]) -> Any | None:
-    """The result of a restore, or None if it fails, without the complaints that Orbax would leave."""
-    # The reads that a failed restore leaves unfinished end after their event loop, or when they are
+def _quietly(work: Callable[[], Tree]) -> tuple[Tree | None, str]:
+    """The result of reading or writing, or None and the reason why it failed, without Orbax's complaints."""
+    # The reads and writes that a failure leaves unfinished end after their event loop, or when they are
     # collected, and print tracebacks: they are waited for and collected here, with nobody listening.
     hook, sys.unraisablehook = sys.unraisablehook, lambda event: None
-    result = None
+    asyncio_logger = logging.getLogger("asyncio")
+    disabled, asyncio_logger.disabled = asyncio_logger.disabled, True
+    reason = ""
     try:
-        with contextlib.suppress(ValueError, KeyError, OSError):
-            result = restore()
-        if result is None:
-            time.sleep(_STRAGGLERS_SECONDS)
-            gc.collect()
+        try:
+            return work(), reason
+        except (ValueError, KeyError, OSError) as error:
+            reason = _reason(error)
+        time.sleep(_STRAGGLERS_SECONDS)
+        gc.collect()
+        return None, reason
     finally:
-        sys.unraisablehook = hook
-    return result
+        sys.unraisablehook, asyncio_logger.disabled = hook, disabled
+
+
+def _reason(error: Exception) -> str:
+    """Why the disk failed, in the system's own words: TensorStore's errors are ValueErrors that hold them."""
+    text = " ".join(str(error).split())
+    known = (words for words in map(os.strerror, _DISK_ERRORS) if words in text)
+    return next(known, text or type(error).__name__)
 
 
 def _checksum(leaves: dict[str, Any]) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 import contextlib
 import math
+import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +17,14 @@ from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.errors import UserError
 from vsc_jax.models import Metrics, Model, build, check_network
-from vsc_jax.training.batch_source import stretches
+from vsc_jax.stopping import Stopped, stop_requests
+from vsc_jax.training.batch_source import Batches, stretches
 from vsc_jax.training.batches import check_sizes
 from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.memory import fitting, memory_errors
 from vsc_jax.training.run_folder import MetricsLog, Row
-from vsc_jax.training.schedules import hyperparameters
-from vsc_jax.training.step import TrainState, initial_state, keys_of, run_stretch
+from vsc_jax.training.schedules import Hyperparameters, hyperparameters
+from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch
 
 OnRow = Callable[[Row], None]
 OnStage = Callable[[str], None]
@@ -82,20 +86,23 @@ def train(
       on_stage: called with ``compiling`` before the first iteration.
 
     Raises:
-      UserError: if the configuration does not suit the data, or a checkpoint is damaged.
+      UserError: if the configuration does not suit the data or the memory, or no checkpoint can be read or
+        written.
       TrainingError: if a loss or a norm is not finite.
+      Stopped: on SIGINT or SIGTERM, after a checkpoint, where there is a run folder.
     """
     check(config, dataset)
-    model = initial_model(config, dataset)
-    graph, params = nnx.split(model)
-    state = initial_state(params)
+    with memory_errors(lambda: "model.latents, model.hidden: the model is too large"):
+        graph, params = nnx.split(initial_model(config, dataset))
+        state = initial_state(params)
     if workdir is None:
-        return _train(config, dataset, graph, state, MetricsLog(None, 0), None, on_row, on_stage)
-    with Checkpoints(workdir / "checkpoints", config.checkpoint) as checkpoints:
+        log = MetricsLog(None, 0)
+        return _train(config, dataset, graph, state, log, None, on_row, on_stage, lambda: None)
+    with Checkpoints(workdir / "checkpoints", config.checkpoint) as checkpoints, stop_requests() as asked:
         if checkpoints.latest_step() is not None:
             state = checkpoints.restore(state)
         log = MetricsLog(workdir / "metrics.jsonl", int(state.step))
-        return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage)
+        return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage, asked)
 
 
 def _train(
@@ -107,6 +114,7 @@ def _train(
     checkpoints: Checkpoints | None,
     on_row: OnRow | None,
     on_stage: OnStage | None,
+    asked: Callable[[], signal.Signals | None],
 ) -> Trained:
     steps, dynamic = config.train.steps, config.data.binarize == "dynamic"
     step = int(state.step)
@@ -119,9 +127,11 @@ def _train(
         for iterations, parts in rest:
             logged = []
             for batches, length in parts:
-                state, means, schedule = run_stretch(
-                    graph, hyper, state, keys, batches, jnp.int32(length), dynamic=dynamic
-                )
+                given = (graph, hyper, state, keys, batches)
+                with memory_errors(partial(_smaller_batches, config, *given)):
+                    state, means, schedule = jax.block_until_ready(
+                        run_stretch(*given, jnp.int32(length), dynamic=dynamic)
+                    )
                 logged.append((length, means))
             row = {"step": step + iterations, **_mean(logged), "schedule": _floats(schedule)}
             _check_finite(row, step)
@@ -129,10 +139,39 @@ def _train(
             log.append(row)
             if on_row is not None:
                 on_row(row)
-            every = config.checkpoint.every
-            if checkpoints is not None and (step == steps or step // every > (step - iterations) // every):
+            every, stop = config.checkpoint.every, asked()
+            due = stop is not None or step == steps or step // every > (step - iterations) // every
+            if checkpoints is not None and due:
                 checkpoints.save(state)
+            if stop is not None:
+                raise Stopped(
+                    f"stopped by {stop.name} at iteration {step:,} of {steps:,}, which is saved;"
+                    " the same command goes on from there",
+                    stop,
+                )
     return Trained(nnx.merge(graph, state.params), log.rows)
+
+
+def _smaller_batches(
+    config: Config,
+    graph: nnx.GraphDef,
+    hyper: Hyperparameters,
+    state: TrainState,
+    keys: Keys,
+    batches: Batches,
+) -> str:
+    """What to say when a batch is too large for the memory: the field, and a size that should fit."""
+    size = config.train.batch_size
+    said = f"train.batch_size: batches of {size} do not fit"
+    dynamic = config.data.binarize == "dynamic"
+
+    def compiled(smaller: int) -> jax.stages.Compiled:
+        given = (hyper, state, keys, batches.of_size(smaller), jnp.int32(0))
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), given)
+        return run_stretch.lower(graph, *shapes, dynamic=dynamic).compile()
+
+    largest = fitting(compiled, size)
+    return f"{said}; about {largest} should" if largest else f"{said}; nor does the model with small ones"
 
 
 def _floats(metrics: Metrics) -> dict[str, float]:

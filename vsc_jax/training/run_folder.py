@@ -2,20 +2,31 @@
 
 ``config.json`` (what was asked for), ``data.json`` (what the data were), ``metrics.jsonl`` (one object
 a log step), ``checkpoints/`` (Orbax), ``results.json`` and ``figures/``. Files are replaced whole, by
-renaming, so that a reader never sees half of one.
+renaming, so that a reader never sees half of one; ``.lock`` is held while a process works on the run.
 """
 
+import contextlib
+import errno
 import json
+import logging
 import os
+from collections.abc import Iterator
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from vsc_jax.config import Config, from_json, to_dict
 from vsc_jax.errors import UserError
 
 Row = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+# What a disk or a folder may refuse, and no mistake of ours.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
 # Fields that change what is shown or kept, not what is computed.
 _FREE_FIELDS = (
@@ -61,6 +72,35 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+@contextlib.contextmanager
+def hold(workdir: Path) -> Iterator[None]:
+    """Have ``workdir``, made when missing, to this process alone for as long as the context lasts.
+
+    The lock is the operating system's: it ends with the process, however that ends.
+
+    Raises:
+      UserError: if another process has it, or the folder cannot be made, or not be written, now or later.
+    """
+    _make(workdir)
+    lock = filelock.FileLock(workdir / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(
+            f"--workdir: {workdir} is in use by another process; wait for its end or choose another folder"
+        ) from None
+    except OSError as error:
+        raise UserError(f"--workdir: cannot write to {workdir}: {error.strerror}") from None
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise UserError(f"{error.filename or workdir}: cannot be written ({error.strerror})") from None
+    finally:
+        lock.release()
+
+
 def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
     """Make ``workdir`` the folder of this run, or see that it is already.
 
@@ -73,14 +113,7 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
       UserError: if the folder cannot be written, or belongs to a run with another configuration or
         other data.
     """
-    if workdir.exists() and not workdir.is_dir():
-        raise UserError(f"--workdir: {workdir} is a file, not a folder")
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
-    if not os.access(workdir, os.W_OK | os.X_OK):
-        raise UserError(f"--workdir: {workdir} is not writable")
+    _make(workdir)
     path = workdir / "config.json"
     if path.exists():
         if difference := first_difference(identity(from_json(path)), identity(config)):
@@ -102,6 +135,17 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
         raise UserError(f"--workdir: cannot write to {workdir}: {error.strerror}") from None
 
 
+def _make(workdir: Path) -> None:
+    if workdir.exists() and not workdir.is_dir():
+        raise UserError(f"--workdir: {workdir} is a file, not a folder")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
+    if not os.access(workdir, os.W_OK | os.X_OK):
+        raise UserError(f"--workdir: {workdir} is not writable")
+
+
 def first_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
     """The first entry that differs between two descriptions, as ``a.b: old there, new asked``."""
     for key in {**old, **new}:
@@ -119,17 +163,23 @@ class MetricsLog:
 
     Args:
       path: the file, or None to keep the rows in memory alone.
-      step: rows of later steps, and a torn last line, are dropped.
+      step: iteration of the checkpoint; rows of later ones, and a torn last line, are dropped. Where rows
+        up to it are missing, the file was damaged: it is kept as ``metrics.jsonl.damaged``, and that is told.
     """
 
     def __init__(self, path: Path | None, step: int):
         self._path = path
         self.rows: list[Row] = []
-        if path is not None and path.exists():
-            self.rows = [row for row in read_rows(path) if row["step"] <= step]
-            temporary = path.with_name(path.name + ".tmp")
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
-            os.replace(temporary, path)
+        if path is None:
+            return
+        self.rows = [row for row in read_rows(path) if row["step"] <= step]
+        if step > 0 and (not self.rows or self.rows[-1]["step"] < step):
+            logger.warning("%s: damaged; the rows before iteration %d are not all there", path, step)
+            with contextlib.suppress(FileNotFoundError):
+                path.replace(path.with_name(path.name + ".damaged"))
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
+        os.replace(temporary, path)
 
     def append(self, row: Row) -> None:
         """Add a row, on disk when this returns."""
