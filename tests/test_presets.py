@@ -21,7 +21,10 @@ def dataset(request):
 
     def load(config):
         section = dataclasses.replace(config.data, train_examples=64, test_examples=32)
-        if section.name != "smiley":
+        if section.name == "uci_har":
+            path = request.getfixturevalue("test_data") / "uci_har" / "uci_har.zip"
+            section = dataclasses.replace(section, path=path)
+        elif section.name != "smiley":
             folder = request.getfixturevalue("test_data") / "tfds"
             section = dataclasses.replace(section, directory=folder)
         return data.load(section)
@@ -34,7 +37,7 @@ def test_full_size_can_be_built_and_traced(name):
     config = load_preset(name)
     validate(config)
     assert config.name == name
-    shape = (32, 32) if config.data.name == "smiley" else (28, 28)
+    shape = {"smiley": (32, 32), "uci_har": (561,)}.get(config.data.name, (28, 28))
 
     def one_step(key, x):
         model_key, step_key = jax.random.split(key)

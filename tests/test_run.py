@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 import vsc_jax
+from vsc_jax import scaling
 from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.data import Dataset, Split
 from vsc_jax.errors import UserError
@@ -175,6 +176,44 @@ def test_a_loaded_model_gives_the_same_outputs(run, saved):
         identical(model, run.model)
         jax.tree.map(np.testing.assert_array_equal, model.encode(x), expected)
         np.testing.assert_array_equal(model.reconstruct(x), run.model.reconstruct(x))
+
+
+@pytest.fixture(scope="module")
+def far():
+    """Vectors far from zero, standardised for the model, of a finished run."""
+    x = np.random.default_rng(0).normal([0, 300, -5], [1, 100, 0.1], (70, 3)).astype(np.float32)
+    scaled = scaling.fit("standardise", x[:50])
+    return Dataset("far", Split(x[:50]), Split(x[50:]), scaling=scaled)
+
+
+@pytest.fixture(scope="module")
+def far_run(far, tmp_path_factory):
+    config = dataclasses.replace(
+        CONFIG, model=dataclasses.replace(CONFIG.model, kind="ae", likelihood="gaussian")
+    )
+    return vsc_jax.fit(config, tmp_path_factory.mktemp("runs") / "far", dataset=far)
+
+
+def test_the_scaling_travels_with_run_folder_and_saved_model(far, far_run, tmp_path):
+    assert "values standardised" in far_run.results["data"]
+    without_folder = dataclasses.replace(far_run, workdir=None)
+    for folder in (
+        far_run.workdir,
+        vsc_jax.save(far_run, tmp_path / "saved"),
+        vsc_jax.save(without_folder, tmp_path / "bare"),
+    ):
+        model = vsc_jax.load(folder)
+        assert model.decoder.scaling == far.scaling
+        np.testing.assert_array_equal(model.reconstruct(far.test.x), far_run.model.reconstruct(far.test.x))
+
+
+def test_a_damaged_scaling_names_the_file(far_run, tmp_path):
+    folder = vsc_jax.save(far_run, tmp_path / "saved")
+    data = json.loads((folder / "data.json").read_text())
+    data["scaling"]["scale"] = [1.0, 0.0, 1.0]
+    (folder / "data.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match=f"^{folder}/data.json: scaling.scale: expected finite positive"):
+        vsc_jax.load(folder)
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])

@@ -42,17 +42,18 @@ class DataConfig:
     """Which data, and how they are presented."""
 
     name: str = "smiley"
-    """Data set: smiley, mnist or fashion_mnist."""
+    """Data set: smiley, mnist, fashion_mnist or uci_har."""
     path: Path | None = None
-    """Your own array: .npy, or .npz with x and, optionally, y (labels), x_test and y_test."""
+    """Your own array: .npy, or .npz with x and, optionally, y (labels), x_test and y_test. For uci_har: the
+    archive or the folder that it unpacks to."""
     directory: Path | None = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
     binarize: Literal["none", "static", "dynamic"] = "none"
     """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
     train_examples: Count | None = None
-    """Use only the first so many training examples; Smiley: how many to generate (20,000)."""
+    """Use at most so many training examples, the first; Smiley: how many to generate (20,000)."""
     test_examples: Count | None = None
-    """Use only the first so many test examples; Smiley: how many to generate (5,000)."""
+    """Use at most so many test examples, the first; Smiley: how many to generate (5,000)."""
     test_fraction: Probability = 0.1
     """Share of your own array that is held out when it brings no test part."""
     image_size: Literal[28, 32] = 32
@@ -62,6 +63,11 @@ class DataConfig:
     placement: Literal["auto", "device", "stream"] = "auto"
     """Training examples on the device, or read while training; auto streams what takes more than a quarter
     of the device's memory."""
+    representation: Literal["features", "signals"] = "features"
+    """UCI HAR: windows as 561 features, or as 128 steps of nine inertial signals."""
+    scaling: Literal["auto", "none", "unit", "standardise"] = "auto"
+    """How the model sees the values: as they are (none), from the training set's range to [0, 1] (unit), or
+    with its mean at 0 and its deviation at 1 (standardise); auto standardises signals and leaves the rest."""
     seed: Seed = 0
     """Seed of generated data, of the held-out split and of static binarisation."""
 
@@ -74,8 +80,8 @@ class ModelConfig:
     """Autoencoder, Gaussian variational autoencoder or Variational Sparse Coding."""
     latents: Count = 60
     """Number of latents J."""
-    network: Literal["mlp", "conv"] = "mlp"
-    """Fully connected networks, or the three-layer convolution of the seed report."""
+    network: Literal["mlp", "conv", "conv1d"] = "mlp"
+    """Fully connected networks, the three-layer convolution of the seed report, or convolutions over time."""
     hidden: tuple[Count, ...] = (400,)
     """Widths of the hidden layers of the MLP encoder; the decoder mirrors them."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"

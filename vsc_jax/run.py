@@ -12,6 +12,7 @@ import jax
 from flax import nnx
 
 from vsc_jax import data as data_room
+from vsc_jax import scaling
 from vsc_jax.config import Config, from_json, validate
 from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
@@ -115,6 +116,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "label_names": list(dataset.label_names),
         "factor_names": list(dataset.factor_names),
         "description": dataset.description,
+        "scaling": scaling.to_json(dataset.scaling),
     }
 
 
@@ -158,7 +160,7 @@ def save(run: Run, folder: str | Path) -> Path:
     if (folder / "checkpoints").exists():
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
     shape = run.model.decoder.example_shape
-    data = {"example_shape": list(shape)}
+    data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling)}
     if run.workdir is not None:
         data = read_json(run.workdir / "data.json")
     try:
@@ -184,8 +186,13 @@ def _template(config: Config, path: Path) -> Model:
     if not isinstance(size, int) or size < 1:
         raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
 
+    try:
+        constants = scaling.from_json(data.get("scaling"), tuple(shape))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
     def model() -> Model:
-        return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size)
+        return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size, scaling=constants)
 
     return nnx.eval_shape(model)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsc_jax.command_line import Preset, Settings, parse, run_command
-from vsc_jax.config import Config, load_preset, preset_names, smoke, validate
+from vsc_jax.config import Config, load_preset, preset_names, smoke, validate, with_overrides
 
 _SHOWN = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
 
@@ -35,13 +35,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
     validate(config)
-    workdir = arguments.workdir or default_workdir(config)
 
     from vsc_jax import data
     from vsc_jax.progress import progress
     from vsc_jax.run import fit
 
     dataset = data.load(config.data)
+    if arguments.smoke and config.train.batch_size > len(dataset.train):
+        config = with_overrides(config, {"train.batch_size": len(dataset.train)})
+    workdir = arguments.workdir or default_workdir(config)
     print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
     print(f"run folder: {workdir}", flush=True)
     report = workdir / "report.html"

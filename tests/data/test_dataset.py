@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from vsc_jax.data import Dataset, Split, check_range
 from vsc_jax.data.dataset import first_outside
 from vsc_jax.errors import UserError
+from vsc_jax.scaling import Scaling
 
 
 def vectors(test_value: float) -> Dataset:
@@ -27,6 +30,34 @@ def test_everything_else_passes() -> None:
     check_range(vectors(1.0), "bernoulli")
     images = Split(np.full((2, 4, 4), 255, np.uint8))
     check_range(Dataset("faces", images, images), "bernoulli")
+
+
+def test_scaled_values_suit_the_bernoulli_likelihood_only_in_the_unit_interval() -> None:
+    scaled = dataclasses.replace(vectors(-2.5), scaling=Scaling("unit", (-3.0,), (4.0,)))
+    check_range(scaled, "bernoulli")
+    standardised = dataclasses.replace(vectors(0.5), scaling=Scaling("standardise", (0.5,), (1.0,)))
+    check_range(standardised, "gaussian")
+    with pytest.raises(UserError, match=r"^gene.npy: standardised values do not suit .* data.scaling unit$"):
+        check_range(standardised, "bernoulli")
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "form"),
+    [
+        ((28, 28), (), "image"),
+        ((32, 32, 3), (), "image"),
+        ((561,), (), "vector"),
+        ((128, 9), (), "image"),
+        ((128, 9), tuple("abcdefghi"), "signal"),
+        ((128, 3), (), "vector"),
+        ((2, 2), (), "vector"),
+    ],
+)
+def test_an_example_is_a_signal_where_channels_are_named_and_an_image_where_there_is_room(
+    shape, channels, form
+) -> None:
+    split = Split(np.zeros((2, *shape), np.float32))
+    assert Dataset("x", split, split, channel_names=channels).form == form
 
 
 def test_first_outside_finds_the_first_of_a_large_array() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vsc_jax import scaling
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load, smiley
 from vsc_jax.errors import UserError
@@ -93,18 +94,35 @@ def test_values_that_are_no_probabilities_are_not_binarised(binarize, tmp_path: 
         load(DataConfig(path=tmp_path / "x.npy", binarize=binarize))
 
 
-@pytest.mark.parametrize(("field", "number"), [("train_examples", 41), ("test_examples", 21)])
-def test_more_examples_than_there_are_is_an_error(field: str, number: int, tiny_mnist) -> None:
-    config = DataConfig(name="mnist", directory=tiny_mnist.root, **{field: number})
-    with pytest.raises(UserError, match=f"^data.{field}: expected 1 to {number - 1}, .* got {number}$"):
-        load(config)
+def test_more_examples_than_there_are_gives_all(tiny_mnist) -> None:
+    config = DataConfig(name="mnist", directory=tiny_mnist.root, train_examples=41, test_examples=21)
+    dataset = load(config)
+    assert (len(dataset.train), len(dataset.test)) == (40, 20)
+    assert "40 training and 20 test images" in dataset.description
+
+
+@pytest.mark.parametrize(("kind", "words"), [("unit", "scaled to [0, 1]"), ("standardise", "standardised")])
+def test_scaling_is_taken_from_the_training_examples_that_are_used(kind, words, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "x.npz", x=rng.normal(5, 3, (30, 4)), x_test=rng.normal(90, 3, (10, 4)))
+    dataset = load(DataConfig(path=tmp_path / "x.npz", scaling=kind, train_examples=20))
+    assert dataset.scaling == scaling.fit(kind, dataset.train.x)
+    assert dataset.train.x.mean() == pytest.approx(5, abs=1)
+    assert dataset.description.endswith(f"20 training and 10 test vectors of 4 values, values {words}.")
+
+
+def test_scaled_values_are_not_binarised(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.full((10, 4), 0.5))
+    with pytest.raises(UserError, match="^data.scaling: expected none with data.binarize static, got unit$"):
+        load(DataConfig(path=tmp_path / "x.npy", binarize="static", scaling="unit"))
 
 
 def test_unknown_name_lists_the_names_and_suggests_one() -> None:
     with pytest.raises(UserError) as caught:
         load(DataConfig(name="Fashion-MNST"))
     assert str(caught.value) == (
-        "data.name: expected smiley, mnist, fashion_mnist, got 'Fashion-MNST'; did you mean fashion_mnist?"
+        "data.name: expected smiley, mnist, fashion_mnist, uci_har, got 'Fashion-MNST'; "
+        "did you mean fashion_mnist?"
     )
     with pytest.raises(UserError, match=r"got 'zzz'$"):
         load(DataConfig(name="zzz"))

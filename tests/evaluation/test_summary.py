@@ -55,9 +55,31 @@ def test_a_vsc_on_smiley_reports_everything(faces):
     assert "probe_accuracy" not in results
 
 
+def test_vectors_with_labels_have_a_probe_of_their_own_values(letters):
+    # The first value is the class, and the code of an untrained model does not tell it.
+    rng = np.random.default_rng(1)
+    x, labels = rng.normal(size=(200, 6)).astype(np.float32), rng.integers(0, 2, 200).astype(np.int32)
+    x[:, 0] = labels
+    vectors = Dataset("vectors", Split(x[:150], labels[:150]), Split(x[150:], labels[150:]))
+    model = tiny(vectors, "ae", likelihood="gaussian", latents=1)
+    results = evaluate(model, vectors, CONFIG)
+    assert results["probe_accuracy_raw"] == 1.0
+    assert results["probe_accuracy"] < 0.9
+    assert "probe_accuracy_raw" not in measured(letters, "ae")
+
+
 def test_all_adds_what_takes_minutes(letters, faces):
     for dataset, added in (
-        (letters, {"probe_accuracy_z", "probe_accuracy_mean", "neighbour_accuracy", "denoising_mse_0.2"}),
+        (
+            letters,
+            {
+                "probe_accuracy_raw",
+                "probe_accuracy_z",
+                "probe_accuracy_mean",
+                "neighbour_accuracy",
+                "denoising_mse_0.2",
+            },
+        ),
         (faces, {"feature_mig", "feature_sap", "feature_r2", "attribute_explicitness", "factor_vae"}),
     ):
         results = measured(dataset, "vsc", everything=True)

@@ -10,7 +10,7 @@ from vsc_jax.models import build
 
 
 def make_dataset(kind):
-    """A data set of 60 training and 40 test examples: digits, vectors or faces."""
+    """A data set of 60 training and 40 test examples: digits, vectors, signals or faces."""
     rng = np.random.default_rng(0)
 
     def split(n, seed):
@@ -19,12 +19,17 @@ def make_dataset(kind):
             return Split(faces.images * np.uint8(255), factors=faces.factors, presence=faces.presence)
         if kind == "vectors":
             return Split(rng.normal(3, 2, (n, 12)).astype(np.float32))
+        if kind == "signals":
+            return Split(rng.normal(3, 2, (n, 16, 5)).astype(np.float32))
         images = (rng.random((n, 8, 8)) * 255).astype(np.uint8)
         return Split(images, labels=(np.arange(n) % 3).astype(np.int32))
 
     names = {"digits": ("zero", "one", "two")}.get(kind, ())
     factors = smiley.FACTORS if kind == "faces" else ()
-    return Dataset(kind, split(60, 0), split(40, 1), label_names=names, factor_names=factors)
+    channels = tuple("abcde") if kind == "signals" else ()
+    return Dataset(
+        kind, split(60, 0), split(40, 1), label_names=names, factor_names=factors, channel_names=channels
+    )
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +37,7 @@ def make_model():
     """Builds an untrained model of a data set, with six latents."""
 
     def make(dataset, kind, **options):
-        likelihood = "gaussian" if dataset.name == "vectors" else "bernoulli"
+        likelihood = "gaussian" if dataset.name in ("vectors", "signals") else "bernoulli"
         sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}
         config = ModelConfig(kind=kind, likelihood=likelihood, **{**sizes, **options})
         return build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
@@ -53,3 +58,8 @@ def faces():
 @pytest.fixture(scope="session")
 def vectors():
     return make_dataset("vectors")
+
+
+@pytest.fixture(scope="session")
+def signals():
+    return make_dataset("signals")

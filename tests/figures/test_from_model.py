@@ -50,6 +50,20 @@ def test_vectors_have_no_figures_of_pictures(vectors, make_model):
     assert set(figures) == {"reconstructions", "pseudo_inputs"} | GATES
 
 
+def test_signals_are_drawn_as_lines_not_as_pictures(signals, make_model):
+    model = make_model(signals, "vsc", network="conv1d")
+    figures = draw_all(model, signals, seed=0)
+    assert set(figures) == {"reconstructions", "pseudo_inputs"} | GATES
+    panels = figures["reconstructions"].axes
+    assert len(panels) == 5 * 4  # channels by clean and noisy of two examples
+    assert [axes.get_ylabel() for axes in panels[::4]] == list("abcde")
+    for row, axes in enumerate(panels[::4]):
+        line, output = axes.lines
+        np.testing.assert_array_equal(line.get_ydata(), signals.test.x[0, :, row])
+        expected = model.reconstruct(signals.test.x[:2])[0, :, row]
+        np.testing.assert_allclose(output.get_ydata(), expected, atol=1e-5)
+
+
 def test_one_latent_has_no_grid(digits, make_model):
     assert "latent_grid" not in draw_all(make_model(digits, "ae", latents=1), digits, seed=0)
 

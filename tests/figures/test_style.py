@@ -1,6 +1,5 @@
 import matplotlib as mpl
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
 from vsc_jax.figures import style
@@ -51,21 +50,6 @@ def test_the_first_pixel_row_is_drawn_on_top():
     assert bottom > top
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["b"]
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [
-        ((28, 28), True),
-        ((32, 32, 3), True),
-        ((561,), False),
-        ((128, 9), True),
-        ((128, 3), False),
-        ((2, 2), False),
-    ],
-)
-def test_only_shapes_with_room_for_a_picture_are_images(shape, expected):
-    assert style.is_image(shape) is expected
 
 
 def test_long_titles_are_broken_into_lines_of_about_one_length():

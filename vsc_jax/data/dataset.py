@@ -6,6 +6,9 @@ from typing import Literal
 import numpy as np
 
 from vsc_jax.errors import UserError
+from vsc_jax.scaling import Scaling
+
+Form = Literal["vector", "image", "signal"]
 
 _CHUNK_BYTES = 2**24  # how much of an array is looked at together, so that checks need little memory
 
@@ -16,27 +19,34 @@ class Split:
 
     Attributes:
       x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]`` or vectors ``[n, d]``, which
-        stand for x / 255, or float32 arrays (images in [0, 1], vectors of any finite values); possibly
-        memory-mapped.
+        stand for x / 255, or float32 arrays (images in [0, 1], unless the data set is scaled; vectors and
+        signals ``[n, time, channels]`` of any finite values); possibly memory-mapped.
       labels: int32 class labels ``[n]``, or None.
       factors: float32 true generative factors ``[n, k]``, or None (Smiley: S * V).
       presence: uint8 presence of every factor ``[n, k]``, or None.
+      subjects: int32 number ``[n]`` of the person each example comes from, or None.
     """
 
     x: np.ndarray
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
     presence: np.ndarray | None = None
+    subjects: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, n: int) -> "Split":
         """The first n examples."""
-        labels, factors, presence = (
-            None if rows is None else rows[:n] for rows in (self.labels, self.factors, self.presence)
-        )
-        return Split(self.x[:n], labels, factors, presence)
+        return self.take(slice(n))
+
+    def take(self, rows: slice | np.ndarray) -> "Split":
+        """The examples of a slice, or where a mask ``[n]`` is true."""
+
+        def of(field: np.ndarray | None) -> np.ndarray | None:
+            return None if field is None else field[rows]
+
+        return Split(self.x[rows], *map(of, (self.labels, self.factors, self.presence, self.subjects)))
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Dataset:
       test: test examples.
       label_names: names of the classes, empty without labels.
       factor_names: names of the true factors, empty where none are known.
+      channel_names: for signals the names of the channels; empty for everything else.
+      scaling: how a model of these data is to see them; x itself is not scaled.
       description: one sentence that says what the numbers are (source, grey or binarised, split).
     """
 
@@ -58,11 +70,21 @@ class Dataset:
     label_names: tuple[str, ...] = ()
     factor_names: tuple[str, ...] = ()
     description: str = ""
+    channel_names: tuple[str, ...] = ()
+    scaling: Scaling | None = None
 
     @property
     def example_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return self.train.x.shape[1:]
+
+    @property
+    def form(self) -> Form:
+        """What one example is: a signal over time, an image of at least 4 x 4 pixels, or just a vector."""
+        if self.channel_names:
+            return "signal"
+        shape = self.example_shape
+        return "image" if len(shape) in (2, 3) and min(shape[:2]) >= 4 else "vector"
 
 
 def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) -> None:
@@ -71,7 +93,12 @@ def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) 
     Raises:
       UserError: naming the data set, the split, the row and the value.
     """
-    if likelihood == "bernoulli":
+    if likelihood == "bernoulli" and dataset.scaling is not None and dataset.scaling.kind == "standardise":
+        raise UserError(
+            f"{dataset.name}: standardised values do not suit the bernoulli likelihood; expected"
+            " model.likelihood gaussian, or data.scaling unit"
+        )
+    if likelihood == "bernoulli" and dataset.scaling is None:
         check_unit_range(dataset, "the bernoulli likelihood (model.likelihood gaussian takes any value)")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vsc_jax import scaling
 from vsc_jax.config import DataConfig
-from vsc_jax.data import arrays, smiley, tfds
+from vsc_jax.data import arrays, smiley, tfds, uci_har
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
 from vsc_jax.errors import UserError
@@ -27,9 +28,10 @@ def load(config: DataConfig) -> Dataset:
     dataset = _source(config)
     dataset = dataclasses.replace(
         dataset,
-        train=_cut(dataset.train, config.train_examples, "data.train_examples"),
-        test=_cut(dataset.test, config.test_examples, "data.test_examples"),
+        train=dataset.train.first(config.train_examples or len(dataset.train)),
+        test=dataset.test.first(config.test_examples or len(dataset.test)),
     )
+    dataset = _scaled(dataset, config)
     if config.binarize != "none":
         check_unit_range(dataset, f"data.binarize {config.binarize}")
     dataset = dataclasses.replace(dataset, description=_describe(dataset, config))
@@ -44,7 +46,7 @@ def load(config: DataConfig) -> Dataset:
 
 
 def _source(config: DataConfig) -> Dataset:
-    if config.path is not None:
+    if config.path is not None and config.name != "uci_har":
         return arrays.load_file(config.path, test_fraction=config.test_fraction, seed=config.seed)
     if config.name not in SOURCES:
         near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
@@ -75,29 +77,38 @@ def _tfds(config: DataConfig) -> Dataset:
 SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
     "smiley": _smiley,
     **dict.fromkeys(tfds.TITLES, _tfds),
+    "uci_har": lambda config: uci_har.load_uci_har(config.path, config.representation),
 }
 """What ``data.name`` may be, and who loads it."""
 
 
-def _cut(split: Split, n: int | None, field: str) -> Split:
-    if n is None:
-        return split
-    if not 1 <= n <= len(split):
-        raise UserError(f"{field}: expected 1 to {len(split)}, as many as there are, got {n}")
-    return split.first(n)
+def _scaled(dataset: Dataset, config: DataConfig) -> Dataset:
+    """The data set with the scaling that the configuration asks for, taken from the training examples."""
+    kind, signals = config.scaling, dataset.form == "signal"
+    if kind == "auto":
+        kind = "standardise" if signals else "none"
+    if kind == "none":
+        return dataset
+    if config.binarize != "none":
+        raise UserError(f"data.scaling: expected none with data.binarize {config.binarize}, got {kind}")
+    return dataclasses.replace(dataset, scaling=scaling.fit(kind, dataset.train.x, signals=signals))
 
 
 def _describe(dataset: Dataset, config: DataConfig) -> str:
     """The data set's origin, then sizes and what the values are."""
     shape = dataset.example_shape
     what = f"vectors of {shape[0]} values" if len(shape) == 1 else f"images of {' x '.join(map(str, shape))}"
+    if dataset.form == "signal":
+        what = f"signals of {shape[0]} steps in {shape[1]} channels"
     if config.binarize == "static":
         values = f"binarised once (seed {config.seed})"
     elif config.binarize == "dynamic":
         values = "binarised anew at every draw"
+    elif dataset.scaling is not None:
+        values = f"values {dataset.scaling}"
     elif dataset.name == "smiley":
         values = "binary pixels"
-    elif len(shape) == 1:
+    elif len(shape) == 1 or dataset.form == "signal":
         values = "values as given"
     else:
         values = "grey pixels, not binarised" if shape[2:] in ((), (1,)) else "colour values, not binarised"

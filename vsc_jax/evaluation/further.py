@@ -14,7 +14,7 @@ from vsc_jax.evaluation.dci import dci
 from vsc_jax.evaluation.factor_vae import factor_vae_score
 from vsc_jax.evaluation.mutual_information import information, mig, modularity
 from vsc_jax.evaluation.prepared import Prepared
-from vsc_jax.evaluation.probes import linear_probe, neighbour_probe
+from vsc_jax.evaluation.probes import linear_probe, neighbour_probe, raw_probe
 from vsc_jax.evaluation.readout import explicitness, linear_r2
 from vsc_jax.evaluation.reconstruction import denoising
 from vsc_jax.evaluation.sap import sap
@@ -46,6 +46,9 @@ def further(
     if dataset.train.labels is not None and dataset.test.labels is not None:
         labels = dataset.train.labels[: len(prepared.probe)]
         results |= _probes(model, prepared, labels, dataset.test.labels, tell)
+        if dataset.form != "vector":
+            tell("linear probe on the examples themselves")
+            results["probe_accuracy_raw"] = raw_probe(dataset, prepared)
     if factors.has_factors(dataset):
         probe = dataset.train.first(len(prepared.probe))
         levels = (factors.attributes, factors.features)

@@ -31,9 +31,11 @@ def in_words(dataset: Dataset, binarize: Binarize) -> str:
     x = dataset.test.x
     if binarize == "dynamic":
         values = "binarised dynamically"
+    elif dataset.scaling is not None:
+        values = f"values {dataset.scaling} (likelihoods are theirs)"
     elif _is_binary(x):
         values = "binarised statically" if binarize == "static" else "binary values"
-    elif x.ndim == 2:
+    elif x.ndim == 2 or dataset.form == "signal":
         values = "real values"
     else:
         values = "grey values" if x.shape[3:] in ((), (1,)) else "colour values"

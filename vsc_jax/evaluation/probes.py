@@ -10,7 +10,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
+from vsc_jax.data.dataset import Dataset
+from vsc_jax.evaluation.prepared import Prepared
 from vsc_jax.evaluation.threads import on_one_thread
+from vsc_jax.models.inputs import as_float
 
 NEIGHBOURS = 5
 
@@ -36,6 +39,14 @@ def linear_probe(
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(train_code, train_labels)
     return float(probe.score(test_code, test_labels))
+
+
+def raw_probe(dataset: Dataset, prepared: Prepared) -> float:
+    """Test accuracy of :func:`linear_probe` on the examples themselves; both splits must have labels."""
+    assert dataset.train.labels is not None
+    assert dataset.test.labels is not None
+    train, test = (np.asarray(as_float(x)).reshape(len(x), -1) for x in (prepared.probe, prepared.test))
+    return linear_probe(train, dataset.train.labels[: len(train)], test, dataset.test.labels)
 
 
 def neighbour_probe(

@@ -80,8 +80,9 @@ def denoising(
 ) -> list[Denoised]:
     """Error of the clean example from a noisy one, over a range of Gaussian noise.
 
-    The same noise pattern is used at every level. Under a Bernoulli likelihood noisy values are clipped
-    to [0, 1]; under a Gaussian one the noise is in units of the standard deviation of all values of x.
+    The same noise pattern is used at every level. Under a Bernoulli likelihood noisy values are clipped to
+    [0, 1]; under a Gaussian one, or where the model scales its data, the noise is in units of the standard
+    deviation of all values of x.
 
     Args:
       model: any model.
@@ -93,7 +94,7 @@ def denoising(
     Returns:
       One entry a noise level.
     """
-    bounded = model.decoder.likelihood == "bernoulli"
+    bounded = model.decoder.likelihood == "bernoulli" and model.decoder.scaling is None
     scale = 1.0 if bounded else float(np.std(_floats(x), dtype=np.float64))
     measure = _denoising_residuals(tuple(level * scale for level in noise), bounded)
     errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)

@@ -20,7 +20,7 @@ from vsc_jax.evaluation.further import further
 from vsc_jax.evaluation.importance import importance_weighted
 from vsc_jax.evaluation.prepared import Prepared
 from vsc_jax.evaluation.presentation import in_words, presented
-from vsc_jax.evaluation.probes import linear_probe
+from vsc_jax.evaluation.probes import linear_probe, raw_probe
 from vsc_jax.evaluation.reconstruction import error_statistics
 from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.evaluation.sparsity import code_statistics
@@ -112,6 +112,8 @@ def _what_codes_tell(
         tell("linear probe")
         labels = dataset.train.labels[: len(train_code)]
         results["probe_accuracy"] = linear_probe(train_code, labels, test_code, dataset.test.labels)
+        if dataset.form == "vector":
+            results["probe_accuracy_raw"] = raw_probe(dataset, prepared)
     if factors.has_factors(dataset):
         if isinstance(model, VSC):
             results |= gate_statistics(prepared.test_codes.gamma, factors.attributes(dataset.test))

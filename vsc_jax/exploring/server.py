@@ -59,7 +59,8 @@ def application(explorer: Explorer) -> Starlette:
     largest_body = 4096 + 32 * explorer.latents
 
     def shown(example: np.ndarray) -> tuple[bytes, str]:
-        return picture(example / np.float32(255) if example.dtype == np.uint8 else example, low, high)
+        values = example / np.float32(255) if example.dtype == np.uint8 else example
+        return picture(values, explorer.dataset.form, low, high)
 
     async def model(request: Request) -> Response:
         return JSONResponse(explorer.describe())

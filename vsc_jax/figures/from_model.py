@@ -18,7 +18,6 @@ from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation.codes import Codes, codes
 from vsc_jax.evaluation.sparsity import USED_SHARE
-from vsc_jax.figures import style
 from vsc_jax.figures.activation import draw_activation
 from vsc_jax.figures.correlations import draw_correlations, signed_correlation, size_correlation
 from vsc_jax.figures.grid import draw_latent_grid, grid_codes
@@ -30,14 +29,19 @@ from vsc_jax.figures.interpolation import (
     draw_interpolations,
 )
 from vsc_jax.figures.pseudo_inputs import draw_pseudo_inputs
-from vsc_jax.figures.reconstructions import Reconstructed, draw_reconstructions, draw_vector_reconstructions
+from vsc_jax.figures.reconstructions import (
+    Reconstructed,
+    draw_reconstructions,
+    draw_signal_reconstructions,
+    draw_vector_reconstructions,
+)
 from vsc_jax.figures.sampling import draw_conditional_samples, resample_slab
 from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
 from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
 
-IMAGES, VECTORS = 10, 4
+IMAGES, VECTORS, SIGNALS = 10, 4, 2
 """How many examples are reconstructed."""
 
 NOISE = 0.25
@@ -124,7 +128,7 @@ def draw_all(model: Model, dataset: Dataset, *, seed: int) -> dict[str, Figure]:
         figures["latent_density"] = draw_latent_density(shown.encoded.gamma, shown.encoded.z)
     if isinstance(model, VSC) and model.pseudo_inputs is not None:
         figures["pseudo_inputs"] = pseudo_inputs(shown, model)
-    if style.is_image(dataset.example_shape):
+    if dataset.form == "image":
         if isinstance(model, VSC):
             figures["conditional_samples"] = conditional_samples(shown, model)
         figures["interpolations"] = interpolations(shown)
@@ -140,7 +144,7 @@ def draw_all(model: Model, dataset: Dataset, *, seed: int) -> dict[str, Figure]:
 def reconstructions(shown: Shown) -> Figure:
     """The first test examples and their reconstructions, from clean and from noisy input."""
     model, dataset = shown.model, shown.dataset
-    images = style.is_image(dataset.example_shape)
+    images = dataset.form == "image"
     clean = np.array(as_float(dataset.test.x[: IMAGES if images else VECTORS]))
     noisy, name = _add_noise(clean, dataset.train.x, np.random.default_rng(shown.seed))
     parts = [
@@ -149,6 +153,8 @@ def reconstructions(shown: Shown) -> Figure:
     ]
     if images:
         return draw_reconstructions(clean, parts)
+    if dataset.form == "signal":
+        return draw_signal_reconstructions(clean[:SIGNALS], parts, dataset.channel_names)
     flat = [Reconstructed(_flat(part.inputs), _flat(part.outputs), part.name) for part in parts]
     return draw_vector_reconstructions(_flat(clean), flat)
 
@@ -217,7 +223,7 @@ def pseudo_inputs(shown: Shown, model: VSC) -> Figure:
     posterior = model.encode(shown.test.x)
     nearest = np.asarray(jnp.argmin(losses.spike_slab_kl_matrix(posterior, prior), axis=-1))
     usage = np.bincount(nearest, minlength=prior.mean.shape[0]) / len(nearest)
-    images = np.asarray(model.pseudo_inputs()) if style.is_image(shown.dataset.example_shape) else None
+    images = np.asarray(model.pseudo_inputs()) if shown.dataset.form == "image" else None
     return draw_pseudo_inputs(images, np.asarray(prior.gamma), usage)
 
 

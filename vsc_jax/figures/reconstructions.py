@@ -95,6 +95,38 @@ def draw_vector_reconstructions(originals: ArrayLike, parts: Sequence[Reconstruc
     return figure
 
 
+def draw_signal_reconstructions(
+    originals: ArrayLike, parts: Sequence[Reconstructed], channels: Sequence[str]
+) -> Figure:
+    """Signals: input and reconstruction over time, a row for every channel.
+
+    Args:
+      originals: the signals without noise, ``[n, time, channels]``; each becomes a column of every part.
+      parts: clean input, noisy input, ... of these examples, and maybe more.
+      channels: their names.
+    """
+    clean = _as_floats(originals)
+    n, steps, _ = clean.shape
+    place = np.arange(steps)
+    figure = style.new_figure(0.62 * len(channels) + 1.2, "Test examples and their reconstructions")
+    panels = figure.subplots(len(channels), n * len(parts), sharex=True, sharey="row", squeeze=False)
+    for column, (example, part) in enumerate((e, p) for e in range(n) for p in parts):
+        inputs, outputs = _as_floats(part.inputs)[example], _as_floats(part.outputs)[example]
+        error = float(np.square(outputs - clean[example]).sum())
+        for row, channel in enumerate(channels):
+            axes = panels[row, column]
+            axes.plot(place, inputs[:, row], color=style.GREY, lw=1.0, label="input")
+            axes.plot(place, outputs[:, row], color=style.PALETTE[0], lw=1.0, label="reconstruction")
+            title = f"{_sentence(part.name.split(' ')[0])} input\nerror {error:.3g}" if row == 0 else ""
+            below = "time step" if row == len(channels) - 1 else ""
+            style.label(axes, title, below, channel.replace("_", "\n") if column == 0 else "")
+            style.open_frame(axes)
+            axes.margins(x=0.01)
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
+    return figure
+
+
 def _sentence(name: str) -> str:
     return name[:1].upper() + name[1:]
 

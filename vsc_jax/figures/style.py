@@ -112,11 +112,6 @@ def colour_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
     bar.outline.set_linewidth(0.4)
 
 
-def is_image(example_shape: Sequence[int]) -> bool:
-    """Whether examples of this shape can be shown as pictures: at least 4 x 4 pixels."""
-    return len(example_shape) in (2, 3) and min(example_shape[:2]) >= 4
-
-
 def as_pictures(images: ArrayLike) -> np.ndarray:
     """Images as floats in [0, 1] with the first pixel row on top.
 

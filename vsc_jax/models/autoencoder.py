@@ -6,9 +6,9 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.models.inputs import as_examples
+from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar
-from vsc_jax.modules import MLP, ConvEncoder, Decoder
+from vsc_jax.modules import Decoder, Trunk
 
 
 class Autoencoder(nnx.Module):
@@ -20,14 +20,14 @@ class Autoencoder(nnx.Module):
       latents: number of latents J.
     """
 
-    def __init__(self, encoder: MLP | ConvEncoder, decoder: Decoder, *, latents: int):
+    def __init__(self, encoder: Trunk, decoder: Decoder, *, latents: int):
         self.encoder = encoder
         self.decoder = decoder
         self.latents = latents
 
     def encode(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """Codes ``[n, latents]`` of a batch of examples."""
-        return self.encoder(as_examples(x, self.decoder.example_shape))
+        return self.encoder(as_inputs(x, self.decoder))
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``; here :meth:`encode`."""

@@ -14,7 +14,17 @@ from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.inputs import as_float
 from vsc_jax.models.vae import VAE
 from vsc_jax.models.vsc import VSC
-from vsc_jax.modules import MLP, Classifier, ConvDecoder, ConvEncoder, Decoder, PseudoInputs
+from vsc_jax.modules import (
+    MLP,
+    Classifier,
+    ConvDecoder,
+    ConvEncoder,
+    Decoder,
+    PseudoInputs,
+    SignalDecoder,
+    SignalEncoder,
+)
+from vsc_jax.scaling import Scaling
 
 Model = Autoencoder | VAE | VSC
 
@@ -31,6 +41,11 @@ def check_network(config: ModelConfig, example_shape: tuple[int, ...]) -> None:
         raise UserError(
             f"model.network: conv needs images, but the examples have shape {list(example_shape)}"
         )
+    if config.network == "conv1d" and len(example_shape) != 2:
+        raise UserError(
+            "model.network: conv1d needs signals [time, channels], but the examples have shape"
+            f" {list(example_shape)}"
+        )
 
 
 def build(
@@ -40,6 +55,7 @@ def build(
     *,
     examples: np.ndarray | None = None,
     dataset_size: int = 1,
+    scaling: Scaling | None = None,
 ) -> Model:
     """A freshly initialised model.
 
@@ -50,6 +66,7 @@ def build(
       examples: training examples, as the data set yields them, from which the pseudo-inputs start;
         without them they start at grey. Fewer examples than pseudo-inputs are repeated.
       dataset_size: number of training examples, for the total-correlation estimate.
+      scaling: how the model sees its data; None as they are.
 
     Raises:
       UserError: if the network does not fit the data.
@@ -59,15 +76,18 @@ def build(
     rngs = nnx.Rngs(params=network_key)
     inputs = math.prod(example_shape)
     outputs = _OUTPUTS_PER_LATENT[config.kind] * config.latents
-    encoder: MLP | ConvEncoder
-    trunk: MLP | ConvDecoder
+    encoder: MLP | ConvEncoder | SignalEncoder
+    trunk: MLP | ConvDecoder | SignalDecoder
     if config.network == "conv":
         encoder = ConvEncoder(example_shape, outputs, rngs=rngs)
         trunk = ConvDecoder(config.latents, example_shape, rngs=rngs)
+    elif config.network == "conv1d":
+        encoder = SignalEncoder(example_shape, outputs, rngs=rngs)
+        trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
         trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
-    decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var)
+    decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var, scaling)
     if config.kind == "ae":
         return Autoencoder(encoder, decoder, latents=config.latents)
     if config.kind == "vae":
@@ -76,7 +96,7 @@ def build(
     pseudo_inputs = classifier = None
     if config.prior == "pseudo":
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
-        pseudo_inputs = PseudoInputs(initial, bounded=config.likelihood == "bernoulli")
+        pseudo_inputs = PseudoInputs(initial, bounded=config.likelihood == "bernoulli", scaling=scaling)
         classifier = Classifier(inputs, config.pseudo_inputs, rngs=rngs)
     return VSC(
         encoder,

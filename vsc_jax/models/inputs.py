@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from vsc_jax.modules import Decoder
+
 
 def as_float(x: ArrayLike) -> Float[Array, "..."]:
     """Examples as float32: uint8 is divided by 255, floats are kept.
@@ -31,6 +33,16 @@ def as_examples(x: ArrayLike, example_shape: tuple[int, ...]) -> Float[Array, "n
         expected = ", ".join(str(side) for side in ("n", *example_shape))
         raise ValueError(f"expected a batch of examples [{expected}], got an array of shape {list(x.shape)}")
     return x.reshape(x.shape[0], *example_shape)
+
+
+def as_inputs(x: ArrayLike, decoder: Decoder) -> Float[Array, "n ..."]:
+    """:func:`as_examples`, scaled as the model of this decoder scales its data.
+
+    Raises:
+      TypeError: if ``x`` is neither uint8 nor floating point.
+      ValueError: if ``x`` is not a batch of such examples.
+    """
+    return decoder.scaled(as_examples(x, decoder.example_shape))
 
 
 def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

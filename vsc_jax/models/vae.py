@@ -12,9 +12,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
-from vsc_jax.models.inputs import as_examples
+from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
-from vsc_jax.modules import MLP, ConvEncoder, Decoder
+from vsc_jax.modules import Decoder, Trunk
 
 
 class Gaussian(NamedTuple):
@@ -44,7 +44,7 @@ class VAE(nnx.Module):
 
     def __init__(
         self,
-        encoder: MLP | ConvEncoder,
+        encoder: Trunk,
         decoder: Decoder,
         *,
         latents: int,
@@ -59,7 +59,7 @@ class VAE(nnx.Module):
 
     def encode(self, x: ArrayLike) -> Gaussian:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        return Gaussian(*jnp.split(self.encoder(as_examples(x, self.decoder.example_shape)), 2, axis=-1))
+        return Gaussian(*jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1))
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``: the posterior mean."""

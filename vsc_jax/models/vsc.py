@@ -14,9 +14,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
-from vsc_jax.models.inputs import as_examples
+from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
-from vsc_jax.modules import MLP, Classifier, ConvEncoder, Decoder, PseudoInputs
+from vsc_jax.modules import Classifier, Decoder, PseudoInputs, Trunk
 from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix
 
 PAPER_SELECTION_SLOPE = 60.0
@@ -105,7 +105,7 @@ class VSC(nnx.Module):
 
     def __init__(
         self,
-        encoder: MLP | ConvEncoder,
+        encoder: Trunk,
         decoder: Decoder,
         pseudo_inputs: PseudoInputs | None,
         classifier: Classifier | None,
@@ -130,9 +130,7 @@ class VSC(nnx.Module):
 
     def encode(self, x: ArrayLike) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        mean, log_var, gate_logit = jnp.split(
-            self.encoder(as_examples(x, self.decoder.example_shape)), 3, axis=-1
-        )
+        mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
         return SpikeSlab(mean, log_var, gate_logit + self.initial_gate_logit)
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
@@ -180,7 +178,7 @@ class VSC(nnx.Module):
         how = how or self.selection
         if how == "exact" or self.classifier is None:
             return exact_selection(component_kl)
-        return _LEARNED_SELECTIONS[how](component_kl, self.classifier(x))
+        return _LEARNED_SELECTIONS[how](component_kl, self.classifier(self.decoder.scaled(x)))
 
     def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
         """Parts of the true bound of each example: hard gates, exact selection; in nats."""
@@ -242,7 +240,7 @@ class VSC(nnx.Module):
         if self.classifier is not None and self.selection == "exact":
             # The classifier learns the exact weights and gives the rest of the model no gradient.
             target = jax.lax.stop_gradient(selection.weights)
-            log_guess = jax.nn.log_softmax(self.classifier(x))
+            log_guess = jax.nn.log_softmax(self.classifier(self.decoder.scaled(x)))
             metrics["classifier_cross_entropy"] = -jnp.mean(jnp.sum(target * log_guess, axis=-1))
             loss = loss + metrics["classifier_cross_entropy"]
         return loss, metrics

@@ -5,6 +5,20 @@ Modules hold parameters only (``nnx.Param``); random keys are always arguments.
 
 from vsc_jax.modules.decoder import Decoder
 from vsc_jax.modules.pseudo_inputs import Classifier, PseudoInputs
+from vsc_jax.modules.signals import SignalDecoder, SignalEncoder
 from vsc_jax.modules.trunks import MLP, ConvDecoder, ConvEncoder
 
-__all__ = ["MLP", "Classifier", "ConvDecoder", "ConvEncoder", "Decoder", "PseudoInputs"]
+Trunk = MLP | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
+"""A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""
+
+__all__ = [
+    "MLP",
+    "Classifier",
+    "ConvDecoder",
+    "ConvEncoder",
+    "Decoder",
+    "PseudoInputs",
+    "SignalDecoder",
+    "SignalEncoder",
+    "Trunk",
+]

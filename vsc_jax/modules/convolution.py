@@ -20,18 +20,19 @@ Method = Literal["auto", "patches", "lax"]
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def _use_patches(method: Method) -> bool:
+def use_patches(method: Method) -> bool:
+    """Whether a convolution is done as patches: asked for, or by default on CPU."""
     return jax.default_backend() == "cpu" if method == "auto" else method == "patches"
 
 
-def _later(x: Array, axis: int) -> Array:
+def later(x: Array, axis: int) -> Array:
     """Shift by one towards higher indices: entry i becomes entry i + 1, zeros come in."""
     pad = [(0, 0)] * x.ndim
     pad[axis] = (1, 0)
     return jax.lax.slice_in_dim(jnp.pad(x, pad), 0, x.shape[axis], axis=axis)
 
 
-def _earlier(x: Array, axis: int) -> Array:
+def earlier(x: Array, axis: int) -> Array:
     """Shift by one towards lower indices: entry i becomes entry i - 1, zeros come in."""
     pad = [(0, 0)] * x.ndim
     pad[axis] = (0, 1)
@@ -48,14 +49,14 @@ def downsample(
       kernel: weights ``[3, 3, in, out]``.
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
-    if not _use_patches(method):
+    if not use_patches(method):
         padding = ((1, 1), (1, 1))
         return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, dimension_numbers=_DIMENSIONS)
     n, h, w, c = x.shape
     x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
     x = x.reshape(n, (h + 1) // 2, 2, (w + 1) // 2, 2, c)
-    rows = [_later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
-    taps = [tap for row in rows for tap in (_later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
+    rows = [later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
+    taps = [tap for row in rows for tap in (later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
     return jnp.concatenate(taps, axis=-1) @ kernel.reshape(9 * c, -1)
 
 
@@ -69,7 +70,7 @@ def upsample(
       kernel: weights ``[3, 3, in, out]``; tap k of input pixel i reaches output pixel 2 i - 1 + k.
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
-    if not _use_patches(method):
+    if not use_patches(method):
         return jax.lax.conv_general_dilated(
             x,
             kernel[::-1, ::-1],
@@ -79,8 +80,8 @@ def upsample(
             dimension_numbers=_DIMENSIONS,
         )
     n, h, w, _ = x.shape
-    below = _earlier(x, 1)
-    sources = jnp.concatenate([x, _earlier(x, 2), below, _earlier(below, 2)], axis=-1)
+    below = earlier(x, 1)
+    sources = jnp.concatenate([x, earlier(x, 2), below, earlier(below, 2)], axis=-1)
     # Even output rows see one tap (1) of their own input row; odd ones tap 2 of it and tap 0 of the next.
     own, following = [1, 2], [None, 0]
     zero = jnp.zeros_like(kernel[0, 0])

@@ -8,44 +8,63 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
+from vsc_jax.modules.signals import SignalDecoder
 from vsc_jax.modules.trunks import MLP, ConvDecoder
+from vsc_jax.scaling import Scaling
+
+_PACE = 10.0  # of the learned log-variance, which has units to go where weights have hundredths
 
 
 class Decoder(nnx.Module):
     """Distribution of an example given its code.
 
     Bernoulli: the trunk's output are logits. Gaussian: they are means, and one variance for every
-    dimension is learned, ``log_var = min_log_var + softplus(raw)``, so that it never falls below
-    ``min_log_var``.
+    dimension is learned, ``log_var = min_log_var + softplus(10 raw)``, so that it never falls below
+    ``min_log_var``; Adam moves it ten times as fast as a weight. The distribution is about scaled data
+    where there is a scaling.
+
+    Args:
+      trunk: network ``[n, latents] -> [n, pixels]``.
+      example_shape: shape of one example.
+      likelihood: ``bernoulli`` or ``gaussian``.
+      min_log_var: floor of the learned log-variance.
+      scaling: how the model sees its data; None as they are.
     """
 
     def __init__(
         self,
-        trunk: MLP | ConvDecoder,
+        trunk: MLP | ConvDecoder | SignalDecoder,
         example_shape: tuple[int, ...],
         likelihood: str,
         min_log_var: float,
+        scaling: Scaling | None = None,
     ):
         self.trunk = trunk
         self.example_shape = example_shape
         self.likelihood = likelihood
         self.min_log_var = min_log_var
+        self.scaling = scaling
         if likelihood == "gaussian":
             # Starts at a variance of one.
             self.raw_log_var = nnx.Param(
-                jnp.full(math.prod(example_shape), math.log(math.expm1(-min_log_var)))
+                jnp.full(math.prod(example_shape), math.log(math.expm1(-min_log_var)) / _PACE)
             )
 
     @property
     def log_var(self) -> Float[Array, " pixels"]:
         """Learned log-variance of every dimension; Gaussian likelihood only."""
-        return self.min_log_var + jax.nn.softplus(self.raw_log_var[...])
+        return self.min_log_var + jax.nn.softplus(_PACE * self.raw_log_var[...])
+
+    def scaled(self, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        """Examples as the networks see them."""
+        return x if self.scaling is None else self.scaling.apply(x)
 
     def mean(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
-        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``; in [0, 1] for Bernoulli."""
+        """``E[x|z]``, the scaling undone: ``[..., latents] -> [..., *example_shape]``."""
         output = self.trunk(z.reshape(-1, z.shape[-1]))
         mean = jax.nn.sigmoid(output) if self.likelihood == "bernoulli" else output
-        return mean.reshape(*z.shape[:-1], *self.example_shape)
+        mean = mean.reshape(*z.shape[:-1], *self.example_shape)
+        return mean if self.scaling is None else self.scaling.undo(mean)
 
     def log_likelihood(
         self, z: Float[Array, "*samples batch latents"], x: Float[Array, "batch ..."]
@@ -57,7 +76,7 @@ class Decoder(nnx.Module):
           x: examples ``[batch, *example_shape]``.
         """
         output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], -1)
-        x = jnp.broadcast_to(x.reshape(x.shape[0], -1), output.shape)
+        x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], -1), output.shape)
         if self.likelihood == "bernoulli":
             return jnp.sum(bernoulli_log_likelihood(output, x), axis=-1)
         log_var = jnp.broadcast_to(self.log_var, output.shape)

@@ -10,6 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.modules.trunks import MLP
+from vsc_jax.scaling import Scaling
 
 _MARGIN = 0.02
 CLASSIFIER_WIDTH = 256
@@ -18,21 +19,28 @@ CLASSIFIER_WIDTH = 256
 class PseudoInputs(nnx.Module):
     """U learned examples ``[U, *example_shape]`` in the range of the data.
 
-    Bounded data (``bounded=True``) are kept inside (0, 1) by a sigmoid; others are free.
+    Bounded data (``bounded=True``) are kept inside (0, 1) by a sigmoid; others are free. Where the model
+    scales its data, that is said of scaled data, and what is learned is scaled too.
 
     Args:
       initial: where they start, ``[U, *example_shape]``; training examples, as a rule.
       bounded: whether the data lie in [0, 1].
+      scaling: how the model sees its data; None as they are.
     """
 
-    def __init__(self, initial: Float[Array, "components ..."], *, bounded: bool):
+    def __init__(
+        self, initial: Float[Array, "components ..."], *, bounded: bool, scaling: Scaling | None = None
+    ):
         self.bounded = bounded
+        self.scaling = scaling
+        initial = initial if scaling is None else scaling.apply(initial)
         self.raw = nnx.Param(_logit(initial) if bounded else initial)
 
     def __call__(self) -> Float[Array, "components ..."]:
         """The pseudo-inputs as examples."""
         raw = self.raw[...]
-        return jax.nn.sigmoid(raw) if self.bounded else raw
+        inside = jax.nn.sigmoid(raw) if self.bounded else raw
+        return inside if self.scaling is None else self.scaling.undo(inside)
 
 
 @jax.jit

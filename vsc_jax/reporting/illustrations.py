@@ -127,7 +127,7 @@ def _not_drawn(shown: Shown, every_figure: bool) -> Sequence[str]:
         reasons.append("no figures of gates and pseudo-inputs: the model has no gates, every latent is on")
     elif isinstance(shown.model, VSC) and shown.model.pseudo_inputs is None:
         reasons.append("no figure of pseudo-inputs: the model's prior is fixed")
-    if not style.is_image(shown.dataset.example_shape):
+    if shown.dataset.form != "image":
         reasons.append(f"no figures of decoded images: the examples of {name} are no images")
     elif not len(shown.used):
         reasons.append("no latent traversals: no latent is used, the code has collapsed")

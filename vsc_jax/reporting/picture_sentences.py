@@ -4,7 +4,6 @@ import jax
 import numpy as np
 
 from vsc_jax.evaluation.reconstruction import denoising
-from vsc_jax.figures import style
 from vsc_jax.figures.from_model import (
     NOISE,
     PAIRS,
@@ -38,7 +37,7 @@ def reconstructions(shown: Shown) -> str:
     """How much of the variance the outputs explain, from clean and from noisy input."""
     key = jax.random.key(shown.seed)
     clean, noisy = denoising(shown.model, shown.test.x[:MEASURED], key, noise=(0.0, NOISE))
-    what = "image" if style.is_image(shown.dataset.example_shape) else "vector"
+    what = shown.dataset.form
     look = f"Look for outputs that keep the details of each {what} and drop the noise"
     if clean.explained_variance < MEAN_IMAGE:
         return (

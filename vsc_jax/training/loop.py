@@ -55,6 +55,7 @@ def initial_model(config: Config, dataset: Dataset) -> Model:
         key,
         examples=dataset.train.x,
         dataset_size=len(dataset.train),
+        scaling=dataset.scaling,
     )
 
 

@@ -39,6 +39,9 @@ _FREE_FIELDS = (
 )
 
 
+_LONGEST_VALUE = 80  # characters of a value in a message
+
+
 def identity(config: Config) -> dict[str, Any]:
     """The configuration as plain values, less what changes only what is shown or kept."""
     values = to_dict(config)
@@ -154,8 +157,13 @@ def first_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "")
             if difference := first_difference(there, asked, f"{name}."):
                 return difference
         elif there != asked:
-            return f"{name}: {there!r} there, {asked!r} asked"
+            return f"{name}: {_short(there)} there, {_short(asked)} asked"
     return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 class MetricsLog:

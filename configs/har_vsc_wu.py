@@ -1,0 +1,24 @@
+"""Variational Sparse Coding on the 561 features of UCI HAR with the paper's warm-up of the slab (VSC-WU)."""
+
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
+
+config = Config(
+    name="har_vsc_wu",
+    data=DataConfig(name="uci_har"),
+    model=ModelConfig(
+        kind="vsc",
+        latents=60,
+        hidden=(400,),
+        likelihood="gaussian",
+        pseudo_inputs=128,
+        alpha=0.2,
+        prior_rate=0.2,
+        initial_gate_logit=3.0,
+        sparsity_weight=10.0,
+    ),
+    schedule=ScheduleConfig(
+        warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),
+        sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
+    ),
+    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+)

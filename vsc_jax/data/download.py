@@ -1,0 +1,49 @@
+"""Files from the network, fetched once and kept beside the cache."""
+
+import logging
+import os
+import shutil
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from vsc_jax.data.cache import folder
+from vsc_jax.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 30  # seconds without an answer
+
+
+def downloaded(url: str, name: str, option: str) -> Path:
+    """The file at ``url``, downloaded if that has not been done before.
+
+    Args:
+      url: where it is.
+      name: what the file is called here.
+      option: the option that takes a file, for the error.
+
+    Raises:
+      UserError: if it is not at hand and cannot be downloaded.
+    """
+    target = folder() / "downloads" / name
+    if target.is_file():
+        return target
+    logger.info("downloading %s", url)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+            new = Path(aside) / name
+            with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, new.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+                size, expected = file.tell(), answer.headers.get("Content-Length")
+            if expected is not None and size != int(expected):
+                raise OSError(f"got {size} of {expected} bytes")
+            os.replace(new, target)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise UserError(
+            f"{target}: not there, and {url} cannot be downloaded ({reason}); get it on another machine and"
+            f" give {option}"
+        ) from None
+    return target

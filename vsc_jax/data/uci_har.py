@@ -1,0 +1,176 @@
+"""UCI HAR: smartphone recordings of six activities, as features or as signals, split by person.
+
+Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, *A Public Domain Dataset for Human Activity Recognition Using
+Smartphones*, ESANN 2013. A window is 2.56 s of accelerometer and gyroscope at 50 Hz.
+"""
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vsc_jax.data.archive import Members, opened
+from vsc_jax.data.cache import cached
+from vsc_jax.data.dataset import Dataset, Split, first_outside
+from vsc_jax.data.download import downloaded
+from vsc_jax.errors import UserError
+
+Representation = Literal["features", "signals"]
+
+URL = "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip"
+"""Where the archive is offered. We know no checksum of it: what was downloaded is checked by its content."""
+
+FEATURES, STEPS = 561, 128
+"""Values of a window as features, and its steps as signals."""
+
+CHANNELS = tuple(f"{what}_{axis}" for what in ("body_acc", "body_gyro", "total_acc") for axis in "xyz")
+"""The signals: acceleration without gravity and in all, in units of g, and angular velocity in rad/s."""
+
+OFFICIAL_WINDOWS = (7352, 2947)
+"""Windows of the official training and test part."""
+
+_SPLITS = ("train", "test")
+_LARGEST = 2 * 10**9  # bytes; the official files take 0.3 GB
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
+_PARSING = 1  # part of the cache key; raise it when parsing changes
+
+
+def load_uci_har(path: Path | None = None, representation: Representation = "features") -> Dataset:
+    """The data set, activities as labels, split as its files split it: no person is in both parts.
+
+    Args:
+      path: the archive, or the folder that it unpacks to; without it the archive is downloaded once.
+      representation: ``features``, vectors of 561 values in [-1, 1], or ``signals`` ``[128, 9]``.
+
+    Raises:
+      UserError: naming the file and the line that cannot be used, or where to get the archive.
+    """
+    official = path is None
+    path = downloaded(URL, "uci_har.zip", "--data.path") if path is None else path.expanduser()
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder; expected the UCI HAR archive or its folder")
+    key = f"uci_har-{representation}-{_fingerprint(path)}"
+    arrays = cached(key, lambda: _parse(path, representation))
+    train, test = (
+        Split(arrays[f"{split}_x"], arrays[f"{split}_labels"], subjects=arrays[f"{split}_subjects"])
+        for split in _SPLITS
+    )
+    windows = (len(train), len(test))
+    people = [len(np.unique(arrays[f"{split}_subjects"])) for split in _SPLITS]
+    if official and windows != OFFICIAL_WINDOWS:
+        raise UserError(f"{path}: expected the official {OFFICIAL_WINDOWS} windows, got {windows}; remove it")
+    origin = "the official split" if windows == OFFICIAL_WINDOWS else "not the official split"
+    return Dataset(
+        name="uci_har",
+        train=train,
+        test=test,
+        label_names=tuple(str(name) for name in arrays["label_names"]),
+        channel_names=CHANNELS if representation == "signals" else (),
+        description=f"UCI HAR {representation}, {people[0]} people to train on and {people[1]} others to test"
+        f" on ({origin})",
+    )
+
+
+def _fingerprint(path: Path) -> str:
+    """A short name of the files' state: another copy, size or time of change gives another one."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    state = [_PARSING, *((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
+    with opened(path, largest=_LARGEST) as members:
+        root = _root(members)
+        names = _activities(members, f"{root}activity_labels.txt")
+        arrays = {"label_names": np.array(names)}
+        for split in _SPLITS:
+            if representation == "features":
+                x = _table(members, f"{root}{split}/X_{split}.txt", FEATURES)
+            else:
+                folder = f"{root}{split}/Inertial Signals/"
+                files = [f"{folder}{name}_{split}.txt" for name in CHANNELS]
+                signals = [_table(members, file, STEPS) for file in files]
+                for file, signal in zip(files, signals, strict=True):
+                    _check_length(members, file, len(signal), len(signals[0]))
+                x = np.stack(signals, axis=-1)
+            labels = _integers(members, f"{root}{split}/y_{split}.txt", len(names), len(x))
+            subjects = _integers(members, f"{root}{split}/subject_{split}.txt", 2**31 - 1, len(x))
+            arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
+    both = np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])
+    if len(both):
+        people = ", ".join(map(str, both))
+        raise UserError(f"{path}: expected nobody in both train and test, found subject {people}")
+    return arrays
+
+
+def _root(members: Members) -> str:
+    """The folder inside the archive that holds ``activity_labels.txt``, with a slash, or nothing."""
+    found = [name for name in members.names if name.rsplit("/", 1)[-1] == "activity_labels.txt"]
+    found = [name for name in found if not name.startswith("__MACOSX/")]
+    if len(found) != 1:
+        raise UserError(
+            f"{members.path}: expected the UCI HAR files, with one activity_labels.txt, found {len(found)}"
+        )
+    return found[0].removesuffix("activity_labels.txt")
+
+
+def _activities(members: Members, name: str) -> list[str]:
+    """Names of the activities, as ``walking upstairs``, whose numbers must be 1, 2, ..."""
+    rows = [line.split(maxsplit=1) for line in members.read(name).decode("ascii", "replace").splitlines()]
+    if not rows or [row[:1] for row in rows] != [[str(i)] for i in range(1, len(rows) + 1)]:
+        raise UserError(f"{members.path}: {name}: expected lines of a number 1, 2, ... and a name")
+    return [row[-1].strip().replace("_", " ").lower() for row in rows]
+
+
+def _table(members: Members, name: str, columns: int) -> np.ndarray:
+    """A text file of numbers as float32 ``[lines, columns]``."""
+    text = members.read(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file, which is seen below
+            table = np.loadtxt(io.BytesIO(text), np.float32, ndmin=2, comments=None)
+    except ValueError:
+        table = np.empty((0, 0), np.float32)
+    if table.size == 0 or table.shape[1] != columns:
+        raise UserError(f"{members.path}: {name}: {_first_fault(text, columns)}")
+    if (index := first_outside(table, -_LARGEST_FLOAT, _LARGEST_FLOAT)) is not None:
+        raise UserError(
+            f"{members.path}: {name}: line {index[0] + 1}, column {index[1] + 1}: expected a finite number,"
+            f" got {table[index]}"
+        )
+    return table
+
+
+def _first_fault(text: bytes, columns: int) -> str:
+    for number, line in enumerate(text.decode("ascii", "replace").splitlines(), 1):
+        values = line.split()
+        if len(values) != columns:
+            return f"line {number}: expected {columns} numbers, got {len(values)}"
+        for value in values:
+            try:
+                float(value)
+            except ValueError:
+                return f"line {number}: expected numbers, got {value!r:.40}"
+    return f"expected lines of {columns} numbers, got none"
+
+
+def _integers(members: Members, name: str, most: int, lines: int) -> np.ndarray:
+    """A text file of one integer a line, 1 to ``most``, as int32 ``[lines]``."""
+    column = _table(members, name, 1)[:, 0]
+    _check_length(members, name, len(column), lines)
+    wrong = (column < 1) | (column > most) | (column != np.floor(column))
+    if wrong.any():
+        line = int(np.argmax(wrong))
+        raise UserError(
+            f"{members.path}: {name}: line {line + 1}: expected a whole number from 1 to {most},"
+            f" got {column[line]:g}"
+        )
+    return column.astype(np.int32)
+
+
+def _check_length(members: Members, name: str, lines: int, expected: int) -> None:
+    if lines != expected:
+        raise UserError(f"{members.path}: {name}: expected {expected:,} lines, one a window, got {lines:,}")

@@ -1,0 +1,113 @@
+"""How a model sees its data: constants that are taken off when it encodes and put back when it decodes.
+
+Constants belong to the model, not to the data set: whoever loads a model gives it data as they are. This
+module imports no JAX; its functions take NumPy and JAX arrays alike.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from vsc_jax.errors import UserError
+
+Kind = Literal["unit", "standardise"]
+X = TypeVar("X")
+
+_CHUNK_BYTES = 2**24  # how much of an array is converted at a time
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """``(x - shift) / scale``, with one pair of constants in all or one for each entry of the last axis.
+
+    Attributes:
+      kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardise`` (mean 0, deviation 1).
+      shift: what is subtracted.
+      scale: what is divided by, positive.
+    """
+
+    kind: Kind
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, x: X) -> X:
+        """Examples ``[..., *example_shape]``, floats, as the model sees them."""
+        values: Any = x
+        scaled = (values - _along_last(self.shift, values)) / _along_last(self.scale, values)
+        return scaled.clip(0, 1) if self.kind == "unit" else scaled
+
+    def undo(self, x: X) -> X:
+        """What the model makes, ``[..., *example_shape]``, as data."""
+        values: Any = x
+        return values * _along_last(self.scale, values) + _along_last(self.shift, values)
+
+    def __str__(self) -> str:
+        """The scaling in words."""
+        return "scaled to [0, 1]" if self.kind == "unit" else "standardised"
+
+
+def fit(kind: Kind, x: np.ndarray, *, signals: bool = False) -> Scaling:
+    """The scaling that the examples ask for.
+
+    Constants are for each value of a vector, for each channel of a signal or an image ``[n, height, width,
+    channels]``, and one pair in all for images ``[n, height, width]``.
+
+    Args:
+      kind: ``unit`` takes the least and the largest value, ``standardise`` mean and standard deviation. Where
+        a value never changes, its scale is 1.
+      x: training examples as stored, uint8 (which stands for x / 255) or float.
+      signals: whether ``[n, time, channels]`` are signals, not images.
+    """
+    x = x.reshape(len(x), -1, 1 if x.ndim == 3 and not signals else x.shape[-1])
+    rows = max(1, _CHUNK_BYTES // max(1, 8 * x[:1].size))
+    chunks = [slice(start, start + rows) for start in range(0, len(x), rows)]
+    if kind == "unit":
+        low = np.min([_floats(x[rows]).min(axis=(0, 1)) for rows in chunks], axis=0)
+        high = np.max([_floats(x[rows]).max(axis=(0, 1)) for rows in chunks], axis=0)
+        shift, scale = low, high - low
+    else:
+        count = x.shape[0] * x.shape[1]
+        shift = sum(_floats(x[rows]).sum(axis=(0, 1)) for rows in chunks) / count
+        squares = sum(np.square(_floats(x[rows]) - shift).sum(axis=(0, 1)) for rows in chunks)
+        scale = np.sqrt(squares / count)
+    scale = np.minimum(scale, np.finfo(np.float32).max)
+    # A deviation that is rounding error is none.
+    scale = np.where(scale > 1e-6 * np.maximum(np.abs(shift), 1e-30), scale, 1.0)
+    return Scaling(kind, *(tuple(constants.astype(np.float32).tolist()) for constants in (shift, scale)))
+
+
+def to_json(scaling: Scaling | None) -> dict[str, Any] | None:
+    """The scaling as it is stored with a model."""
+    if scaling is None:
+        return None
+    return {"kind": scaling.kind, "shift": list(scaling.shift), "scale": list(scaling.scale)}
+
+
+def from_json(value: Any, example_shape: tuple[int, ...]) -> Scaling | None:
+    """The scaling that :func:`to_json` stored.
+
+    Raises:
+      UserError: if it is none, or does not suit examples of this shape.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.get("kind") not in ("unit", "standardise"):
+        raise UserError(f"scaling: expected kind unit or standardise with shift and scale, got {value!r:.80}")
+    for name in ("shift", "scale"):
+        constants = value.get(name)
+        if not isinstance(constants, list) or len(constants) not in (1, example_shape[-1]):
+            raise UserError(f"scaling.{name}: expected a list of 1 or {example_shape[-1]} numbers")
+        least = 0.0 if name == "scale" else -math.inf
+        if not all(type(c) in (int, float) and math.isfinite(c) and c > least for c in constants):
+            raise UserError(f"scaling.{name}: expected finite{' positive' * (name == 'scale')} numbers")
+    return Scaling(value["kind"], *(tuple(map(float, value[name])) for name in ("shift", "scale")))
+
+
+def _along_last(constants: tuple[float, ...], x: Any) -> np.ndarray:
+    return np.asarray(constants, x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+def _floats(x: np.ndarray) -> np.ndarray:
+    return x / 255.0 if x.dtype == np.uint8 else x.astype(np.float64)
