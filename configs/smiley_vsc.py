@@ -1,6 +1,6 @@
 """Variational Sparse Coding on Smiley."""
 
-from vsc_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig, TrainConfig
 
 config = Config(
     name="smiley_vsc",
@@ -13,6 +13,11 @@ config = Config(
         alpha=0.15,
         prior_rate=0.15,
         sparsity_weight=10.0,
+        usage_weight=10.0,
+    ),
+    schedule=ScheduleConfig(
+        kl=Ramp(0.0, 1.0, begin=0.0, until=0.1),
+        slab_blend=Ramp(1.0, 0.0, begin=0.35, until=0.7),
     ),
     train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
 )

@@ -13,7 +13,12 @@ config = Config(
         alpha=0.15,
         prior_rate=0.15,
         sparsity_weight=10.0,
+        usage_weight=10.0,
     ),
-    schedule=ScheduleConfig(warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
+    schedule=ScheduleConfig(
+        kl=Ramp(0.0, 1.0, begin=0.0, until=0.1),
+        warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),
+        slab_blend=Ramp(1.0, 0.0, begin=0.35, until=0.7),
+    ),
     train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
 )

@@ -51,7 +51,7 @@ class DataConfig:
     binarize: Literal["none", "static", "dynamic"] = "none"
     """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
     train_examples: Count | None = None
-    """Use at most so many training examples, the first; Smiley: how many to generate (20,000)."""
+    """Use at most so many training examples, the first; Smiley: how many to generate (100,000)."""
     test_examples: Count | None = None
     """Use at most so many test examples, the first; Smiley: how many to generate (5,000)."""
     test_fraction: Probability = 0.1
@@ -106,6 +106,8 @@ class ModelConfig:
     """VSC: where every gate's logit starts; positive is open."""
     sparsity_weight: Weight = 1.0
     """VSC: weight of the sparsity term J KL(mean gamma || alpha)."""
+    usage_weight: Weight = 0.0
+    """VSC: weight of a term that keeps latents from being on in more than half of the examples."""
     prior_rate: Probability = 0.1
     """VSC: gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend)."""
     weigh_slab_kl: bool = True
@@ -125,9 +127,11 @@ class ScheduleConfig:
     sharpness: Ramp = field(default_factory=lambda: Ramp(1.5, 8.0, 0.0, 1.0))
     """VSC: slope c of the relaxed gate (1 / temperature of the concrete gate)."""
     sparsity: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, 0.1, 0.4))
-    """VSC: factor on model.sparsity_weight."""
+    """VSC: factor on model.sparsity_weight and model.usage_weight."""
     prior_blend: Ramp = field(default_factory=lambda: Ramp(1.0, 0.0, 0.35, 0.7))
     """VSC: weight epsilon of prior_rate in the pseudo-inputs' gates."""
+    slab_blend: Ramp = field(default_factory=lambda: Ramp(0.0, 0.0))
+    """VSC: weight of the standard normal in the pseudo-inputs' slabs: at 1 a fixed prior."""
 
 
 @dataclass(frozen=True)
@@ -315,5 +319,5 @@ def validate(config: Config) -> None:
         name, ramp = f"schedule.{entry.name}", getattr(config.schedule, entry.name)
         if ramp.begin > ramp.until:
             raise UserError(f"{name}: expected begin <= until, got {ramp.begin} and {ramp.until}")
-        if entry.name in ("warm_up", "prior_blend") and max(ramp.start, ramp.end) > 1:
+        if entry.name in ("warm_up", "prior_blend", "slab_blend") and max(ramp.start, ramp.end) > 1:
             raise UserError(f"{name}: expected start and end from 0 to 1, got {ramp.start} and {ramp.end}")

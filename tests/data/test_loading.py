@@ -28,9 +28,9 @@ def test_smiley_is_the_default_and_carries_its_factors() -> None:
     )
 
 
-def test_smiley_has_20000_training_and_5000_test_examples() -> None:
+def test_smiley_has_100000_training_and_5000_test_examples() -> None:
     dataset = load(DataConfig())
-    assert (len(dataset.train), len(dataset.test)) == (20_000, 5_000)
+    assert (len(dataset.train), len(dataset.test)) == (100_000, 5_000)
 
 
 def test_smiley_follows_its_options() -> None:

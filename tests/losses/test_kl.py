@@ -371,6 +371,22 @@ def test_sparsity_pulls_back_from_both_ends():
     assert by_mean_gamma[1] > 60
 
 
+# Usage
+
+
+def test_usage_costs_nothing_up_to_a_half_and_log_two_when_always_on(x64):
+    shares = np.array([0.0, 0.3, 0.5, 0.75, 1.0])
+    expected = [0, 0, 0, 0.75 * np.log(1.5) + 0.25 * np.log(0.5), np.log(2)]
+    np.testing.assert_allclose(losses.usage_kl(shares), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_usage_pushes_down_only_what_is_mostly_on():
+    (by_mean_gamma,) = gradients(losses.usage_kl, np.array([0.2, 0.4, 0.7, 1.0]))
+    assert np.all(by_mean_gamma[:2] == 0)
+    assert by_mean_gamma[2] == pytest.approx(np.log(0.7 / 0.3), rel=1e-5)
+    assert 5 < by_mean_gamma[3] < np.inf
+
+
 # All of them
 
 
@@ -429,10 +445,11 @@ def test_dtypes_are_preserved(x64, dtype):
             losses.spike_slab_kl_matrix(q, SpikeSlab(wide, wide, wide)),
             losses.sparsity_kl(a, 0.1, 60),
             losses.sparsity_kl(a, wide, 60),
+            losses.usage_kl(a),
         ]
 
     results = jax.eval_shape(everything, a)
-    assert [result.dtype.name for result in results] == [dtype] * 10
+    assert [result.dtype.name for result in results] == [dtype] * 11
 
 
 class TestVariants(chex.TestCase):

@@ -55,7 +55,9 @@ def knobs() -> Knobs:
         warm_up=0.6,
         sharpness=2.5,
         sparsity_weight=3.0,
+        usage_weight=2.0,
         prior_blend=0.4,
         prior_rate=0.15,
+        slab_blend=0.3,
     )
     return Knobs(*(np.float32(value) for value in values))

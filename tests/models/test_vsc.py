@@ -31,6 +31,11 @@ def unweighted_kl(q, p):
     return slab + losses.bernoulli_kl(q.gate_logit, p.gate_logit)
 
 
+def entropy_gap(p):
+    """log 2 less the entropy of a coin."""
+    return jnp.log(2) + jax.scipy.special.xlogy(p, p) + jax.scipy.special.xlog1py(1 - p, -p)
+
+
 # The loss
 
 
@@ -55,7 +60,7 @@ def test_loss_is_the_formula(selection, gate, prior, weigh, vsc, knobs, examples
         if prior == "fixed":
             p = SpikeSlab(*(jnp.full((1, 3), value) for value in (0.0, 0.0, scipy.special.logit(0.2))))
         else:
-            p = model.encode(model.pseudo_inputs()).warm_up(knobs.warm_up)
+            p = model.encode(model.pseudo_inputs()).warm_up(knobs.warm_up * (1 - knobs.slab_blend))
             p = blend_gates(p, knobs.prior_blend, knobs.prior_rate)
         z = q.sample(key, gate=gate, sharpness=knobs.sharpness)
         logits = model.decoder.trunk(z)
@@ -63,9 +68,11 @@ def test_loss_is_the_formula(selection, gate, prior, weigh, vsc, knobs, examples
         one_pair = losses.spike_slab_kl if weigh else unweighted_kl
         all_pairs = jax.vmap(jax.vmap(one_pair, in_axes=(None, 0)), in_axes=(0, None))
         component_kl = jnp.sum(all_pairs(q, p), axis=-1)
+        usage = jnp.maximum(jnp.mean(q.gamma, axis=0), 0.5)
+        usage = knobs.usage_weight * jnp.sum(entropy_gap(usage))
         if prior == "fixed":
             loss = knobs.kl_weight * component_kl[:, 0] - reconstruction
-            return jnp.mean(loss)
+            return jnp.mean(loss) + usage
         guess = jax.nn.softmax(model.classifier(x))
         if selection == "exact":
             weights = jax.nn.softmax(-component_kl)
@@ -80,7 +87,7 @@ def test_loss_is_the_formula(selection, gate, prior, weigh, vsc, knobs, examples
             kl = kl + jnp.sum(jnp.where(weights > 0, weights * jnp.log(4 * weights + 1e-30), 0), axis=-1)
         mean_gamma = jnp.mean(jnp.sum(weights * jnp.mean(model.components().gamma, axis=-1)[None], axis=-1))
         loss = jnp.mean(knobs.kl_weight * kl - reconstruction)
-        loss = loss + knobs.sparsity_weight * losses.sparsity_kl(mean_gamma, knobs.alpha, 3)
+        loss = loss + usage + knobs.sparsity_weight * losses.sparsity_kl(mean_gamma, knobs.alpha, 3)
         if selection == "exact":
             loss = loss - jnp.mean(jnp.sum(weights * jnp.log(guess), axis=-1))
         return loss
@@ -117,7 +124,7 @@ def test_gate_logits_learn_from_the_reconstruction_but_not_through_bernoulli_gat
     gate, learns, tiny, knobs, examples
 ):
     graph, params = nnx.split(tiny("vsc", gate=gate, prior="fixed"))
-    only_reconstruction = knobs._replace(kl_weight=np.float32(0))
+    only_reconstruction = knobs._replace(kl_weight=np.float32(0), usage_weight=np.float32(0))
     gradient = differentiate(graph, params, examples, jax.random.key(1), only_reconstruction)
     mean, logit = gate_gradient(gradient)
     assert np.all(mean != 0)

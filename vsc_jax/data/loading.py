@@ -13,7 +13,7 @@ from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
 from vsc_jax.errors import UserError
 
-_SMILEY_EXAMPLES = {"train": 20_000, "test": 5_000}
+_SMILEY_EXAMPLES = {"train": 100_000, "test": 5_000}
 
 
 def load(config: DataConfig) -> Dataset:

@@ -19,6 +19,7 @@ from vsc_jax.losses.kl import (
     sparsity_kl,
     spike_slab_kl,
     spike_slab_kl_matrix,
+    usage_kl,
 )
 from vsc_jax.losses.likelihood import bernoulli_log_likelihood, gaussian_log_likelihood
 
@@ -37,4 +38,5 @@ __all__ = [
     "spike_slab_kl",
     "spike_slab_kl_matrix",
     "total_correlation",
+    "usage_kl",
 ]

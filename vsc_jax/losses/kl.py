@@ -131,3 +131,18 @@ def sparsity_kl(mean_gamma: ArrayLike, alpha: ArrayLike, num_latents: int) -> Fl
     on = mean_gamma * (jnp.log(jnp.maximum(mean_gamma, tiny)) - jnp.log(alpha))
     off = (1 - mean_gamma) * (jnp.log(jnp.maximum(1 - mean_gamma, tiny)) - jnp.log1p(-alpha))
     return num_latents * (on + off)
+
+
+def usage_kl(mean_gamma: ArrayLike) -> Float[Array, "..."]:
+    """``KL(Bernoulli(max(mean_gamma, 1/2)) || Bernoulli(1/2))``: what a latent pays for being mostly on.
+
+    A latent that is on in every example tells nothing by its gate, and hides in its value what the gate
+    should say. The term is zero up to one half and log 2 at one; a regulariser, no part of a bound.
+
+    Args:
+      mean_gamma: gate probability of each latent, averaged over examples, in [0, 1]; any shape.
+
+    Returns:
+      Elementwise, in nats; summing over latents is the caller's.
+    """
+    return sparsity_kl(jnp.clip(jnp.asarray(mean_gamma), 0.5, 1), 0.5, 1)

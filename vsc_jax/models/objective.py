@@ -18,8 +18,10 @@ class Knobs(NamedTuple):
       warm_up: lambda of the slab's warm-up (VSC).
       sharpness: slope of the relaxed gates (VSC).
       sparsity_weight: weight of the sparsity term (VSC).
+      usage_weight: weight of the term against latents that are always on (VSC).
       prior_blend: weight epsilon of the constant in the pseudo-inputs' gates (VSC).
       prior_rate: that constant (VSC).
+      slab_blend: weight of the standard normal in the pseudo-inputs' slabs (VSC).
     """
 
     kl_weight: Scalar
@@ -28,8 +30,10 @@ class Knobs(NamedTuple):
     warm_up: Scalar
     sharpness: Scalar
     sparsity_weight: Scalar
+    usage_weight: Scalar
     prior_blend: Scalar
     prior_rate: Scalar
+    slab_blend: Scalar
 
 
 class Terms(NamedTuple):

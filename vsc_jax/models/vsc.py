@@ -214,7 +214,8 @@ class VSC(nnx.Module):
         q = posterior.warm_up(knobs.warm_up)
         p = prior
         if self.pseudo_inputs is not None:
-            p = blend_gates(prior.warm_up(knobs.warm_up), knobs.prior_blend, knobs.prior_rate)
+            p = prior.warm_up(knobs.warm_up * (1 - knobs.slab_blend))
+            p = blend_gates(p, knobs.prior_blend, knobs.prior_rate)
         z = q.sample(key, gate=self.gate, sharpness=knobs.sharpness)
         component_kl = self._component_kl(q, p)
         selection = self.select(x, component_kl)
@@ -229,7 +230,9 @@ class VSC(nnx.Module):
             "kl": kl,
             "selection_kl": jnp.mean(bound.selection_kl),
             "active_per_image": jnp.mean(jnp.sum(posterior.gamma, axis=-1)),
+            "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
+        loss = loss + knobs.usage_weight * metrics["usage_kl"]
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:

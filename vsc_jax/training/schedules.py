@@ -41,6 +41,7 @@ class Hyperparameters(NamedTuple):
     tc_weight: Scalar
     alpha: Scalar
     sparsity_weight: Scalar
+    usage_weight: Scalar
     prior_rate: Scalar
     schedules: dict[str, Schedule]
 
@@ -58,8 +59,10 @@ class Hyperparameters(NamedTuple):
             warm_up=at["warm_up"],
             sharpness=at["sharpness"],
             sparsity_weight=self.sparsity_weight * at["sparsity"],
+            usage_weight=self.usage_weight * at["sparsity"],
             prior_blend=at["prior_blend"],
             prior_rate=self.prior_rate,
+            slab_blend=at["slab_blend"],
         )
 
 
@@ -72,6 +75,7 @@ def hyperparameters(config: Config) -> Hyperparameters:
         tc_weight=jnp.float32(model.tc_weight),
         alpha=jnp.float32(model.alpha),
         sparsity_weight=jnp.float32(model.sparsity_weight),
+        usage_weight=jnp.float32(model.usage_weight),
         prior_rate=jnp.float32(model.prior_rate),
         schedules={
             field.name: _schedule(getattr(config.schedule, field.name), config.train.steps)
