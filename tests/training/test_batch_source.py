@@ -112,3 +112,12 @@ def test_auto_streams_what_takes_more_than_a_quarter_of_the_memory(tiny, dataset
 
 def test_the_memory_is_known():
     assert batch_source.device_memory() > 2**28
+
+
+def test_sets_of_nearly_one_size_take_one_program_and_large_ones_are_left_alone(monkeypatch):
+    rows = np.arange(13, dtype=np.float32).reshape(13, 1)
+    rounded = batch_source.rounded_up(rows)
+    assert rounded.shape == (16, 1)
+    np.testing.assert_array_equal(rounded[:13], rows)
+    monkeypatch.setattr(batch_source, "ROUNDED_BYTES", 63)
+    assert batch_source.rounded_up(rows) is rows

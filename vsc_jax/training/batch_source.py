@@ -24,6 +24,8 @@ DEVICE_SHARE = 0.25
 """``data.placement auto`` streams a training set that takes more than this share of the device's memory."""
 BLOCK_BYTES = 2**25
 """A stretch whose batches take more than this is streamed in several parts."""
+ROUNDED_BYTES = 2**26
+"""Up to this size a set on the device is filled up to a power of two, see :func:`rounded_up`."""
 
 
 class Gathered(NamedTuple):
@@ -127,7 +129,7 @@ def _nothing() -> Stretches:
 def _on_device(config: Config, data: np.ndarray, step: int) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     with memory_errors(lambda: "data.placement: the training examples do not fit on the device; try stream"):
-        on_device = jnp.asarray(np.asarray(data))
+        on_device = jnp.asarray(rounded_up(np.asarray(data)))
     for start in range(step, steps, log_every):
         iterations = min(log_every, steps - start)
         order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
@@ -158,3 +160,12 @@ def _streamed(config: Config, data: np.ndarray, step: int) -> Stretches:
         for start in range(step, steps, log_every):
             iterations = min(log_every, steps - start)
             yield Stretch(iterations, itertools.islice(ahead, -(-iterations // longest)))
+
+
+def rounded_up(data: np.ndarray) -> np.ndarray:
+    """The examples, and more that no batch takes, so that sets of nearly one size share a program.
+
+    So the folds of a cross-validation are compiled once. Large sets are left as they are.
+    """
+    size = 1 << (len(data) - 1).bit_length()
+    return filled(data, size) if size * data[:1].nbytes <= ROUNDED_BYTES else data

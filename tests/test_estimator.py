@@ -1,0 +1,180 @@
+"""SparseCoder keeps scikit-learn's contracts, and its scores are bounds in nats of the data as given."""
+
+import io
+import math
+from collections.abc import Iterator
+
+import jax
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from vsc_jax.errors import UserError
+from vsc_jax.estimator import SparseCoder
+
+SCALES = np.array([0.01, 1.0, 300.0])
+ENTROPY = float(np.sum(np.log(SCALES)) + 1.5 * math.log(2 * math.pi * math.e))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation() -> Iterator[None]:
+    """Compiling is most of this module's work, and its programs run for milliseconds."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def gaussian() -> np.ndarray:
+    """Rows of three independent normal features, of deviations SCALES."""
+    return (5.0 + np.random.default_rng(0).normal(size=(250, 3))) * SCALES
+
+
+@pytest.fixture(scope="module")
+def coder(gaussian: np.ndarray) -> SparseCoder:
+    """Fitted to them."""
+    return SparseCoder(random_state=0, steps=200).fit(gaussian)
+
+
+def test_it_passes_scikit_learns_own_checks():
+    # Quick settings; docs/estimator.md has the run of the default constructor.
+    results = check_estimator(SparseCoder(steps=4, prior="fixed"), on_skip=None)
+    skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
+    passed = [result for result in results if result["status"] == "passed"]
+    # Skipped by scikit-learn for every estimator, unless an environment variable is set.
+    assert skipped <= {"check_array_api_input"}
+    assert len(passed) == len(results) - len(skipped) > 40
+
+
+def test_the_score_is_a_bound_on_the_log_density_of_the_data_as_given(coder, gaussian):
+    score = coder.score(gaussian)
+    assert -ENTROPY - 0.5 < score < -ENTROPY + 0.05
+    assert coder.score_samples(gaussian).shape == (250,)
+    assert score == pytest.approx(float(coder.score_samples(gaussian).mean()), rel=1e-5)
+
+
+def test_scores_follow_the_units_of_the_data(coder, gaussian):
+    other = clone(coder).fit(gaussian * 1000)
+    assert other.score(gaussian * 1000) == pytest.approx(coder.score(gaussian) - 3 * math.log(1000), abs=1e-2)
+    np.testing.assert_allclose(other.scale_, 1000 * coder.scale_)
+
+
+def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
+    codes, gates = coder.transform(gaussian), coder.gates(gaussian)
+    assert codes.dtype == gates.dtype == np.float32
+    np.testing.assert_array_equal(codes != 0, gates > 0.5)
+    np.testing.assert_allclose(coder.gate_rate_, (codes != 0).mean(0))
+    assert coder.active_per_row_ == pytest.approx((codes != 0).sum(1).mean())
+    assert (coder.n_samples_seen_, coder.n_features_in_) == (250, 3)
+
+
+def test_sparse_codes_hold_the_same_numbers(coder, gaussian):
+    dense = coder.transform(gaussian)
+    coder.set_params(sparse_output=True)
+    try:
+        codes = coder.transform(gaussian)
+    finally:
+        coder.set_params(sparse_output=False)
+    assert isinstance(codes, scipy.sparse.csr_array)
+    assert codes.nnz == np.count_nonzero(dense)
+    np.testing.assert_array_equal(codes.toarray(), dense)
+    np.testing.assert_array_equal(coder.inverse_transform(codes), coder.inverse_transform(dense))
+
+
+def test_reconstructions_are_in_the_units_of_the_data(coder, gaussian):
+    rows = coder.inverse_transform(coder.transform(gaussian))
+    assert rows.shape == gaussian.shape
+    np.testing.assert_allclose(rows.mean(0), gaussian.mean(0), rtol=0.1)
+    expected = np.asarray(coder.model_.reconstruct(((gaussian - coder.mean_) / coder.scale_).astype("f4")))
+    np.testing.assert_allclose(rows, expected * coder.scale_ + coder.mean_, rtol=1e-5)
+
+
+def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):
+    state = np.random.RandomState(0)
+    one, two = (SparseCoder(steps=4, random_state=state).fit(gaussian[:30]) for _ in range(2))
+    assert one.config_.seed != two.config_.seed
+    again = SparseCoder(steps=4, random_state=np.random.RandomState(0)).fit(gaussian[:30])
+    np.testing.assert_array_equal(again.transform(gaussian), one.transform(gaussian))
+
+
+def test_it_is_the_same_after_pickling(coder, gaussian):
+    file = io.BytesIO()
+    joblib.dump(coder, file)
+    file.seek(0)
+    again = joblib.load(file)
+    np.testing.assert_array_equal(again.transform(gaussian), coder.transform(gaussian))
+    np.testing.assert_array_equal(again.score_samples(gaussian), coder.score_samples(gaussian))
+    assert again.config_ == coder.config_
+
+
+def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation(gaussian):
+    labels = (gaussian[:, 0] > gaussian[:, 0].mean()).astype(int)
+    pipeline = make_pipeline(
+        MinMaxScaler(clip=True),
+        SparseCoder(steps=4, likelihood="bernoulli", prior="fixed", random_state=0),
+        LogisticRegression(),
+    )
+    scores = cross_val_score(pipeline, gaussian, labels, cv=2, error_score="raise")
+    assert scores.shape == (2,)
+    grid = {"sparsecoder__beta": np.array([1, 2]), "sparsecoder__latents": np.array([16])}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(gaussian, labels)
+    chosen = search.best_estimator_[1]
+    assert chosen.config_.model.beta == search.best_params_["sparsecoder__beta"]
+    assert chosen.config_.model.likelihood == "bernoulli"
+    # Without labels a model is chosen by its bound.
+    search = GridSearchCV(SparseCoder(steps=4, random_state=0), {"beta": [0.5, 1.0]}, cv=2).fit(gaussian)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_names_travel_with_pandas(gaussian):
+    frame = pd.DataFrame(gaussian, columns=["a", "b", "c"])
+    coder = SparseCoder(steps=4, random_state=0).set_output(transform="pandas").fit(frame)
+    codes = coder.transform(frame)
+    assert (
+        list(codes.columns) == list(coder.get_feature_names_out()) == [f"sparsecoder{i}" for i in range(16)]
+    )
+    assert list(coder.feature_names_in_) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        coder.transform(frame[["b", "a", "c"]])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"alpha": 1.5}, "alpha: expected a number between 0 and 1, exclusive, got 1.5"),
+        ({"latents": 2.5}, "latents: expected int, got 2.5"),
+        ({"hidden": 3}, "hidden: expected list, got 3"),
+        ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
+        ({"likelihood": "poisson"}, 'likelihood: expected one of bernoulli, gaussian, got "poisson"'),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian):
+    with pytest.raises(UserError) as caught:
+        SparseCoder(**parameters).fit(gaussian)
+    assert str(caught.value) == message
+
+
+def test_data_that_cannot_be_used_are_refused(coder, gaussian):
+    with pytest.raises(ValueError, match=r"X: expected values in \[0, 1\] for the bernoulli likelihood"):
+        SparseCoder(likelihood="bernoulli").fit(gaussian)
+    with pytest.raises(ValueError, match="NaN"):
+        SparseCoder().fit(np.full((3, 3), np.nan))
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        SparseCoder().fit(gaussian[:1])
+    with pytest.raises(ValueError, match="X has 2 columns, but the codes of this SparseCoder have 16"):
+        coder.inverse_transform(np.zeros((4, 2)))
+    with pytest.raises(ValueError, match="float32"):
+        coder.transform(np.full((1, 3), 1e300))
+    with pytest.raises(NotFittedError):
+        SparseCoder().transform(gaussian)
+    with pytest.raises(NotFittedError):
+        SparseCoder().inverse_transform(gaussian)

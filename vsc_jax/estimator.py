@@ -1,0 +1,296 @@
+"""Variational Sparse Coding as a scikit-learn transformer: arrays in, sparse codes out.
+
+Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019. The same model, objective and
+training as :func:`vsc_jax.fit`; nothing is written to disk.
+"""
+
+from typing import Any, Literal, TypeVar, no_type_check
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+from jaxtyping import Array, Float, PRNGKeyArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from vsc_jax import config as settings
+from vsc_jax.data import Dataset, Split, check_range
+from vsc_jax.errors import UserError
+from vsc_jax.evaluation.batches import map_batches
+from vsc_jax.models import VSC
+from vsc_jax.training import train
+from vsc_jax.training.batches import check_sizes
+
+T = TypeVar("T")
+
+# Rows that a compiled program takes at a time; fewer are filled up, so that it is compiled once.
+_ROWS = 256
+# Posterior samples that the bound of an example is averaged over.
+_DRAWS = 8
+
+
+class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Sparse codes of vectors: in each code most of the latents are exactly 0.
+
+    The rows of ``X`` are modelled by a variational autoencoder with a spike-and-slab code. Parameters are
+    named as in :mod:`vsc_jax.config`, which says more about each. Arithmetic is float32, whatever the
+    dtype of ``X``. There is no ``partial_fit``: annealing counts the iterations of the whole training.
+
+    Args:
+      latents: number of latents J, the columns of a code.
+      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+      likelihood: ``gaussian`` for real numbers, with one learned variance for every feature;
+        ``bernoulli`` for values in [0, 1].
+      min_log_var: floor of the Gaussian's log-variance; of standardised features, where they are.
+      standardize: whether the Gaussian likelihood sees features of zero mean and unit variance. Scores
+        and reconstructions are those of ``X`` as given either way.
+      beta: weight of the KL divergence.
+      alpha: target of the share of latents that are on; ``gate_rate_`` says what came of it.
+      prior: ``pseudo``, a mixture of the posteriors of learned pseudo-inputs, or ``fixed``.
+      pseudo_inputs: number of pseudo-inputs.
+      sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
+      gate: estimator of the gates in training.
+      steps: number of iterations.
+      batch_size: rows in a batch; fewer rows than that are repeated.
+      learning_rate: Adam's step size.
+      random_state: seed of initialisation, batches and samples; ``None`` takes a new one in every fit.
+      sparse_output: whether :meth:`transform` gives a ``scipy.sparse`` CSR array.
+
+    Attributes:
+      model_: the trained :class:`vsc_jax.models.VSC`; of standardised rows, where they are.
+      config_: the whole configuration that was trained.
+      history_: training metrics, averaged between two log points; in nats of what the model saw.
+      gate_rate_: share of the training rows in which each latent is on, ``[latents]``.
+      active_per_row_: latents that are on in a training row, on average.
+      mean_, scale_: what was subtracted from and divided out of each feature, ``[features]``.
+      n_samples_seen_: number of training rows.
+      n_features_in_: number of features.
+      feature_names_in_: their names, where ``X`` had any.
+
+    Example:
+      >>> from sklearn.datasets import load_digits
+      >>> from vsc_jax.estimator import SparseCoder
+      >>> codes = SparseCoder(latents=32, random_state=0).fit_transform(load_digits().data)
+    """
+
+    @no_type_check  # scikit-learn wants values to be checked in fit
+    def __init__(
+        self,
+        latents: int = 16,
+        *,
+        hidden: tuple[int, ...] = (128,),
+        likelihood: Literal["gaussian", "bernoulli"] = "gaussian",
+        min_log_var: float = -6.0,
+        standardize: bool = True,
+        beta: float = 1.0,
+        alpha: float = 0.2,
+        prior: Literal["fixed", "pseudo"] = "pseudo",
+        pseudo_inputs: int = 16,
+        sparsity_weight: float = 1.0,
+        gate: Literal["sigmoid", "concrete", "straight_through", "bernoulli"] = "concrete",
+        steps: int = 2000,
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
+        random_state: int | np.random.RandomState | None = None,
+        sparse_output: bool = False,
+    ):
+        self.latents = latents
+        self.hidden = hidden
+        self.likelihood = likelihood
+        self.min_log_var = min_log_var
+        self.standardize = standardize
+        self.beta = beta
+        self.alpha = alpha
+        self.prior = prior
+        self.pseudo_inputs = pseudo_inputs
+        self.sparsity_weight = sparsity_weight
+        self.gate = gate
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.random_state = random_state
+        self.sparse_output = sparse_output
+
+    def fit(self, X: Any, y: object = None) -> "SparseCoder":
+        """Train on the rows of ``X``, at least two.
+
+        Args:
+          X: ``[rows, features]``, finite.
+          y: ignored.
+
+        Raises:
+          ValueError: naming the parameter or the value that cannot be used.
+          TrainingError: the loss is no longer finite.
+        """
+        parameters = self.get_params()
+        config = _config(parameters)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
+        if parameters["standardize"] and config.model.likelihood == "gaussian":
+            mean, scale = _moments(X)
+        rows = _standardised(X, mean, scale)
+        check_sizes(config.train, config.train.batch_size)
+        # Fewer rows than a batch has are repeated, all equally often.
+        repeated = np.tile(rows, (-(-config.train.batch_size // len(rows)), 1))
+        dataset = Dataset("X", Split(repeated), Split(rows[:1]))
+        check_range(dataset, config.model.likelihood)
+        trained = train(config, dataset)
+        assert isinstance(trained.model, VSC)
+        self.mean_, self.scale_ = mean, scale
+        self.config_, self.model_, self.history_ = config, trained.model, trained.history
+        self.n_samples_seen_ = len(rows)
+        self.gate_rate_ = np.mean(self._map(_gamma, rows) > 0.5, axis=0)
+        self.active_per_row_ = float(self.gate_rate_.sum())
+        return self
+
+    def transform(self, X: Any) -> np.ndarray | scipy.sparse.csr_array:
+        """The sparse code of each row: the mean of a latent that is on, exactly 0 for one that is off.
+
+        Args:
+          X: ``[rows, features]``, finite.
+
+        Returns:
+          float32 ``[rows, latents]``; a CSR array with ``sparse_output``.
+        """
+        codes = self._map(_code, self._rows(X))
+        return scipy.sparse.csr_array(codes) if self.get_params()["sparse_output"] else codes
+
+    def gates(self, X: Any) -> np.ndarray:
+        """Probability gamma that each latent is on, float32 ``[rows, latents]``; it is, above 1/2."""
+        return self._map(_gamma, self._rows(X))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """The mean of the rows that codes stand for.
+
+        Args:
+          X: codes ``[rows, latents]``, dense or sparse, finite.
+
+        Returns:
+          float32 ``[rows, features]``, in the units of the data.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=np.float32, accept_sparse="csr")
+        if scipy.sparse.issparse(codes):
+            codes = codes.toarray()
+        if codes.shape[1] != self.config_.model.latents:
+            raise UserError(
+                f"X has {codes.shape[1]} columns, but the codes of this SparseCoder have"
+                f" {self.config_.model.latents}"
+            )
+        rows = self._map(_decoded, codes)
+        return (rows * self.scale_ + self.mean_).astype(np.float32)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """A lower bound on the log-density of each row, in nats; for Bernoulli its log-probability.
+
+        The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
+        row always gets one number, whatever rows are beside it.
+
+        Args:
+          X: ``[rows, features]``, finite.
+
+        Returns:
+          float32 ``[rows]``.
+        """
+        return self._map(_bound, self._rows(X)) - np.float32(np.sum(np.log(self.scale_)))
+
+    def score(self, X: Any, y: object = None) -> float:
+        """The mean of :meth:`score_samples`, in nats a row: larger is better; ``y`` is ignored."""
+        return float(np.mean(self.score_samples(X), dtype=np.float64))
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.config_.model.latents
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return _standardised(X, self.mean_, self.scale_)
+
+    def _map(self, measure: Any, rows: np.ndarray) -> np.ndarray:
+        n = len(rows)
+        rows = np.concatenate([rows, np.zeros((-n % _ROWS, rows.shape[1]), rows.dtype)])
+        measured: np.ndarray = map_batches(
+            measure, self.model_, rows, jax.random.key(self.config_.seed), batch_size=_ROWS
+        )
+        return measured[:n]
+
+
+_MODEL = (
+    "latents", "hidden", "likelihood", "min_log_var", "beta", "alpha", "prior", "pseudo_inputs",
+    "sparsity_weight", "gate",
+)  # fmt: skip
+_TRAIN = ("steps", "batch_size", "learning_rate")
+
+
+def _config(parameters: dict[str, Any]) -> settings.Config:
+    given = {name: _plain(value) for name, value in parameters.items()}
+    seed = check_random_state(parameters["random_state"]).randint(np.iinfo(np.int32).max)
+    overrides = {f"model.{name}": given[name] for name in _MODEL}
+    overrides |= {f"train.{name}": given[name] for name in _TRAIN}
+    overrides |= {"seed": int(seed), "model.prior_rate": given["alpha"]}
+    try:
+        return settings.with_overrides(settings.Config(name="sparse_coder"), overrides)
+    except UserError as error:
+        raise UserError(str(error).removeprefix("model.").removeprefix("train.")) from None
+
+
+def _plain(value: T) -> T:
+    """A parameter without NumPy's scalars, which grids of parameters are made of."""
+    if isinstance(value, tuple | list):
+        return type(value)(_plain(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each feature in double precision; a constant feature is not scaled."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    deviation = X.std(axis=0, dtype=np.float64)
+    constant = deviation <= 10 * np.finfo(X.dtype).eps * np.abs(mean)
+    return mean, np.where(constant, 1.0, deviation)
+
+
+def _standardised(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        rows = ((X - mean) / scale).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise UserError("X: expected values that float32 can hold")
+    return rows
+
+
+def _code(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Array:
+    return model.code(x)
+
+
+def _gamma(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Array:
+    return model.encode(x).gamma
+
+
+def _decoded(model: VSC, z: Float[Array, "n latents"], key: PRNGKeyArray) -> Array:
+    return model.decode(z)
+
+
+def _bound(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Float[Array, " n"]:
+    # The batch's key differs from batch to batch: it is the row that decides about its samples.
+    def of_row(row: Float[Array, " features"]) -> Float[Array, ""]:
+        def of_draw(draw: Array) -> Float[Array, ""]:
+            terms = model.terms(row[None], draw)
+            return (terms.reconstruction - terms.kl)[0]
+
+        return jnp.mean(jax.vmap(of_draw)(jax.random.split(_key_of(row), _DRAWS)))
+
+    return jax.vmap(of_row)(x)
+
+
+def _key_of(row: Float[Array, " features"]) -> PRNGKeyArray:
+    """A key made from the bits of a row, by a sum that wraps around."""
+    bits = jax.lax.bitcast_convert_type(row + jnp.float32(0), jnp.uint32)
+    odd = jax.random.bits(jax.random.key(0), bits.shape) | jnp.uint32(1)
+    return jax.random.key(jnp.sum(bits * odd, dtype=jnp.uint32))
