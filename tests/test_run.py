@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -15,6 +17,7 @@ from vsc_jax import scaling
 from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.data import Dataset, Split
 from vsc_jax.errors import UserError
+from vsc_jax.model_card import model_card
 from vsc_jax.spike_slab import SpikeSlab
 from vsc_jax.training import initial_model
 
@@ -228,12 +231,44 @@ def test_a_saved_model_is_small_and_plain(run, saved):
     from safetensors.numpy import load_file
 
     assert {path.name for path in saved.iterdir()} == {
-        "config.json", "data.json", "model.safetensors", "results.json",
+        "README.md", "config.json", "data.json", "model.safetensors", "results.json",
     }  # fmt: skip
     weights = load_file(saved / "model.safetensors")
     np.testing.assert_array_equal(weights["encoder/layers/0/kernel"], run.model.encoder.layers[0].kernel[...])
     assert json.loads((saved / "results.json").read_text()) == run.results
     assert json.loads((saved / "data.json").read_text())["train_examples"] == 50
+
+
+def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
+    card = (saved / "README.md").read_text()
+    # 16 -> 8 -> 9, 3 -> 8 -> 16, four pseudo-inputs of 16 and a classifier 16 -> 256 -> 4.
+    assert "| parameters | 5,837 in float32, 0.0 MiB |" in card
+    assert "| latents | 3 |" in card
+    assert "Noise" in card
+    assert f"| `elbo` | {run.results['elbo']:.2f} | true bound: reconstruction - kl |" in card
+    assert "Licence of the data: not known" not in card
+    own = dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, path=Path("mine.npz")))
+    card = model_card(own, {"example_shape": [4, 4]}, {}, {})
+    assert "Licence of the data: not known to vsc_jax." in card
+    assert "Not measured." in card
+
+
+def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
+    heavy = (
+        "orbax",
+        "grain",
+        "tensorflow_datasets",
+        "sklearn",
+        "matplotlib",
+        "huggingface_hub",
+        "tensorboardX",
+    )
+    program = (
+        "import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample;"
+        f" print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, saved], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_saving_again_replaces_the_model(run, saved_copy):

@@ -20,7 +20,7 @@ from vsc_jax.models import Model, build
 from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
 from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import memory_errors
-from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json
+from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json, write_text
 from vsc_jax.training.step import Params, initial_state
 
 MODEL_FILE = "model.safetensors"
@@ -140,7 +140,7 @@ def load(folder: str | Path) -> Model:
 
 
 def save(run: Run, folder: str | Path) -> Path:
-    """Write a run's model for sharing: ``config.json``, ``data.json``, ``model.safetensors``, results.
+    """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
 
     Args:
       run: a finished run.
@@ -155,6 +155,7 @@ def save(run: Run, folder: str | Path) -> Path:
     from safetensors.flax import save_file
 
     from vsc_jax.config import to_dict
+    from vsc_jax.model_card import model_card
 
     folder = Path(folder)
     if (folder / "checkpoints").exists():
@@ -169,8 +170,11 @@ def save(run: Run, folder: str | Path) -> Path:
         write_json(folder / "data.json", data)
         write_json(folder / "results.json", run.results)
         temporary = folder / (MODEL_FILE + ".tmp")
-        save_file(named_leaves(nnx.state(run.model)), temporary)
+        leaves = named_leaves(nnx.state(run.model))
+        save_file(leaves, temporary)
         temporary.replace(folder / MODEL_FILE)
+        sizes = {name: leaf.shape for name, leaf in leaves.items()}
+        write_text(folder / "README.md", model_card(run.config, data, run.results, sizes))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder

@@ -53,8 +53,13 @@ def identity(config: Config) -> dict[str, Any]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` in one step."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` in one step."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.write_text(text)
     os.replace(temporary, path)
 
 

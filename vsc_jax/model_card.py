@@ -1,0 +1,134 @@
+"""The README.md of a saved model: what it is, what it was measured to do, and whose data it learnt from.
+
+Front matter and headings follow the model cards of the Hugging Face Hub (Mitchell et al., *Model Cards for
+Model Reporting*, FAT* 2019), so that a folder written by ``vsc_jax.save`` can be pushed there as it is.
+"""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from vsc_jax import __version__
+from vsc_jax.config import Config
+from vsc_jax.evaluation.meanings import meaning, shown
+
+_TITLES = {"ae": "Autoencoder", "vae": "Gaussian variational autoencoder", "vsc": "Variational Sparse Coding"}
+_CODES = {
+    "ae": "q = model.encode(x)  # codes [n, latents]",
+    "vae": "q = model.encode(x)  # Gaussian(mean, log_var), each [n, latents]",
+    "vsc": "q = model.encode(x)  # SpikeSlab(mean, log_var, gate_logit), each [n, latents]",
+}
+
+
+class Source(NamedTuple):
+    """Where a data set comes from.
+
+    Attributes:
+      title: what it is called.
+      licence: under which terms, in words.
+      reference: whom to cite.
+    """
+
+    title: str
+    licence: str
+    reference: str
+
+
+SOURCES = {
+    "smiley": Source("Smiley", "drawn by vsc_jax itself, MIT", "Tonolini, Jensen and Murray-Smith, UAI 2019"),
+    "mnist": Source(
+        "MNIST", "CC BY-SA 3.0", "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998"
+    ),
+    "fashion_mnist": Source("Fashion-MNIST", "MIT, Zalando SE", "Xiao, Rasul and Vollgraf, arXiv:1708.07747"),
+    "uci_har": Source(
+        "Human Activity Recognition Using Smartphones", "CC BY 4.0", "Anguita et al., ESANN 2013"
+    ),
+}
+"""Data sets that the library reads by name."""
+
+
+def model_card(
+    config: Config, data: dict[str, Any], results: dict[str, Any], sizes: dict[str, tuple[int, ...]]
+) -> str:
+    """The card as Markdown.
+
+    Args:
+      config: the run.
+      data: its ``data.json``.
+      results: its ``results.json``; may be empty.
+      sizes: shape of every parameter, by name.
+    """
+    source = None if config.data.path is not None else SOURCES.get(config.data.name)
+    model, train = config.model, config.train
+    title = _TITLES[model.kind]
+    name = source.title if source else data.get("name", "own data")
+    shape = [int(side) for side in data["example_shape"]]
+    values = sum(math.prod(size) for size in sizes.values())
+    networks = "convolutional" if model.network == "conv" else f"fully connected {list(model.hidden)}"
+    return f"""---
+library_name: vsc_jax
+tags: {json.dumps(["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))])}
+datasets: {json.dumps([config.data.name] if source else [])}
+---
+
+# {title} on {name}
+
+{title} with {model.latents} latents, written by vsc_jax {__version__}.
+Sparse codes after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
+
+```python
+import vsc_jax
+
+model = vsc_jax.load("path/to/this/folder")
+{_CODES[model.kind]}
+model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the training data
+```
+
+## Sizes
+
+| | |
+|---|---|
+| examples | {" x ".join(map(str, shape))} |
+| latents | {model.latents} |
+| networks | {networks}, {model.likelihood} likelihood |
+| parameters | {values:,} in float32, {4 * values / 2**20:.1f} MiB |
+| training | {train.steps:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
+
+All settings are in `config.json`; the pseudo-inputs of the prior are parameters like any other.
+
+## Data
+
+{data.get("description") or "Not described."}
+{_terms(source)}
+
+## Results
+
+{_results(results)}
+## Limits
+
+A generative model of the data above and of nothing else: its likelihoods say little about other images, and
+what a latent stands for was found, not chosen. `alpha` was a target of training; how many latents are on was
+measured.
+"""
+
+
+def _terms(source: Source | None) -> str:
+    if source is None:
+        return (
+            "\nLicence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples: see that"
+            "\nyou may share those before you share this model."
+        )
+    return f"\nLicence of the data: {source.licence}. Reference: {source.reference}."
+
+
+def _results(results: dict[str, Any]) -> str:
+    if not results:
+        return "Not measured.\n"
+    rows = []
+    for name, value in results.items():
+        known = meaning(name)
+        if name != "data" and known is not None:
+            rows.append(f"| `{name}` | {shown(name, value)} | {known.text} |")
+    measured = f"Measured on {results['data']}. " if "data" in results else ""
+    table = "\n".join(["| result | value | meaning |", "|---|---:|---|", *rows])
+    return f"{measured}Likelihoods are log-probabilities in nats an example: higher is better.\n\n{table}\n\n"
