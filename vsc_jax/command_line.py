@@ -25,11 +25,13 @@ so that ``--help`` is quick.
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import signal
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
@@ -55,6 +57,26 @@ Preset = Annotated[
 """The option ``--config``, which is read before all others."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a command prints; base of the arguments of those that end by themselves."""
+
+    quiet: bool = False
+    """Print nothing but errors."""
+    json: bool = False
+    """Print one JSON object at the end, and nothing else on standard output: for scripts."""
+
+    def say(self, line: str = "") -> None:
+        """Print a line for people."""
+        if not (self.quiet or self.json):
+            print(line, flush=True)
+
+    def tell(self, outcome: dict[str, Any]) -> None:
+        """Print the outcome for programs, where they asked for it; paths become strings."""
+        if self.json:
+            print(json.dumps(outcome, default=str))
+
+
 class UsageError(UserError):
     """A mistake on the command line itself, or in the configuration that it names."""
 
@@ -76,6 +98,8 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     messages = io.StringIO()
+    if os.environ.get("NO_COLOR"):
+        tyro._experimental_options["ansi_codes"] = False
     try:
         defaults = _defaults(arguments_type, argv)
         with contextlib.redirect_stderr(messages):

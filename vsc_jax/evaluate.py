@@ -1,7 +1,6 @@
 """Measure a trained model again: ``python -m vsc_jax.evaluate RUN [--samples K] [--all] ...``."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from vsc_jax.command_line import parse, run_command
+from vsc_jax.command_line import Told, parse, run_command
 from vsc_jax.config import Config, from_json, validate
 from vsc_jax.errors import UserError
 
 
 @dataclass(frozen=True)
-class EvaluateArguments:
+class EvaluateArguments(Told):
     """Options of ``python -m vsc_jax.evaluate``."""
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -52,21 +51,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from vsc_jax.evaluation import evaluate
     from vsc_jax.evaluation.meanings import table
+    from vsc_jax.progress import tell
     from vsc_jax.reopen import run_dataset
     from vsc_jax.run import load
 
     model = load(folder)
     dataset = run_dataset(folder, config)
-    results = evaluate(model, dataset, config, everything=arguments.all, on_stage=_tell)
-    _tell("")
-    print(table(results))
-    print()
+    on_stage = None if arguments.quiet else tell
+    results = evaluate(model, dataset, config, everything=arguments.all, on_stage=on_stage)
+    tell("")
+    arguments.say(table(results))
+    arguments.say()
     if output is None and (reason := _reason_to_keep_none(arguments, config)):
-        print(f"not written: {reason}; --output FILE keeps these results")
-        return
-    output = output or folder / "results.json"
-    _write(output, results)
-    print(f"written: {output}")
+        arguments.say(f"not written: {reason}; --output FILE keeps these results")
+    else:
+        output = output or folder / "results.json"
+        _write(output, results)
+        arguments.say(f"written: {output}")
+    arguments.tell({"written": output, "results": results})
 
 
 def _config(arguments: EvaluateArguments) -> Config:
@@ -111,12 +113,6 @@ def _write(path: Path, results: dict[str, Any]) -> None:
         write_json(path, results)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def _tell(stage: str) -> None:
-    """Show what is being done, on one line that the next one replaces; nothing in a log file."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

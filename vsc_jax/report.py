@@ -7,12 +7,12 @@ from typing import Annotated
 
 import tyro
 
-from vsc_jax.command_line import UsageError, parse, run_command
+from vsc_jax.command_line import Told, UsageError, parse, run_command
 from vsc_jax.errors import UserError
 
 
 @dataclass(frozen=True)
-class ReportArguments:
+class ReportArguments(Told):
     """Options of ``python -m vsc_jax.report``."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ()
@@ -43,12 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if bool(arguments.runs) == (arguments.compare is not None):
         raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
 
-    from vsc_jax.progress import progress, tell
+    from vsc_jax import progress
     from vsc_jax.reporting import write_grouped_report, write_report
     from vsc_jax.reporting.comparison import comparison, train_missing
 
+    on_stage = None if arguments.quiet else progress.tell
     if arguments.compare is None:
-        written = write_report(arguments.runs, arguments.output, directory=arguments.directory, on_stage=tell)
+        written = write_report(
+            arguments.runs, arguments.output, directory=arguments.directory, on_stage=on_stage
+        )
     else:
         compared = comparison(
             arguments.compare.split(","),
@@ -57,18 +60,19 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.directory,
             arguments.smoke,
         )
-        train_missing(compared, on_run=print, progress=progress)
+        train_missing(compared, on_run=arguments.say, progress=progress.progress)
         written = write_grouped_report(
             compared.title,
             compared.groups,
             arguments.output or Path("report"),
             directory=arguments.directory,
-            on_stage=tell,
+            on_stage=on_stage,
         )
-    tell("")
+    progress.tell("")
     for problem in written.problems:
-        print(f"not shown: {problem}")
-    print(f"written: {written.html} and {written.markdown}")
+        arguments.say(f"not shown: {problem}")
+    arguments.say(f"written: {written.html} and {written.markdown}")
+    arguments.tell({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
 

@@ -1,19 +1,22 @@
 """Train a model: ``python -m vsc_jax.train [--config NAME] [--workdir DIR] [--section.field VALUE ...]``."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from vsc_jax.command_line import Preset, Settings, parse, run_command
+from vsc_jax.command_line import Preset, Settings, Told, parse, run_command
 from vsc_jax.config import Config, load_preset, preset_names, smoke, validate, with_overrides
 
-_SHOWN = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
+_NUMBERS = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
 
 
 @dataclass(frozen=True)
-class TrainArguments:
+class TrainArguments(Told):
     """Options of ``python -m vsc_jax.train``."""
 
     settings: Settings
@@ -23,6 +26,8 @@ class TrainArguments:
     that differ from the preset's."""
     smoke: bool = False
     """Shrink the run so that it ends in seconds."""
+    track: Literal["tensorboard", "wandb"] | None = None
+    """Tell the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,30 +41,51 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
     validate(config)
 
-    from vsc_jax import data
+    from vsc_jax import data, tracking
     from vsc_jax.progress import progress
     from vsc_jax.run import fit
+    from vsc_jax.training.run_folder import Row
 
     dataset = data.load(config.data)
     if arguments.smoke and config.train.batch_size > len(dataset.train):
         config = with_overrides(config, {"train.batch_size": len(dataset.train)})
     workdir = arguments.workdir or default_workdir(config)
-    print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
-    print(f"run folder: {workdir}", flush=True)
+    arguments.say(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
+    arguments.say(f"run folder: {workdir}")
     report = workdir / "report.html"
-    with progress(config) as shown:
-        run = fit(config, workdir, dataset=dataset, on_row=shown.on_row, on_stage=shown.on_stage)
+    with ExitStack() as opened:
+        shown = opened.enter_context(progress(_shown(config, arguments.quiet)))
+        listeners = [shown.on_row]
+        if arguments.track is not None:
+            tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))
+            listeners.append(tracker.on_row)
+
+        def on_row(row: Row) -> None:
+            for listener in listeners:
+                listener(row)
+
+        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=shown.on_stage)
+        if arguments.track is not None:
+            tracker.on_results(run.results)
         if config.evaluate.figures and not report.exists():
             from vsc_jax.reporting import write_report
 
             write_report([workdir], every_figure=False, on_stage=shown.on_stage)
-    numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _SHOWN if name in run.results)
-    print(f"test set (nats an example): {numbers}")
-    figures = sorted(path.name for path in (workdir / "figures").glob("*.png"))
+    numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
+    arguments.say(f"test set (nats an example): {numbers}")
+    figures = sorted((workdir / "figures").glob("*.png"))
     if figures:
-        print(f"figures: {workdir / 'figures'} ({', '.join(figures)})")
+        names = ", ".join(path.name for path in figures)
+        arguments.say(f"figures: {workdir / 'figures'} ({names})")
     if config.evaluate.figures:
-        print(f"report: {report}")
+        arguments.say(f"report: {report}")
+    written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
+    arguments.tell({**written, "results": run.results})
+
+
+def _shown(config: Config, quiet: bool) -> Config:
+    train = dataclasses.replace(config.train, progress=config.train.progress and not quiet)
+    return dataclasses.replace(config, train=train)
 
 
 def default_workdir(config: Config) -> Path:
