@@ -1,7 +1,9 @@
 # make train   train the default model (VSC on Smiley); other models: make train ARGS="--config mnist_vsc"
 # make test    the whole test suite;                    a part of it: make test ARGS="tests/losses -x"
 # make lint    formatting, lint, types and the import contract of the rooms
+# make docs    build the documentation strictly into build/site, readable without a network
 # make wheel   build the wheel and load a preset from it, installed apart
+# make dist    build the source distribution and the wheel for a release, and check them
 # make clean   remove the environment and everything built; runs are kept
 #
 # Each makes the environment .venv by itself, with nothing but the machine's python3, and keeps it up to date.
@@ -11,7 +13,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: train test lint wheel clean
+.PHONY: train test lint docs wheel dist clean
 
 train: .venv/ready
 	$(BIN)/python -m vsc_jax.train $(ARGS)
@@ -25,6 +27,10 @@ lint: .venv/ready-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv/ready-to-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
+	@echo "built: build/site/index.html"
+
 wheel: .venv/ready
 	rm -rf build
 	$(PIP) wheel --no-deps --wheel-dir build/wheel .
@@ -32,6 +38,11 @@ wheel: .venv/ready
 	cd build && PYTHONPATH=installed PYTHONSAFEPATH=1 ../$(BIN)/python -c "import vsc_jax.config as c; \
 		assert c.preset_folder().parts[-3:] == ('installed', 'vsc_jax', 'configs'), c.preset_folder(); \
 		print(c.load_preset('mnist_vsc').name, 'of', len(c.preset_names()), 'presets loaded from the wheel')"
+
+dist: .venv/ready-to-test
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -47,5 +58,5 @@ clean:
 	touch $@
 
 .venv/ready-to-test: .venv/ready requirements-test.txt
-	$(PIP) install -r requirements-test.txt -e '.[test,lint]'
+	$(PIP) install -r requirements-test.txt -e '.[test,lint,docs]'
 	touch $@

@@ -91,7 +91,7 @@ def test_a_shell_completes_the_options(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(command_line, "_program", lambda: "vsc_jax-train")
     with pytest.raises(SystemExit) as stop:
         parse(TrainArguments, "Train.", ["--tyro-print-completion", "bash"])
-    assert stop.value.code == 0
+    assert not stop.value.code
     (tmp_path / "completion").write_text(capsys.readouterr().out)
     typed = "COMP_WORDS=(vsc_jax-train --model.alp); COMP_CWORD=1; COMP_LINE='vsc_jax-train --model.alp'"
     script = (

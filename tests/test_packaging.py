@@ -21,7 +21,7 @@ def test_pins_meet_what_the_package_asks_for():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    asked = [setup["options"]["install_requires"], extras["test"], extras["lint"]]
+    asked = [setup["options"]["install_requires"], extras["test"], extras["lint"], extras["docs"]]
     pins = {}
     for name in ("requirements.txt", "requirements-test.txt"):
         for line in (ROOT / name).read_text().splitlines():

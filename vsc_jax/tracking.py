@@ -6,7 +6,6 @@ written whether there is one or not.
 
 import importlib
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from vsc_jax.config import Config, to_dict
@@ -46,7 +45,7 @@ def scalars(values: dict[str, Any]) -> dict[str, float]:
         if isinstance(value, dict):
             flat |= {f"{name}/{inner}": number for inner, number in scalars(value).items()}
         elif isinstance(value, int | float):
-            flat[name] = value
+            flat[name] = float(value)
     return flat
 
 
@@ -113,7 +112,7 @@ class WeightsAndBiases:
         return self._opened
 
 
-def _imported(module: str, extra: str) -> ModuleType:
+def _imported(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError:
