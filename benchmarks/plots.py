@@ -14,6 +14,7 @@ from vsc_jax.figures.curves import (
 
 ROOT = Path(__file__).resolve().parent
 IMAGES = ROOT.parent / "docs" / "images"
+BOUND = "importance-weighted bound"
 NAMES = {"vae": "Gaussian VAE", "vsc": "VSC"}
 Row = dict[str, str]
 
@@ -52,13 +53,14 @@ def save(figure: Figure, name: str) -> None:
 
 def main() -> None:
     """Draw the curves of both data sets."""
-    for study in ("mnist", "fashion"):
+    for data in ("mnist", "fashion"):
+        study = f"{data}_short"
         both = [curve(study, kind, "iwae") for kind in NAMES]
-        save(draw_bound_against_latents(both, "importance-weighted bound"), f"{study}_bound_against_latents")
+        save(draw_bound_against_latents(both, BOUND), f"{data}_bound_against_latents")
         accuracy = [curve(study, kind, "probe_accuracy") for kind in NAMES]
-        save(draw_accuracy_against_latents(accuracy), f"{study}_accuracy_against_latents")
+        save(draw_accuracy_against_latents(accuracy), f"{data}_accuracy_against_latents")
         against = [curve(study, kind, "iwae", "active_per_image") for kind in NAMES]
-        save(draw_bound_against_active(against, "importance-weighted bound"), f"{study}_bound_against_active")
+        save(draw_bound_against_active(against, BOUND), f"{data}_bound_against_active")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Setting:
 
 
 _PLAIN = {"evaluate.figures": False, "evaluate.samples": 20}
+_ALL_LABELS = {"evaluate.probe_examples": 60_000}
+_QUARTER = {"train.steps": 4000}
 
 
 def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
 
 
 def _collapse() -> list[Setting]:
-    short = {"train.steps": 1500, "evaluate.samples": 10}
+    short = {"train.steps": 1000, "evaluate.samples": 10}
     return [
         Setting(f"J{latents}-alpha{alpha}", "mnist_vsc", {**_vsc(latents, alpha), **short})
         for latents in (2, 8, 60, 200)
@@ -54,14 +56,13 @@ def _collapse() -> list[Setting]:
 _ALPHA = {2: 0.5, 8: 0.5, 24: 0.3, 60: 0.15, 200: 0.05}
 
 
-def _against_vae(data: str) -> list[Setting]:
-    """VAE and VSC over J: the same network, the same budget, a probe with every label."""
-    labels = {"evaluate.probe_examples": 60_000}
+def _against_vae(data: str, **budget: Any) -> list[Setting]:
+    """VAE and VSC over J: the same network, the same budget."""
     settings = []
     for latents, alpha in _ALPHA.items():
         settings += [
-            Setting(f"vae-J{latents}", f"{data}_vae", {"model.latents": latents, **_PLAIN, **labels}),
-            Setting(f"vsc-J{latents}", f"{data}_vsc", _vsc(latents, alpha, **labels)),
+            Setting(f"vae-J{latents}", f"{data}_vae", {"model.latents": latents, **_PLAIN, **budget}),
+            Setting(f"vsc-J{latents}", f"{data}_vsc", _vsc(latents, alpha, **budget)),
         ]
     return settings
 
@@ -85,8 +86,8 @@ def _binarised(data: str) -> list[Setting]:
 def _reconstruction() -> list[Setting]:
     """Fashion-MNIST with a small KL weight: how sharp a sample's reconstruction is at 10 % of the latents."""
     return [
-        Setting(f"vsc-J{latents}", "fashion_vsc", _vsc(latents, 0.1, **{"model.beta": beta}))
-        for latents, beta in ((64, 0.1), (256, 0.1))
+        Setting(f"vsc-J{latents}", "fashion_vsc", _vsc(latents, 0.1, **{"model.beta": 0.1, **_QUARTER}))
+        for latents in (64, 256)
     ]
 
 
@@ -119,8 +120,10 @@ def _seed() -> list[Setting]:
 
 STUDIES: dict[str, list[Setting]] = {
     "collapse": _collapse(),
-    "mnist": _against_vae("mnist"),
-    "fashion": _against_vae("fashion"),
+    "mnist": _against_vae("mnist", **_ALL_LABELS),
+    "fashion": _against_vae("fashion", **_ALL_LABELS),
+    "mnist_short": _against_vae("mnist", **_QUARTER),
+    "fashion_short": _against_vae("fashion", **_QUARTER),
     "mnist_binary": _binarised("mnist"),
     "fashion_binary": _binarised("fashion"),
     "fashion_mse": _reconstruction(),
