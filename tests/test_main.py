@@ -32,7 +32,7 @@ def test_every_command_is_listed_and_quickly(capsys):
         "-c", "import sys; from vsc_jax.__main__ import main; main([]); assert 'jax' not in sys.modules"
     )
     assert done.returncode == 0, done.stderr
-    for command in ("train", "evaluate", "report", "explore"):
+    for command in ("train", "evaluate", "report", "explore", "sweep"):
         assert f"python -m vsc_jax.{command} " in done.stdout
         assert (ROOT / "vsc_jax" / f"{command}.py").is_file()
     main(["--version"])
@@ -49,6 +49,7 @@ def test_a_command_is_run_with_its_options():
 
 def test_the_installed_programs_are_the_commands(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["vsc_jax-evaluate", "nowhere"])
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "of_the_user")
     with pytest.raises(SystemExit) as stop:
         vsc_jax.__main__.evaluate()
     assert stop.value.code == 1

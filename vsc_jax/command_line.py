@@ -36,6 +36,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
 
+from vsc_jax.cache_folder import keep_compiled_programs
 from vsc_jax.config import Config, load_preset, preset_names, validate
 from vsc_jax.errors import UserError
 from vsc_jax.option_errors import explain, values_given
@@ -124,7 +125,11 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
 
 
 def run_command(main: Callable[[], object]) -> NoReturn:
-    """Run a command line's ``main`` and leave the process: mistakes as one line on stderr."""
+    """Run a command line's ``main`` and leave the process: mistakes as one line on stderr.
+
+    What JAX compiles in it is kept for the next start (:mod:`vsc_jax.cache_folder`).
+    """
+    keep_compiled_programs()
     try:
         try:
             with leaving_in_time():

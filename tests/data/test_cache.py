@@ -134,14 +134,3 @@ def test_several_processes_may_build_at_once(cache_folder: Path) -> None:
     for arrays in results:
         assert_arrays(arrays)
     assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
-
-
-def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VSC_JAX_CACHE", "/a")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
-    monkeypatch.setenv("HOME", "/c")
-    assert cache.folder() == Path("/a")
-    monkeypatch.delenv("VSC_JAX_CACHE")
-    assert cache.folder() == Path("/b/vsc_jax")
-    monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert cache.folder() == Path("/c/.cache/vsc_jax")

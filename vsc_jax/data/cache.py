@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -10,18 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vsc_jax.cache_folder import cache_folder
+
 _MANIFEST = "manifest.json"
 
 logger = logging.getLogger(__name__)
-
-
-def folder() -> Path:
-    """Where the cache lies: VSC_JAX_CACHE, else XDG_CACHE_HOME/vsc_jax, else ~/.cache/vsc_jax."""
-    if own := os.environ.get("VSC_JAX_CACHE"):
-        return Path(own).expanduser()
-    if user := os.environ.get("XDG_CACHE_HOME"):
-        return Path(user).expanduser() / "vsc_jax"
-    return Path.home() / ".cache" / "vsc_jax"
 
 
 def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -34,7 +26,7 @@ def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
       build: makes the named arrays (no Python objects in them).
     """
     try:
-        entry = folder() / key
+        entry = cache_folder() / key
     except RuntimeError as error:  # a user without a home folder
         logger.warning("no cache: %s", error)
         return build()

@@ -7,7 +7,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from vsc_jax.data.cache import folder
+from vsc_jax.cache_folder import cache_folder
 from vsc_jax.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def downloaded(url: str, name: str, option: str) -> Path:
     Raises:
       UserError: if it is not at hand and cannot be downloaded.
     """
-    target = folder() / "downloads" / name
+    target = cache_folder() / "downloads" / name
     if target.is_file():
         return target
     logger.info("downloading %s", url)
