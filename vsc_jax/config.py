@@ -275,6 +275,17 @@ def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
     Raises:
       UserError: naming the field, if there is none of that name or the value does not suit it.
     """
+    changed = replaced(config, overrides)
+    validate(changed)
+    return changed
+
+
+def replaced(config: Config, overrides: dict[str, Any]) -> Config:
+    """:func:`with_overrides` with no look at ranges, and at how the fields go together.
+
+    Raises:
+      UserError: naming the field, if there is none of that name or the value is of another type.
+    """
     values = to_dict(config)
     for name, value in overrides.items():
         *sections, last = name.split(".")
@@ -284,9 +295,7 @@ def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
             if not isinstance(section, dict):
                 raise UserError(f"unknown configuration key: {name}")
         section[last] = value
-    changed = from_dict(values)
-    validate(changed)
-    return changed
+    return from_dict(values)
 
 
 def from_json(path: Path) -> Config:

@@ -25,9 +25,16 @@ class Progress:
         if not self._shown:
             return
         if stage == "compiling":
-            self._bar = tqdm(total=self._steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
+            self.open(stage)
         else:
             tell(stage)
+
+    def open(self, description: str) -> None:
+        """A new bar."""
+        self.close()
+        self._bar = tqdm(
+            total=self._steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=description
+        )
 
     def on_row(self, row: dict[str, Any]) -> None:
         """Move the bar to a row of metrics; the last one closes it."""
@@ -49,6 +56,42 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+class SweepProgress(Progress):
+    """What a sweep tells: a bar for each wave of members, with the mean of those that go on."""
+
+    def __init__(self, config: Config, quiet: bool = False):
+        super().__init__(config)
+        self._shown = self._shown and not quiet
+
+    def on_stage(self, stage: str) -> None:
+        """Open a bar for each wave; show any other stage on a line of its own."""
+        if not self._shown:
+            return
+        if stage.startswith("wave"):
+            tell("")
+            self.open(stage)
+        else:
+            tell(stage)
+
+    def on_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Move the bar to the rows of a wave's members."""
+        names = [name for name in _SHOWN if rows and name in rows[0]]
+        if rows:
+            mean = {name: sum(row[name] for row in rows) / len(rows) for name in names}
+            self.on_row({"step": rows[0]["step"], **mean})
+
+
+@contextmanager
+def sweep_progress(config: Config, quiet: bool = False) -> Iterator[SweepProgress]:
+    """Progress of a sweep; ``quiet`` and ``train.progress`` turn it off."""
+    shown = SweepProgress(config, quiet)
+    try:
+        yield shown
+    finally:
+        shown.close()
+        tell("")
 
 
 @contextmanager

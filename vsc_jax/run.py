@@ -78,21 +78,34 @@ def fit(
     folder = Path(workdir)
     with hold(folder):
         claim(folder, config, describe(dataset))
-        trained = train(config, dataset, folder, on_row, on_stage)
-        if (folder / "results.json").exists():
-            results = read_json(folder / "results.json")
-        else:
-            results = _evaluate(trained, dataset, config, on_stage)
-            write_json(folder / "results.json", results)
-        if config.evaluate.figures and not (folder / "figures").exists():
-            if on_stage is not None:
-                on_stage("figures")
-            from vsc_jax.figures.overview import draw_overview
+        return finish(train(config, dataset, folder, on_row, on_stage), config, dataset, folder, on_stage)
 
-            # Drawn aside, so that a run stopped while drawing still gets all of its figures.
-            aside = folder / "figures.tmp"
-            draw_overview(trained.model, dataset, trained.history, aside, seed=config.seed)
-            aside.rename(folder / "figures")
+
+def finish(
+    trained: Trained,
+    config: Config,
+    dataset: Dataset,
+    folder: Path,
+    on_stage: Callable[[str], None] | None = None,
+) -> Run:
+    """What follows training in :func:`fit`: test metrics and first figures, where they are not there yet.
+
+    The folder is that of the run, held by the caller.
+    """
+    if (folder / "results.json").exists():
+        results = read_json(folder / "results.json")
+    else:
+        results = _evaluate(trained, dataset, config, on_stage)
+        write_json(folder / "results.json", results)
+    if config.evaluate.figures and not (folder / "figures").exists():
+        if on_stage is not None:
+            on_stage("figures")
+        from vsc_jax.figures.overview import draw_overview
+
+        # Drawn aside, so that a run stopped while drawing still gets all of its figures.
+        aside = folder / "figures.tmp"
+        draw_overview(trained.model, dataset, trained.history, aside, seed=config.seed)
+        aside.rename(folder / "figures")
     return Run(trained.model, results, trained.history, folder, config)
 
 

@@ -4,6 +4,7 @@ import pytest
 from vsc_jax.figures.curves import (
     Curve,
     draw_accuracy_against_latents,
+    draw_against_setting,
     draw_bound_against_active,
     draw_bound_against_alpha,
     draw_bound_against_latents,
@@ -45,6 +46,16 @@ def test_bounds_against_latents_name_the_numbers_that_were_run():
     axes = draw_bound_against_latents([Curve("VSC", latents, np.array([-150.0, -104, -102]))], "iwae").axes[0]
     assert ticks(axes) == ["2", "60", "200"]
     assert axes.get_ylabel() == "iwae (nats an example)"
+
+
+def test_any_setting_is_named_and_logarithmic_where_it_spans_a_decade():
+    for settings, scale in (([0.001, 0.01], "log"), ([1.0, 4.0], "linear"), ([0.0, 10.0], "linear")):
+        axes = draw_against_setting(
+            "train.rate", [Curve("a", np.array(settings), np.array([-3.0, -2.0]))]
+        ).axes[0]
+        assert axes.get_xscale() == scale
+        assert axes.get_xlabel() == "train.rate"
+        assert axes.get_ylabel() == "true bound (nats an example)"
 
 
 def test_active_latents_are_measured_and_have_bars_of_their_own():

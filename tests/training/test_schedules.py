@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vsc_jax.config import ModelConfig, Ramp, ScheduleConfig
-from vsc_jax.training import hyperparameters
+from vsc_jax.config import Config, ModelConfig, Ramp, ScheduleConfig, with_overrides
+from vsc_jax.training import Hyperparameters, hyperparameters
+from vsc_jax.training.schedules import without_hyperparameters
 
 
 def values(tiny, ramp, steps, at):
@@ -65,3 +66,27 @@ def test_everything_is_a_traced_float32_scalar(tiny):
         assert isinstance(leaf, jax.Array)
         assert leaf.shape == ()
         assert leaf.dtype == jnp.float32
+
+
+def test_without_hyperparameters_nothing_that_is_traced_is_left():
+    base = Config()
+    traced = {
+        "train.learning_rate": 0.5,
+        "model.beta": 3.0,
+        "model.alpha": 0.3,
+        "model.sparsity_weight": 7.0,
+        "model.usage_weight": 7.0,
+        "model.prior_rate": 0.4,
+        "schedule.kl.until": 0.9,
+        "seed": 9,
+    }
+    for name, value in traced.items():
+        changed = with_overrides(base, {name: value})
+        assert without_hyperparameters(changed) == without_hyperparameters(base) != base
+    # Another field must be added there, too, and to the list above.
+    names = {name.rpartition(".")[2] for name in traced}
+    assert set(Hyperparameters._fields) - {"schedules"} == names - {"until", "seed"} | {"tc_weight"}
+    tc = [without_hyperparameters(with_overrides(base, {"model.tc_weight": w})) for w in (0.0, 1.0, 2.0)]
+    assert tc[0] != tc[1] == tc[2]
+    latents = without_hyperparameters(with_overrides(base, {"model.latents": 3}))
+    assert latents != without_hyperparameters(base)

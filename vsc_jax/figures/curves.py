@@ -75,6 +75,18 @@ def draw_accuracy_against_latents(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
+def draw_against_setting(setting: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
+    """A quantity in nats against any other setting, on a logarithmic axis where it spans a decade."""
+    figure, axes = _panel(f"The {quantity} against {setting}")
+    values = np.concatenate([_numbers(curve.x) for curve in curves if curve.x is not None])
+    if values.min() > 0 and values.max() >= 10 * values.min():
+        axes.set_xscale("log")
+    _mark_settings(axes, curves)
+    _draw(axes, curves)
+    style.label(axes, "", setting, f"{quantity} (nats an example)")
+    return figure
+
+
 def _panel(title: str) -> tuple[Figure, Axes]:
     figure = style.new_figure(3.4, title)
     axes = figure.subplots()

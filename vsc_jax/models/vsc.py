@@ -122,7 +122,8 @@ class VSC(nnx.Module):
         self.pseudo_inputs = pseudo_inputs
         self.classifier = classifier
         self.latents = latents
-        self.alpha = alpha
+        # Pseudo-inputs make do without: models of all rates are then of one structure, compiled once.
+        self.alpha = alpha if pseudo_inputs is None else None
         self.gate: Gate = gate
         self.selection = selection
         self.initial_gate_logit = initial_gate_logit

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from flax import nnx
 from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.errors import UserError
-from vsc_jax.models import Metrics, Model, build, check_network
+from vsc_jax.models import Model, build, check_network
 from vsc_jax.stopping import Stopped, stop_requests
 from vsc_jax.training.batch_source import Batches, stretches
 from vsc_jax.training.batches import check_sizes
@@ -28,6 +28,7 @@ from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_
 
 OnRow = Callable[[Row], None]
 OnStage = Callable[[str], None]
+Numbers = dict[str, Any]
 
 
 class Trained(NamedTuple):
@@ -134,22 +135,17 @@ def _train(
                         run_stretch(*given, jnp.int32(length), dynamic=dynamic)
                     )
                 logged.append((length, means))
-            row = {"step": step + iterations, **_mean(logged), "schedule": _floats(schedule)}
-            _check_finite(row, step)
+            row = row_of(step + iterations, _mean(logged), jax.device_get(schedule))
+            check_finite(row, step)
             step += iterations
             log.append(row)
             if on_row is not None:
                 on_row(row)
-            every, stop = config.checkpoint.every, asked()
-            due = stop is not None or step == steps or step // every > (step - iterations) // every
-            if checkpoints is not None and due:
+            stop = asked()
+            if checkpoints is not None and (stop is not None or is_saved(config, step, step - iterations)):
                 checkpoints.save(state)
             if stop is not None:
-                raise Stopped(
-                    f"stopped by {stop.name} at iteration {step:,} of {steps:,}, which is saved;"
-                    " the same command goes on from there",
-                    stop,
-                )
+                raise stopped(stop, step, steps)
     return Trained(nnx.merge(graph, state.params), log.rows)
 
 
@@ -175,11 +171,28 @@ def _smaller_batches(
     return f"{said}; about {largest} should" if largest else f"{said}; nor does the model with small ones"
 
 
-def _floats(metrics: Metrics) -> dict[str, float]:
-    return {name: float(value) for name, value in jax.device_get(metrics).items()}
+def row_of(step: int, means: Numbers, schedule: Numbers) -> Row:
+    """The row of ``metrics.jsonl`` of the stretch that ended at ``step``."""
+    floats = {name: float(value) for name, value in means.items()}
+    return {"step": step, **floats, "schedule": {name: float(value) for name, value in schedule.items()}}
 
 
-def _mean(logged: list[tuple[int, Metrics]]) -> dict[str, float]:
+def is_saved(config: Config, step: int, before: int) -> bool:
+    """Whether a checkpoint is due after the stretch from ``before`` to ``step``."""
+    every = config.checkpoint.every
+    return step == config.train.steps or step // every > before // every
+
+
+def stopped(stop: signal.Signals, step: int, steps: int) -> Stopped:
+    """What a signal ends training with, once all is saved."""
+    return Stopped(
+        f"stopped by {stop.name} at iteration {step:,} of {steps:,}, which is saved;"
+        " the same command goes on from there",
+        stop,
+    )
+
+
+def _mean(logged: list[tuple[int, Numbers]]) -> dict[str, float]:
     """Averages over the parts of a stretch, each weighted by its iterations."""
     lengths, parts = zip(*logged, strict=True)
     parts = jax.device_get(parts)
@@ -189,7 +202,12 @@ def _mean(logged: list[tuple[int, Metrics]]) -> dict[str, float]:
     }
 
 
-def _check_finite(row: Row, before: int) -> None:
+def check_finite(row: Row, before: int) -> None:
+    """See that training from iteration ``before`` to this row has stayed finite.
+
+    Raises:
+      TrainingError: naming what is not.
+    """
     for name in ("loss", *row):
         value = row[name]
         if isinstance(value, float) and not math.isfinite(value):

@@ -1,15 +1,20 @@
-"""When the device's memory does not suffice: which field to lower, and how far."""
+"""What fits the memory, asked of the compiler: batches, members of a sweep; or which field to lower."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import jax
 import psutil
+from jax.stages import Compiled
 
 from vsc_jax.errors import UserError
 
 # Left free in an estimate, for what the compiler's own figures leave out.
 _MARGIN = 0.1
+# Of what is free, for a wave of members: batches on the host and the allocator's waste need some too.
+_SHARE = 0.8
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @contextlib.contextmanager
@@ -33,7 +38,7 @@ def device_memory() -> int:
     return statistics.get("bytes_limit") or psutil.virtual_memory().total
 
 
-def fitting(compiled: Callable[[int], jax.stages.Compiled], too_large: int) -> int:
+def fitting(compiled: Callable[[int], Compiled], too_large: int) -> int:
     """The largest batch that should fit, from the compiler's figures for two that are smaller.
 
     Args:
@@ -46,11 +51,52 @@ def fitting(compiled: Callable[[int], jax.stages.Compiled], too_large: int) -> i
     if too_large < 4:
         return 0
     small, large = too_large // 4, too_large // 2
-    needed = {}
-    for size in (small, large):
-        figures = compiled(size).memory_analysis()
-        parts = ("argument", "output", "temp")
-        needed[size] = sum(getattr(figures, f"{part}_size_in_bytes") for part in parts)
+    needed = {size: bytes_needed(compiled(size)) for size in (small, large)}
     per_example = (needed[large] - needed[small]) / (large - small)
     room = (1 - _MARGIN) * device_memory() - (needed[small] - small * per_example)
     return max(0, min(int(room / max(per_example, 1)), too_large - 1))
+
+
+def free_memory() -> int:
+    """Bytes that a wave of members may take: most of what the device, or the machine, has left."""
+    statistics = jax.local_devices()[0].memory_stats()
+    if statistics is not None and "bytes_limit" in statistics:
+        return int(_SHARE * (statistics["bytes_limit"] - statistics["bytes_in_use"]))
+    free = psutil.virtual_memory().available
+    used = psutil.Process().memory_info().rss
+    for path in map(Path, _CGROUP_LIMITS):
+        if path.is_file() and (limit := path.read_text().strip()).isdigit():
+            free = min(free, int(limit) - used)
+    return int(_SHARE * free)
+
+
+def bytes_needed(program: Compiled) -> int:
+    """What a compiled program holds while it runs: arguments, results and everything in between."""
+    analysis = program.memory_analysis()
+    if analysis is None:  # a backend that does not say
+        return 0
+    return int(
+        analysis.argument_size_in_bytes
+        + analysis.output_size_in_bytes
+        - analysis.alias_size_in_bytes
+        + analysis.temp_size_in_bytes
+    )
+
+
+def largest_wave(bytes_of: Callable[[int], int], members: int, memory: int, shared: int) -> int:
+    """The largest number of members, up to all of them, whose program fits.
+
+    Args:
+      bytes_of: what the program of so many members needs.
+      members: how many there are.
+      memory: bytes that it may take.
+      shared: bytes of what all members use together, such as the data.
+
+    Returns:
+      At least 1: a single member is tried, whatever it takes.
+    """
+    size = members
+    while size > 1 and (needed := bytes_of(size)) > memory:
+        each = max(1, (needed - shared) // size)
+        size = max(1, min(size - 1, (memory - shared) // each))
+    return size

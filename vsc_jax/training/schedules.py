@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from vsc_jax.config import Config, Ramp
+from vsc_jax.config import Config, Ramp, ScheduleConfig
 from vsc_jax.models import Knobs
 from vsc_jax.models.objective import Scalar
 
@@ -87,3 +87,22 @@ def hyperparameters(config: Config) -> Hyperparameters:
 def _schedule(ramp: Ramp, steps: int) -> Schedule:
     begin, until = (float(np.round(fraction * steps)) for fraction in (ramp.begin, ramp.until))
     return Schedule(*(jnp.float32(value) for value in (ramp.start, ramp.end, begin, until)))
+
+
+def without_hyperparameters(config: Config) -> Config:
+    """The configuration with one value for everything that :class:`Hyperparameters` and the seed vary.
+
+    Runs for which this is the same, but for what is shown, kept and measured, can be members of one program.
+    """
+    model = dataclasses.replace(
+        config.model,
+        beta=1.0,
+        # Without any weight the estimate of the total correlation is not even computed.
+        tc_weight=float(config.model.tc_weight > 0),
+        alpha=0.5,
+        sparsity_weight=1.0,
+        usage_weight=0.0,
+        prior_rate=0.5,
+    )
+    train = dataclasses.replace(config.train, learning_rate=1e-3)
+    return dataclasses.replace(config, seed=0, model=model, schedule=ScheduleConfig(), train=train)

@@ -1,21 +1,24 @@
 """The compiled part of training: one iteration, and the stretch of iterations between two log points."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
-from vsc_jax.training.batch_source import Batches
+from vsc_jax.training.batch_source import Batches, Gathered
 from vsc_jax.training.schedules import Hyperparameters
 
 Params = Any
+# A pytree of the members' arrays, each with a leading axis for the member.
+OfMembers = Any
+Method = Literal["auto", "vmap", "map"]
 # Folded into the run's key; 0 is the initial model's.
 _KEYS = (2, 3)
 
@@ -107,8 +110,7 @@ def keys_of(seed: int) -> Keys:
     return Keys(*(jax.random.fold_in(key, number) for number in _KEYS))
 
 
-@partial(jax.jit, static_argnames=("graph", "dynamic"), donate_argnames="state")
-def run_stretch(
+def stretch(
     graph: nnx.GraphDef,
     hyper: Hyperparameters,
     state: TrainState,
@@ -118,7 +120,7 @@ def run_stretch(
     *,
     dynamic: bool,
 ) -> tuple[TrainState, Metrics, Metrics]:
-    """Run a stretch of iterations, compiled.
+    """A stretch of iterations, to be compiled.
 
     A loop with a traced bound, not a scan, so that the last, shorter stretch needs no second
     compilation. Runs that differ in traced numbers alone share the program.
@@ -153,3 +155,47 @@ def run_stretch(
     means = jax.tree.map(lambda total: total / iterations.astype(total.dtype), sums)
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
     return state, means, schedule
+
+
+run_stretch = jax.jit(stretch, static_argnames=("graph", "dynamic"), donate_argnames="state")
+"""One run's :func:`stretch`, compiled."""
+
+
+@partial(jax.jit, static_argnames=("graph", "dynamic", "method"), donate_argnames="state")
+def run_members(
+    graph: nnx.GraphDef,
+    hyper: OfMembers,
+    state: OfMembers,
+    keys: OfMembers,
+    data: Shaped[Array, "examples ..."],
+    order: Int[Array, "members longest batch"],
+    iterations: Int[Array, ""],
+    *,
+    dynamic: bool,
+    method: Method = "auto",
+) -> tuple[OfMembers, OfMembers, OfMembers]:
+    """The same :func:`stretch` of many runs on the same data, compiled to one program.
+
+    Args:
+      graph: structure of the models.
+      hyper: hyperparameters, with a leading axis for the members, like state, keys and order.
+      state: states before the stretch; donated.
+      keys: random keys.
+      data: the training examples, the same for all.
+      order: indices of the examples in each batch of each member.
+      iterations: how many iterations to run.
+      dynamic: whether the pixels of every batch are drawn anew.
+      method: ``vmap``: every operation is that of all members, within rounding that of each alone, which
+        is what fills an accelerator; ``map``: one member after the other, to the last bit what each is
+        alone, which is faster on a CPU, whose cores one member fills; ``auto`` for the better of both.
+
+    Returns:
+      What :func:`stretch` does, with the members' axis.
+    """
+
+    def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
+        return stretch(graph, hyper, state, keys, Gathered(data, order), iterations, dynamic=dynamic)
+
+    if method == "map" or (method == "auto" and jax.default_backend() == "cpu"):
+        return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
+    return jax.vmap(member)(hyper, state, keys, order)

@@ -1,0 +1,204 @@
+"""Members trained together are the runs that they would be alone, whatever happens to the others."""
+
+import shutil
+import signal
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import psutil
+import pytest
+from flax import nnx
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
+
+from vsc_jax.errors import UserError
+from vsc_jax.stopping import Stopped
+from vsc_jax.training import TrainingError, initial_model, initial_state, train
+from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.members import train_members
+from vsc_jax.training.memory import bytes_needed, free_memory, largest_wave
+from vsc_jax.training.run_folder import read_rows
+
+
+class Alone(NamedTuple):
+    """Runs on their own, and their folders."""
+
+    configs: list
+    folders: list
+    trained: list
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs(tmp_path_factory):
+    """Programs that several tests compile are kept between them."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0.5,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for values in (settings, before):
+        for name, value in values.items():
+            jax.config.update(name, value)
+        reset_cache()
+        if values is settings:
+            yield
+
+
+@pytest.fixture(scope="module")
+def alone(tiny, dataset, tmp_path_factory):
+    configs = [
+        tiny("vsc", model={"alpha": alpha, "beta": beta}, train={"learning_rate": rate}, seed=seed)
+        for alpha, beta, rate, seed in ((0.1, 1.0, 0.01, 0), (0.3, 2.0, 0.01, 1), (0.3, 1.0, 0.02, 1))
+    ]
+    folders = [tmp_path_factory.mktemp("alone") for _ in configs]
+    return Alone(configs, folders, [train(c, dataset, f) for c, f in zip(configs, folders, strict=True)])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    made = [tmp_path / str(number) for number in range(4)]
+    for folder in made:
+        folder.mkdir()
+    return made
+
+
+def checkpoint(folder, config, dataset):
+    template = initial_state(nnx.split(initial_model(config, dataset))[1])
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        return checkpoints.restore(template)
+
+
+def assert_identical(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def assert_same(alone, outcomes, folders, dataset):
+    """Models, histories, logs and newest checkpoints are those of the runs alone, to the last bit."""
+    assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2]
+    for number, trained, problem in outcomes:
+        assert problem is None
+        assert trained.history == alone.trained[number].history
+        assert_identical(nnx.state(trained.model), nnx.state(alone.trained[number].model))
+        logs = [folder[number] / "metrics.jsonl" for folder in (folders, alone.folders)]
+        assert logs[0].read_bytes() == logs[1].read_bytes()
+        assert_identical(
+            *(checkpoint(f[number], alone.configs[number], dataset) for f in (folders, alone.folders))
+        )
+
+
+def test_members_are_bit_identical_to_the_runs_alone_and_compiled_once(alone, dataset, folders):
+    stages = []
+    outcomes = list(train_members(alone.configs, dataset, folders[:3], on_stage=stages.append))
+    assert_same(alone, outcomes, folders, dataset)
+    assert stages == ["compiling", "wave 1 of 1: 3 members"]
+
+
+def test_under_vmap_they_are_the_same_within_rounding(alone, dataset):
+    outcomes = list(train_members(alone.configs, dataset, [None] * 3, method="vmap"))
+    for number, trained, _ in outcomes:
+        for mine, other in zip(trained.history, alone.trained[number].history, strict=True):
+            assert mine.pop("schedule") == pytest.approx(other["schedule"])
+            assert mine == pytest.approx({k: v for k, v in other.items() if k != "schedule"}, rel=2e-3)
+
+
+def test_waves_that_fit_memory_change_nothing(alone, dataset, folders):
+    stages = []
+    outcomes = list(train_members(alone.configs, dataset, folders[:3], memory=1, on_stage=stages.append))
+    assert_same(alone, outcomes, folders, dataset)
+    assert [stage for stage in stages if stage.startswith("wave")] == [
+        f"wave {wave} of 3: 1 members" for wave in (1, 2, 3)
+    ]
+
+
+def test_a_member_that_diverges_is_told_and_the_others_go_on(alone, tiny, dataset, folders):
+    wild = tiny("vsc", train={"learning_rate": 999.0})
+    one, other, third = train_members([*alone.configs[:2], wild], dataset, folders[:3])
+    for number, trained, problem in (one, other):
+        assert problem is None
+        assert trained.history == alone.trained[number].history
+    assert third.trained is None
+    assert isinstance(third.problem, TrainingError)
+    assert " in iterations " in str(third.problem)
+    assert all(np.isfinite(row["loss"]) for row in read_rows(folders[2] / "metrics.jsonl"))
+    assert not (folders[2] / "checkpoints" / "23").exists()
+
+
+def test_members_stopped_at_different_iterations_resume_to_the_same_runs(alone, dataset, folders):
+    def stop(rows):
+        if rows[0]["step"] == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(train_members(alone.configs, dataset, folders[:3], on_rows=stop))
+    # The second was stopped before its first checkpoint, the third finished long ago.
+    shutil.rmtree(folders[1] / "checkpoints")
+    shutil.rmtree(folders[2])
+    shutil.copytree(alone.folders[2], folders[2])
+    seen = []
+    outcomes = list(
+        train_members(
+            alone.configs,
+            dataset,
+            folders[:3],
+            on_rows=lambda rows: seen.append((len(rows), rows[0]["step"])),
+        )
+    )
+    assert_same(alone, outcomes, folders, dataset)
+    assert seen == [(1, step) for step in (5, 10, 15, 20, 23, 15, 20, 23)]
+
+
+def test_damaged_checkpoints_are_gone_back_from_or_told_and_the_others_go_on(alone, dataset, folders):
+    for number, damaged in ((0, (20, 23)), (1, (23,))):
+        shutil.copytree(alone.folders[number], folders[number], dirs_exist_ok=True)
+        for step in damaged:
+            shutil.rmtree(folders[number] / "checkpoints" / str(step) / "default" / "d")
+    none_left, from_20 = train_members(alone.configs[:2], dataset, folders[:2])
+    assert "checkpoints/23: a damaged checkpoint" in str(none_left.problem)
+    assert from_20.trained.history == alone.trained[1].history
+    assert_identical(nnx.state(from_20.trained.model), nnx.state(alone.trained[1].model))
+
+
+def test_a_signal_saves_every_member_and_they_go_on_from_there(alone, dataset, folders):
+    def stop(rows):
+        if rows[0]["step"] == 5:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Stopped, match=r"stopped by SIGTERM at iteration 10 of 23, which is saved"):
+        list(train_members(alone.configs, dataset, folders[:3], on_rows=stop))
+    assert [sorted(path.name for path in (f / "checkpoints").iterdir()) for f in folders[:3]] == [["10"]] * 3
+    assert_same(alone, list(train_members(alone.configs, dataset, folders[:3])), folders, dataset)
+
+
+def test_a_configuration_that_does_not_suit_the_data_is_refused_first(tiny, dataset, folders):
+    with pytest.raises(UserError, match=r"train.batch_size: 51 is more than the 50 training examples"):
+        next(train_members([tiny(train={"batch_size": 51})], dataset, folders[:1]))
+    with pytest.raises(UserError, match=r"data.placement: the members of a sweep share"):
+        next(train_members([tiny(data={"placement": "stream"})], dataset, folders[:1]))
+    assert list(folders[0].iterdir()) == []
+
+
+def test_the_largest_wave_is_what_the_compiler_says_fits():
+    asked = []
+
+    def bytes_of(size):
+        asked.append(size)
+        return 1000 + 50 * size
+
+    assert largest_wave(bytes_of, 40, memory=1500, shared=1000) == 10
+    assert asked == [40, 10]
+    assert largest_wave(bytes_of, 8, memory=1500, shared=1000) == 8
+    assert largest_wave(bytes_of, 8, memory=10, shared=1000) == 1
+
+
+def test_a_program_needs_its_arguments_results_and_intermediates():
+    def product(x):
+        return jnp.sort(x @ x.T, axis=0) @ x
+
+    x = jax.ShapeDtypeStruct((200, 50), jnp.float32)
+    needed = bytes_needed(jax.jit(product).lower(x).compile())
+    assert 4 * (2 * 200 * 50 + 200 * 200) <= needed < 4 * 6 * 200 * 200
+
+
+def test_free_memory_is_a_part_of_the_machines():
+    assert 2**20 < free_memory() < psutil.virtual_memory().total
