@@ -1,7 +1,6 @@
 """The command lines of this package: ``python -m vsc_jax``, or ``vsc_jax COMMAND [OPTIONS]``."""
 
 import importlib
-import importlib.util
 import runpy
 import sys
 from collections.abc import Callable, Sequence
@@ -22,18 +21,17 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> None:
     """List the commands, or run the one that is named with the arguments behind it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    known = {name: text for name, text in COMMANDS.items() if importlib.util.find_spec(f"vsc_jax.{name}")}
     if arguments[:1] == ["--version"]:
         print(vsc_jax.__version__)
         return
-    if arguments and arguments[0] not in (*known, "-h", "--help"):
-        raise UsageError(f"{arguments[0]}: expected a command, one of {', '.join(known)}")
-    if arguments and arguments[0] in known:
+    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
+        raise UsageError(f"{arguments[0]}: expected a command, one of {', '.join(COMMANDS)}")
+    if arguments and arguments[0] in COMMANDS:
         command, *sys.argv[1:] = arguments
         runpy.run_module(f"vsc_jax.{command}", run_name="__main__", alter_sys=True)
         return
     print(f"vsc_jax {vsc_jax.__version__}: Variational Sparse Coding in JAX and Flax\n")
-    for name, text in known.items():
+    for name, text in COMMANDS.items():
         print(f"  python -m vsc_jax.{name:<10}{text}")
     print("\nEach explains its options with --help. Without arguments, train needs no network and no data.")
     print("The same as installed programs: vsc_jax-train and so on, whose options a shell can complete:")
