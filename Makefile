@@ -2,7 +2,7 @@
 # make test    the whole test suite;                    a part of it: make test ARGS="tests/losses -x"
 # make lint    formatting, lint, types and the import contract of the rooms
 # make docs    build the documentation strictly into build/site, readable without a network
-# make wheel   build the wheel and load a preset from it, installed apart
+# make wheel   build the wheel, and test it installed apart from the checkout
 # make dist    build the source distribution and the wheel for a release, and check them
 # make clean   remove the environment and everything built; runs are kept
 #
@@ -31,13 +31,13 @@ docs: .venv/ready-to-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
 	@echo "built: build/site/index.html"
 
-wheel: .venv/ready
+wheel: .venv/ready-to-test
 	rm -rf build
 	$(PIP) wheel --no-deps --wheel-dir build/wheel .
 	$(PIP) install --no-deps --target build/installed build/wheel/*.whl
-	cd build && PYTHONPATH=installed PYTHONSAFEPATH=1 ../$(BIN)/python -c "import vsc_jax.config as c; \
-		assert c.preset_folder().parts[-3:] == ('installed', 'vsc_jax', 'configs'), c.preset_folder(); \
-		print(c.load_preset('mnist_vsc').name, 'of', len(c.preset_names()), 'presets loaded from the wheel')"
+	cp -r tests build/tests
+	cd build && PYTHONPATH=installed ../$(BIN)/python -m pytest -q -c /dev/null --import-mode=importlib -p no:cacheprovider \
+		tests/test_presets.py tests/test_wheel.py tests/losses/test_likelihood.py
 
 dist: .venv/ready-to-test
 	rm -rf dist

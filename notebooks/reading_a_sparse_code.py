@@ -1,0 +1,125 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Reading a sparse code
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/reading_a_sparse_code.ipynb)
+#
+# You have a model. What does each of its latents stand for? Four ways to look, from the coarsest to the finest. About three
+# minutes on two CPU cores, nearly all of it training.
+
+# %%
+# %matplotlib inline
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("vsc_jax") is None:  # on Colab, say
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "vsc_jax"], check=True)
+
+# The project's tests run every notebook at a size that ends in seconds.
+SMOKE = "VSC_JAX_SMOKE" in os.environ
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+
+import vsc_jax
+from vsc_jax.config import Config, with_overrides
+from vsc_jax.data import from_arrays
+from vsc_jax.figures import draw_latent_density, from_model
+
+digits = load_digits()
+mine = from_arrays(digits.images / 16, digits.target, name="digits", test_fraction=0.2)
+config = with_overrides(
+    Config(name="digits"),
+    {
+        "model.latents": 30,
+        "model.hidden": [200],
+        "model.alpha": 0.15,
+        "model.prior_rate": 0.15,
+        "train.steps": 20 if SMOKE else 4000,
+        "train.batch_size": 128,
+        "evaluate.samples": 4 if SMOKE else 50,
+    },
+)
+model = vsc_jax.fit(config, dataset=mine).model
+shown = from_model.Shown(model, mine, seed=0)
+
+# %% [markdown]
+# ## 1. Who is used, and how often
+
+# %%
+draw_latent_density(shown.encoded.gamma, shown.encoded.z)
+
+# %% [markdown]
+# A latent that is on in every image is a coordinate: all digits have some of it. One that is on in a tenth is a *part*.
+#
+# ## 2. For whom
+
+# %%
+from_model.activation(shown)
+
+# %% [markdown]
+# ## 3. What it does: turn one latent, leave the rest
+#
+# The first image's code is decoded again and again with one latent moved through the values that it takes in the data.
+
+# %%
+from_model.traversals(shown)
+
+# %% [markdown]
+# ## 4. What it means: switch it
+#
+# A gate is a yes-or-no question. For each of the most used latents: images in which it is on, what the decoder makes of them, and
+# the same with this one latent switched off. What disappears is what it stands for.
+
+# %%
+code = shown.code
+density = (code != 0).mean(0)
+parts = [j for j in np.argsort(-density) if density[j] < 0.7][:6]
+figure, axes = plt.subplots(len(parts), 9, figsize=(9, 1.1 * len(parts)), layout="constrained")
+for row, j in zip(axes, parts, strict=True):
+    strongest = np.argsort(-np.abs(code[:, j]))[:3]
+    switched = code[strongest].copy()
+    switched[:, j] = 0
+    with_it, without_it = shown.decode(code[strongest]), shown.decode(switched)
+    for column, images in enumerate((with_it, without_it, with_it - without_it)):
+        for k, image in enumerate(images):
+            panel = row[3 * column + k]
+            lowest = -1 if column == 2 else 0
+            panel.imshow(image, cmap="RdBu_r" if column == 2 else "gray", vmin=lowest, vmax=1)
+            panel.set(xticks=[], yticks=[])
+    row[0].set_ylabel(f"{j}: {100 * density[j]:.0f} %", rotation=0, ha="right", va="center")
+for column, title in ((1, "on"), (4, "switched off"), (7, "difference")):
+    axes[0, column].set_title(title)
+figure.suptitle("Latent, and the share of digits that it is on in")
+plt.show()
+
+# %% [markdown]
+# Red is ink that the latent puts there, blue is ink that it takes away: a stroke is moved when a row has both.
+#
+# ## 5. From one digit to another, one question at a time
+
+# %%
+from_model.interpolations(shown)
+
+# %% [markdown]
+# The upper rows switch one latent at a time, the lower ones move along a straight line. Halfway along the line a code is on for *both*
+# digits' latents, which no real digit is.
+#
+# **A question.** Two latents with the same difference picture in step 4: are they redundant? Which number in `results.json`, and which
+# experiment with their gates, would tell?

@@ -1,0 +1,128 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Why the first model collapsed, and what repairs it
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/why_it_collapsed.ipynb)
+#
+# This project grew out of a report in which Variational Sparse Coding learnt *nothing*: every image got the same code, and the
+# decoder drew the average image. Three small mistakes did it. Here they are put back in and taken out one at a time. About
+# three minutes on two CPU cores.
+
+# %%
+# %matplotlib inline
+import importlib.util
+import os
+import subprocess
+import sys
+
+if importlib.util.find_spec("vsc_jax") is None:  # on Colab, say
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "vsc_jax"], check=True)
+
+# The project's tests run every notebook at a size that ends in seconds.
+SMOKE = "VSC_JAX_SMOKE" in os.environ
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from vsc_jax import data, fit
+from vsc_jax.config import Config, with_overrides
+
+base = with_overrides(
+    Config(name="collapse"),
+    {
+        "data.train_examples": 400 if SMOKE else 10_000,
+        "data.test_examples": 100 if SMOKE else 1000,
+        "model.latents": 20,
+        "model.hidden": [200],
+        "train.steps": 20 if SMOKE else 2000,
+        "train.log_every": 10 if SMOKE else 50,
+        "train.batch_size": 128,
+        "evaluate.samples": 4,
+        "evaluate.examples": 100,
+    },
+)
+faces = data.load(base.data)
+
+# %% [markdown]
+# ## The mistakes
+#
+# 1. **Gates without a gradient.** The gate was a Bernoulli draw. Its derivative with respect to its probability is zero, so the
+#    reconstruction never told the encoder which latents it needed.
+# 2. **A slab that is always paid for.** The Gaussian part of the divergence was not multiplied by gamma: a latent costs its slab
+#    even where it is off.
+# 3. **All the pressure at once.** The divergence counted in full from the first iteration, when the decoder is noise and every open
+#    latent is a pure cost.
+
+# %%
+seed = {
+    "model.prior": "fixed",
+    "model.alpha": 0.01,
+    "model.gate": "bernoulli",
+    "model.weigh_slab_kl": False,
+    "model.initial_gate_logit": 0.0,
+    "schedule.kl": {"start": 1.0, "end": 1.0},
+}
+steps = {
+    "as it was": seed,
+    "+ gates with a gradient": seed | {"model.gate": "concrete"},
+    "+ slab weighted by gamma": seed | {"model.gate": "concrete", "model.weigh_slab_kl": True},
+    "+ pressure later": {"model.prior": "fixed", "model.alpha": 0.01},
+    "+ pseudo-inputs (this library)": {"model.alpha": 0.2, "model.prior_rate": 0.2},
+}
+if SMOKE:
+    steps = dict(list(steps.items())[:2])
+runs = {name: fit(with_overrides(base, changes), dataset=faces) for name, changes in steps.items()}
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
+for name, run in runs.items():
+    at = [row["step"] for row in run.history]
+    left.plot(at, [row["reconstruction"] for row in run.history], label=name)
+    right.plot(at, [row["active_per_image"] for row in run.history])
+left.set(title="What the decoder gets right", xlabel="iteration", ylabel="reconstruction (nats a face)")
+right.set(title="Latents that are on", xlabel="iteration", ylabel="on in a face, of 20")
+left.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# ## On the test set, with hard gates
+
+# %%
+print(f"{'':34}{'elbo':>8}{'kl':>8}{'on':>6}{'spread':>8}")
+for name, run in runs.items():
+    r = run.results
+    print(f"{name:34}{r['elbo']:8.1f}{r['kl']:8.2f}{r['active_per_image']:6.1f}{r['gamma_std']:8.2f}")
+
+# %% [markdown]
+# `spread` is the standard deviation of gamma over faces, for the latents that are used. Zero means that every face has the same
+# gates: a code that does not depend on what it codes.
+#
+# ## What the models draw
+
+# %%
+shown = faces.test.x[:8]
+figure, axes = plt.subplots(1 + len(runs), 8, figsize=(8, 1 + len(runs)), layout="constrained")
+rows = {"faces": shown} | {name: np.asarray(run.model.reconstruct(shown)) for name, run in runs.items()}
+for row, (name, images) in zip(axes, rows.items(), strict=True):
+    for panel, image in zip(row, images, strict=True):
+        panel.imshow(image, cmap="gray")
+        panel.set(xticks=[], yticks=[])
+    row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+plt.show()
+
+# %% [markdown]
+# **A question.** The fourth row has repaired all three mistakes. What does the mixture of pseudo-inputs let the fifth one know
+# about a face that a prior of independent latents cannot?
