@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pandas
 import pytest
 from flax import nnx
 
@@ -125,6 +126,17 @@ def test_the_data_of_the_configuration_are_used_if_none_are_given(tmp_path):
     )
     run = vsc_jax.fit(config)
     assert run.model.reconstruct(np.zeros((2, 5), np.float32)).shape == (2, 5)
+
+
+def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
+    frame = pandas.DataFrame({"width": [1.0, 2, 3], "height": [0.5, np.nan, 0.25]})
+    with pytest.raises(UserError, match="^row 1, column 'height': missing value$"):
+        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=frame)
+    with pytest.raises(
+        UserError, match=r"^arrays: expected values in \[0, 1\] for the bernoulli .* data.scaling"
+    ):
+        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=np.full((30, 2), 7.0))
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_follows_training_is_announced(copy):

@@ -186,6 +186,20 @@ def test_a_mistake_is_one_line_and_leaves_no_run(argv, kind, message, arrays):
     assert not (arrays / "runs").exists()
 
 
+def test_smoke_takes_a_set_smaller_than_its_batch(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 4), np.float32))
+    asked = []
+
+    def fit(config, workdir, *, dataset, **callbacks):
+        asked.append((config.train.batch_size, len(dataset.train)))
+        raise UserError("far enough")
+
+    monkeypatch.setattr("vsc_jax.run.fit", fit)
+    with pytest.raises(UserError, match="^far enough$"):
+        main(["--smoke", "--data.path", str(tmp_path / "x.npy"), "--workdir", str(tmp_path / "run")])
+    assert asked == [(18, 18)]
+
+
 def test_the_folder_is_the_presets_name_and_has_a_suffix_for_other_settings():
     preset = load_preset("smiley_vsc")
     assert default_workdir(preset) == Path("runs/smiley_vsc")

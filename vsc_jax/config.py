@@ -42,10 +42,20 @@ class DataConfig:
     """Which data, and how they are presented."""
 
     name: str = "smiley"
-    """Data set: smiley, mnist, fashion_mnist or uci_har."""
+    """Data set: smiley, mnist, fashion_mnist, uci_har, or any of TFDS as tfds:NAME or tfds:NAME:VERSION."""
     path: Path | None = None
-    """Your own array: .npy, or .npz with x and, optionally, y (labels), x_test and y_test. For uci_har: the
-    archive or the folder that it unpacks to."""
+    """Your own data: .npy, .npz (x and, optionally, y, x_test, y_test), .csv, .parquet or a folder of images.
+    For uci_har: the archive or the folder that it unpacks to."""
+    label: str | None = None
+    """Where the classes are: a column of your table, or a feature of a TFDS set (if not given: label)."""
+    image: str | None = None
+    """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
+    crop: Count | None = None
+    """Images of TFDS sets and folders: side of the square that is cut from the middle."""
+    resize: Count | None = None
+    """Images of TFDS sets and folders: side of the square that they are resized to."""
+    colour: Literal["auto", "grey", "rgb"] = "auto"
+    """Images of TFDS sets and folders: as they are (auto), grey or in colour."""
     directory: Path | None = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
     binarize: Literal["none", "static", "dynamic"] = "none"
@@ -55,7 +65,7 @@ class DataConfig:
     test_examples: Count | None = None
     """Use at most so many test examples, the first; Smiley: how many to generate (5,000)."""
     test_fraction: Probability = 0.1
-    """Share of your own array that is held out when it brings no test part."""
+    """Share of the examples that is held out where there is no test part."""
     image_size: Literal[28, 32] = 32
     """Side of the Smiley images; 28 crops two pixels a side."""
     presence: Probability = 0.5

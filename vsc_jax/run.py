@@ -49,7 +49,7 @@ def fit(
     config: Config,
     workdir: str | Path | None = None,
     *,
-    dataset: Dataset | None = None,
+    dataset: Any = None,
     on_row: Callable[[Row], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> Run:
@@ -58,7 +58,9 @@ def fit(
     Args:
       config: what to train.
       workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
-      dataset: data to use in place of those that ``config.data`` names.
+      dataset: data to use in place of those that ``config.data`` names: a :class:`~vsc_jax.data.Dataset`, or
+        your own: an array, examples with labels ``(x, y)``, a mapping of x, y, x_test and y_test, a pandas or
+        polars frame. Your own are held out, scaled and binarised as ``config.data`` says.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
       on_stage: called with a few words before each part of the work; ``compiling`` is the first.
 
@@ -68,7 +70,7 @@ def fit(
       Stopped: on SIGINT or SIGTERM while training in a run folder, after a checkpoint.
     """
     validate(config)
-    dataset = data_room.load(config.data) if dataset is None else dataset
+    dataset = data_room.load(config.data, dataset)
     check(config, dataset)
     if workdir is None:
         trained = train(config, dataset, None, on_row, on_stage)

@@ -181,8 +181,8 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
     ("make", "message"),
     [
         (lambda d: d / "none.npy", "no such file or directory$"),
-        (lambda d: d / "x.txt", r"expected a file \.npy or \.npz$"),
-        (lambda d: d, r"expected a file \.npy or \.npz$"),
+        (lambda d: d / "x.txt", r"expected a file \.npy, \.npz, "),
+        (lambda d: d, r"expected a file \.npy, \.npz, "),
         (lambda d: write_bytes(d / "x.npy", b""), "not a .npy file that NumPy wrote$"),
         (lambda d: write_bytes(d / "x.npz", b"a,b\n"), "not a .npz file that NumPy wrote$"),
         (lambda d: write_bytes(d / "x.npy", pickle.dumps([1])), "not a .npy file that NumPy wrote$"),
@@ -194,7 +194,10 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
             lambda d: saved(d / "x.npz", x=np.array([{}], dtype=object)),
             "holds Python objects; expected numbers only$",
         ),
-        (lambda d: saved(d / "x.npz", images=IMAGES), "unknown array images; expected x, y, x_test, y_test$"),
+        (
+            lambda d: saved(d / "x.npz", images=IMAGES),
+            "unknown array images; expected x, y, x_test, y_test, channels$",
+        ),
         (lambda d: saved(d / "x.npz", x=IMAGES, xtest=IMAGES), "unknown array xtest; expected"),
         (lambda d: saved(d / "x.npz", y=LABELS), "expected an array x, got y$"),
         (lambda d: saved(d / "x.npz"), "not a .npz file that NumPy wrote$|expected an array x, got none$"),

@@ -68,7 +68,7 @@ def test_first_outside_finds_the_first_of_a_large_array() -> None:
 
 
 def test_first_keeps_every_field_in_step() -> None:
-    split = Split(np.arange(6).reshape(3, 2), np.arange(3), None, np.ones((3, 4)))
+    split = Split(np.arange(6).reshape(3, 2), np.arange(3), None, np.ones((3, 4)), np.arange(7, 10))
     first = split.first(2)
     assert len(first) == 2
     assert first.labels is not None
@@ -76,6 +76,10 @@ def test_first_keeps_every_field_in_step() -> None:
     assert first.factors is None
     assert first.presence is not None
     assert first.presence.shape == (2, 4)
+    chosen = split.take(np.array([False, True, True]))
+    assert chosen.x.tolist() == [[2, 3], [4, 5]]
+    assert chosen.subjects is not None
+    assert chosen.subjects.tolist() == [8, 9]
 
 
 def test_example_shape_is_that_of_one_example() -> None:

@@ -121,7 +121,7 @@ def test_unknown_name_lists_the_names_and_suggests_one() -> None:
     with pytest.raises(UserError) as caught:
         load(DataConfig(name="Fashion-MNST"))
     assert str(caught.value) == (
-        "data.name: expected smiley, mnist, fashion_mnist, uci_har, got 'Fashion-MNST'; "
+        "data.name: expected smiley, mnist, fashion_mnist, uci_har or tfds:NAME, got 'Fashion-MNST'; "
         "did you mean fashion_mnist?"
     )
     with pytest.raises(UserError, match=r"got 'zzz'$"):

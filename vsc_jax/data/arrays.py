@@ -1,24 +1,35 @@
 """Your own arrays as a data set: ``.npy`` and ``.npz`` files, or arrays in memory."""
 
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vsc_jax import scaling as scalings
+from vsc_jax.data.archive import check_members
 from vsc_jax.data.dataset import Dataset, Split, first_outside, place
+from vsc_jax.data.memory import machine_memory
 from vsc_jax.errors import UserError
 
-_KEYS = ("x", "y", "x_test", "y_test")
+_KEYS = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
 _LARGEST_LABEL = 65535
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
-def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0) -> Dataset:
-    """The data set in a file: ``.npy`` (examples), or ``.npz`` with x and, optionally, y, x_test, y_test.
+Scale = Literal["none", "unit", "standardise"]
+
+
+def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0, scaling: Scale = "none") -> Dataset:
+    """The data set in a file: ``.npy`` (examples), or ``.npz`` with x and, optionally, other arrays.
 
     Args:
-      path: the file; see :func:`from_arrays` for what its arrays may hold.
+      path: the file; see :func:`from_arrays` for what its arrays x, y, x_test and y_test may hold. With an
+        array ``channels`` of names the examples are signals.
+      scaling: see :func:`from_arrays`.
       test_fraction: share of the examples that is held out where there is no x_test.
       seed: seed of the held-out choice.
 
@@ -31,7 +42,17 @@ def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0) -> Datas
             raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_KEYS)}")
         if "x" not in arrays:
             raise UserError(f"expected an array x, got {', '.join(sorted(arrays)) or 'none'}")
-        return from_arrays(**arrays, name=path.name, test_fraction=test_fraction, seed=seed)
+        return from_arrays(
+            arrays["x"],
+            arrays.get("y"),
+            arrays.get("x_test"),
+            arrays.get("y_test"),
+            name=path.name,
+            channel_names=[str(name) for name in np.atleast_1d(arrays.get("channels", []))],
+            scaling=scaling,
+            test_fraction=test_fraction,
+            seed=seed,
+        )
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -43,6 +64,9 @@ def from_arrays(
     y_test: ArrayLike | None = None,
     *,
     name: str = "arrays",
+    label_names: Sequence[str] = (),
+    channel_names: Sequence[str] = (),
+    scaling: Scale = "none",
     test_fraction: float = 0.1,
     seed: int = 0,
 ) -> Dataset:
@@ -50,11 +74,15 @@ def from_arrays(
 
     Args:
       x: images ``[n, height, width]`` or ``[n, height, width, channels]``, or vectors ``[n, d]``: uint8 from
-        0 to 255, bool, or float (images in [0, 1], vectors of any finite numbers).
+        0 to 255, bool, or float (images in [0, 1] if they are not scaled, vectors and signals of any finite
+        numbers).
       y: class labels ``[n]``, integers from 0.
       x_test: test examples like x; without them a share of x is held out at random.
       y_test: labels of the test examples, given if and only if x_test and y are.
       name: what the data set is called.
+      label_names: names of the classes; their numbers, if not given.
+      channel_names: names of the channels where x are signals ``[n, time, channels]``, not images.
+      scaling: how a model is to see the values, with constants from the training examples.
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
 
@@ -63,7 +91,13 @@ def from_arrays(
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")
-    examples = as_examples(x, "x")
+    free = scaling != "none" or len(channel_names) > 0
+    examples = as_examples(x, "x", free=free)
+    if channel_names and (examples.ndim != 3 or examples.shape[2] != len(channel_names)):
+        raise UserError(
+            f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape"
+            f" {examples.shape}"
+        )
     if examples.dtype == np.uint8 and np.asarray(x).dtype != bool and examples.max() <= 1:
         raise UserError(
             "x: expected uint8 from 0 to 255, got nothing above 1; give binary data as bool or float32"
@@ -72,13 +106,13 @@ def from_arrays(
     if x_test is None:
         if y_test is not None:
             raise UserError("y_test: given without x_test")
-        train, test = _hold_out(Split(examples, labels), test_fraction, seed)
+        train, test = hold_out(Split(examples, labels), test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
         if (y is None) != (y_test is None):
             raise UserError("y and y_test: expected both or neither, since x_test is given")
         train = Split(examples, labels)
-        test_examples = as_examples(x_test, "x_test")
+        test_examples = as_examples(x_test, "x_test", free=free)
         test_labels = None if y_test is None else _as_labels(y_test, "y_test", len(test_examples))
         test = Split(test_examples, test_labels)
         origin = f"{name}, its own test examples"
@@ -89,16 +123,28 @@ def from_arrays(
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
     classes = 0 if labels is None else 1 + max(int(split.max()) for split in _labels_of(train, test))
-    label_names = tuple(str(label) for label in range(classes))
-    return Dataset(name=name, train=train, test=test, label_names=label_names, description=origin)
+    if label_names and classes > len(label_names):
+        raise UserError(
+            f"y: expected labels from 0 to {len(label_names) - 1}, as there are names, got {classes - 1}"
+        )
+    return Dataset(
+        name=name,
+        train=train,
+        test=test,
+        label_names=tuple(label_names) or tuple(str(label) for label in range(classes)),
+        description=origin,
+        channel_names=tuple(channel_names),
+        scaling=None if scaling == "none" else scalings.fit(scaling, train.x, signals=len(channel_names) > 0),
+    )
 
 
-def as_examples(x: ArrayLike, name: str) -> np.ndarray:
+def as_examples(x: ArrayLike, name: str, *, free: bool = False) -> np.ndarray:
     """Check examples and bring them to uint8 or float32.
 
     Args:
       x: array-like ``[n, ...]`` as in :func:`from_arrays`.
       name: how the array is called in an error.
+      free: whether images too may have any finite values.
 
     Returns:
       uint8 as given (bool becomes 0 and 255) or float32 of the same shape.
@@ -122,9 +168,10 @@ def as_examples(x: ArrayLike, name: str) -> np.ndarray:
         return array
     with np.errstate(over="ignore"):
         examples = np.ascontiguousarray(array, np.float32)
-    low, high = (-_LARGEST_FLOAT, _LARGEST_FLOAT) if array.ndim == 2 else (0.0, 1.0)
+    free = free or array.ndim == 2
+    low, high = (-_LARGEST_FLOAT, _LARGEST_FLOAT) if free else (0.0, 1.0)
     if (index := first_outside(examples, low, high)) is not None:
-        expected = "finite float32 numbers" if array.ndim == 2 else "images in [0, 1], or uint8"
+        expected = "finite float32 numbers" if free else "images in [0, 1], or uint8"
         raise UserError(f"{name}: expected {expected}, got {array[index]} in {place(index)}")
     return examples
 
@@ -154,24 +201,25 @@ def _labels_of(*splits: Split) -> list[np.ndarray]:
     return [split.labels for split in splits if split.labels is not None]
 
 
-def _hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Training and test part; both keep the order of the examples."""
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Training and test part, chosen at random; both keep the order of the examples.
+
+    Raises:
+      UserError: if there are fewer than two examples.
+    """
     n = len(split)
     if n < 2:
         raise UserError(f"x: expected at least 2 examples, one of them to hold out, got {n}")
     held_out = np.zeros(n, bool)
     count = min(max(round(fraction * n), 1), n - 1)
     held_out[np.random.default_rng(seed).permutation(n)[:count]] = True
-    labels = split.labels
-    train, test = (
-        Split(split.x[chosen], None if labels is None else labels[chosen]) for chosen in (~held_out, held_out)
-    )
-    return train, test
+    return split.take(~held_out), split.take(held_out)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     if path.suffix not in _MAGIC:
-        raise UserError(f"{path}: expected a file .npy or .npz")
+        hint = " (the UCI HAR archive needs data.name uci_har)" if path.suffix == ".zip" else ""
+        raise UserError(f"{path}: expected a file .npy, .npz, .csv or .parquet, or a folder of images{hint}")
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC[path.suffix]))
@@ -182,8 +230,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix == ".npy":
             return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with zipfile.ZipFile(path) as members:
+            check_members(members, path, largest=machine_memory())
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: np.asarray(archive[key]) for key in archive.files}
+    except UserError:
+        raise
     except Exception as error:  # NumPy, zipfile and zlib each have errors of their own for damaged files
         reason = " ".join(str(error).split())
         if "object" in reason.lower():

@@ -99,7 +99,10 @@ def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) 
             " model.likelihood gaussian, or data.scaling unit"
         )
     if likelihood == "bernoulli" and dataset.scaling is None:
-        check_unit_range(dataset, "the bernoulli likelihood (model.likelihood gaussian takes any value)")
+        check_unit_range(
+            dataset,
+            "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)",
+        )
 
 
 def check_unit_range(dataset: Dataset, purpose: str) -> None:

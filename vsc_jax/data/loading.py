@@ -3,29 +3,35 @@
 import dataclasses
 import difflib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from vsc_jax import scaling
 from vsc_jax.config import DataConfig
-from vsc_jax.data import arrays, smiley, tfds, uci_har
+from vsc_jax.data import own, smiley, tfds, uci_har
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
+from vsc_jax.data.pictures import Fit
 from vsc_jax.errors import UserError
 
-_SMILEY_EXAMPLES = {"train": 100_000, "test": 5_000}
+_TFDS = "tfds:"
 
 
-def load(config: DataConfig) -> Dataset:
-    """The data set that the configuration names, cut to size and binarised as it says.
+def load(config: DataConfig, data: Any = None) -> Dataset:
+    """The data set that the configuration names, cut to size, scaled and binarised as it says.
 
     Args:
       config: the data section; ``path`` goes before ``name``.
+      data: data to use in place of those; see :func:`vsc_jax.data.own.as_dataset`. A data set is returned
+        as it is.
 
     Raises:
       UserError: naming the file, field or value that cannot be used.
     """
-    dataset = _source(config)
+    if isinstance(data, Dataset):
+        return data
+    dataset = _source(config) if data is None else own.as_dataset(data, config)
     dataset = dataclasses.replace(
         dataset,
         train=dataset.train.first(config.train_examples or len(dataset.train)),
@@ -47,11 +53,13 @@ def load(config: DataConfig) -> Dataset:
 
 def _source(config: DataConfig) -> Dataset:
     if config.path is not None and config.name != "uci_har":
-        return arrays.load_file(config.path, test_fraction=config.test_fraction, seed=config.seed)
+        return own.load_path(config.path, config)
+    if config.name.startswith(_TFDS):
+        return _tfds(config)
     if config.name not in SOURCES:
         near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"data.name: expected {', '.join(SOURCES)}, got {config.name!r}{hint}")
+        raise UserError(f"data.name: expected {', '.join(SOURCES)} or tfds:NAME, got {config.name!r}{hint}")
     return SOURCES[config.name](config)
 
 
@@ -63,15 +71,26 @@ def _smiley(config: DataConfig) -> Dataset:
 
     return Dataset(
         name="smiley",
-        train=split(0, config.train_examples or _SMILEY_EXAMPLES["train"]),
-        test=split(1, config.test_examples or _SMILEY_EXAMPLES["test"]),
+        train=split(0, config.train_examples or smiley.EXAMPLES["train"]),
+        test=split(1, config.test_examples or smiley.EXAMPLES["test"]),
         factor_names=smiley.FACTORS,
         description=f"Smiley drawn from seed {config.seed} with attribute presence {config.presence:g}",
     )
 
 
 def _tfds(config: DataConfig) -> Dataset:
-    return tfds.load_tfds(config.name, config.directory)
+    # A set by its own name is small: decoded whole, and cut afterwards, it is kept once for all runs.
+    cut = config.name.startswith(_TFDS)
+    request = tfds.Request(
+        image=config.image,
+        label=config.label,
+        fit=Fit(config.crop, config.resize, config.colour),
+        train=config.train_examples if cut else None,
+        test=config.test_examples if cut else None,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    return tfds.load_tfds(config.name.removeprefix(_TFDS), config.directory, request)
 
 
 SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {

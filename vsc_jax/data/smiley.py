@@ -37,6 +37,9 @@ ATTRIBUTE_OF_FACTOR = np.repeat(np.arange(4), [group.stop - group.start for grou
 FACTOR_SCALE = 0.5
 """Standard deviation of every factor."""
 
+EXAMPLES = {"train": 100_000, "test": 5_000}
+"""How many faces a data set has if nobody says."""
+
 SIDE = 32
 """Side of the published images in pixels."""
 

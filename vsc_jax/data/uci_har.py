@@ -29,6 +29,9 @@ FEATURES, STEPS = 561, 128
 CHANNELS = tuple(f"{what}_{axis}" for what in ("body_acc", "body_gyro", "total_acc") for axis in "xyz")
 """The signals: acceleration without gravity and in all, in units of g, and angular velocity in rad/s."""
 
+ACTIVITIES = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying")
+"""The official activities."""
+
 OFFICIAL_WINDOWS = (7352, 2947)
 """Windows of the official training and test part."""
 

@@ -145,7 +145,9 @@ def reconstructions(shown: Shown) -> Figure:
     """The first test examples and their reconstructions, from clean and from noisy input."""
     model, dataset = shown.model, shown.dataset
     images = dataset.form == "image"
-    clean = np.array(as_float(dataset.test.x[: IMAGES if images else VECTORS]))
+    count = {"image": IMAGES, "vector": VECTORS, "signal": SIGNALS}[dataset.form]
+    rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(dataset.test)))
+    clean = np.array(as_float(dataset.test.x[rows]))
     noisy, name = _add_noise(clean, dataset.train.x, np.random.default_rng(shown.seed))
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)
@@ -154,7 +156,7 @@ def reconstructions(shown: Shown) -> Figure:
     if images:
         return draw_reconstructions(clean, parts)
     if dataset.form == "signal":
-        return draw_signal_reconstructions(clean[:SIGNALS], parts, dataset.channel_names)
+        return draw_signal_reconstructions(clean, parts, dataset.channel_names)
     flat = [Reconstructed(_flat(part.inputs), _flat(part.outputs), part.name) for part in parts]
     return draw_vector_reconstructions(_flat(clean), flat)
 

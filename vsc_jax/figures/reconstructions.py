@@ -119,12 +119,19 @@ def draw_signal_reconstructions(
             axes.plot(place, outputs[:, row], color=style.PALETTE[0], lw=1.0, label="reconstruction")
             title = f"{_sentence(part.name.split(' ')[0])} input\nerror {error:.3g}" if row == 0 else ""
             below = "time step" if row == len(channels) - 1 else ""
-            style.label(axes, title, below, channel.replace("_", "\n") if column == 0 else "")
+            style.label(axes, title, below, _in_two_lines(channel) if column == 0 else "")
             style.open_frame(axes)
             axes.margins(x=0.01)
+    figure.align_ylabels(panels[:, 0])
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
     return figure
+
+
+def _in_two_lines(name: str) -> str:
+    """``body_acc_x`` as *body acc* over *x*."""
+    first, _, last = name.rpartition("_")
+    return f"{first.replace('_', ' ')}\n{last}".strip()
 
 
 def _sentence(name: str) -> str:

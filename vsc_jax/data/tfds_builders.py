@@ -1,0 +1,116 @@
+"""Smiley and UCI HAR as builders of TensorFlow Datasets, prepared and read without TensorFlow.
+
+Importing this module makes ``tensorflow_datasets.data_source("smiley")`` and ``("uci_har")`` known.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from vsc_jax.data import smiley, uci_har
+from vsc_jax.data.dataset import Split
+
+
+class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """A builder that writes ArrayRecord files unless it is told otherwise: those need no TensorFlow."""
+
+    def __init__(self, *, file_format: Any = None, **options: Any):
+        super().__init__(file_format=file_format or "array_record", **options)
+
+
+class Smiley(_Builder):
+    """Faces drawn from seed 0 with attribute presence 0.5, with their true factors."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> Any:
+        side, factors = smiley.SIDE, len(smiley.FACTORS)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Faces of four attributes, each there or not, and 18 real factors.",
+            citation="Tonolini, Jensen and Murray-Smith, Variational Sparse Coding, UAI 2019.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(side, side, 1)),
+                    "presence": tfds.features.Tensor(shape=(factors,), dtype=np.uint8),
+                    "values": tfds.features.Tensor(shape=(factors,), dtype=np.float32),
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        return {
+            split: self._generate_examples(stream, smiley.EXAMPLES[split])
+            for stream, split in enumerate(("train", "test"))
+        }
+
+    def _generate_examples(self, stream: int, n: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        faces = smiley.generate((0, stream), n)
+        for i in range(n):
+            image = _png(faces.images[i] * np.uint8(255))
+            yield i, {"image": image, "presence": faces.presence[i], "values": faces.values[i]}
+
+
+class UciHar(_Builder):
+    """Windows of UCI HAR as features and as signals, with activity and subject.
+
+    The archive is read from ``manual_dir/uci_har.zip`` where it lies there, else downloaded.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Without a network, put the archive there as uci_har.zip."
+
+    def _info(self) -> Any:
+        signals = (uci_har.STEPS, len(uci_har.CHANNELS))
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Smartphone recordings of six activities; no person is in both splits.",
+            citation="Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, A Public Domain Dataset for Human Activity"
+            " Recognition Using Smartphones, ESANN 2013.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "features": tfds.features.Tensor(shape=(uci_har.FEATURES,), dtype=np.float32),
+                    "signals": tfds.features.Tensor(shape=signals, dtype=np.float32),
+                    "label": tfds.features.ClassLabel(names=uci_har.ACTIVITIES),
+                    "subject": np.int32,
+                }
+            ),
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        try:
+            path: Path | None = Path(dl_manager.manual_dir) / "uci_har.zip"
+        except (AssertionError, AttributeError, OSError):  # no such folder, or an empty one
+            path = None
+        features, signals = (uci_har.load_uci_har(path, form) for form in ("features", "signals"))
+        return {
+            split: self._generate_examples(getattr(features, split), getattr(signals, split))
+            for split in ("train", "test")
+        }
+
+    def _generate_examples(self, features: Split, signals: Split) -> Iterator[tuple[int, dict[str, Any]]]:
+        assert features.labels is not None
+        assert features.subjects is not None
+        for i in range(len(features)):
+            yield (
+                i,
+                {
+                    "features": features.x[i],
+                    "signals": signals.x[i],
+                    "label": int(features.labels[i]),
+                    "subject": features.subjects[i],
+                },
+            )
+
+
+def _png(image: np.ndarray) -> io.BytesIO:
+    import PIL.Image
+
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "PNG")
+    file.seek(0)
+    return file
