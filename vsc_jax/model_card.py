@@ -41,7 +41,9 @@ SOURCES = {
     ),
     "fashion_mnist": Source("Fashion-MNIST", "MIT, Zalando SE", "Xiao, Rasul and Vollgraf, arXiv:1708.07747"),
     "uci_har": Source(
-        "Human Activity Recognition Using Smartphones", "CC BY 4.0", "Anguita et al., ESANN 2013"
+        "Human Activity Recognition Using Smartphones",
+        "its own terms, which allow no commercial use",
+        "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, ESANN 2013",
     ),
 }
 """Data sets that the library reads by name."""
