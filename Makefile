@@ -4,6 +4,8 @@
 # make docs    build the documentation strictly into build/site, readable without a network
 # make wheel   build the wheel, and test it installed apart from the checkout
 # make dist    build the source distribution and the wheel for a release, and check them
+# make audit   look the requirements up in the public advisories of vulnerabilities
+# make test-oldest   the suite with the oldest JAX, Flax, Optax and Orbax that setup.cfg allows
 # make clean   remove the environment and everything built; runs are kept
 #
 # Each makes the environment .venv by itself, with nothing but the machine's python3, and keeps it up to date.
@@ -13,7 +15,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: train test lint docs wheel dist clean
+.PHONY: train test test-oldest lint docs wheel dist audit clean
 
 train: .venv/ready
 	$(BIN)/python -m vsc_jax.train $(ARGS)
@@ -44,8 +46,14 @@ dist: .venv/ready-to-test
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
 
+audit:
+	PYTHON=$(PYTHON) .ci/audit
+
+test-oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest -n 2 $(ARGS)
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt setup.cfg pyproject.toml
@@ -59,4 +67,10 @@ clean:
 
 .venv/ready-to-test: .venv/ready requirements-test.txt
 	$(PIP) install -r requirements-test.txt -e '.[test,lint,docs]'
+	touch $@
+
+.venv-oldest/ready: requirements-oldest.txt setup.cfg
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip -qq --disable-pip-version-check --no-input install \
+		-c requirements-oldest.txt -e '.[test]'
 	touch $@

@@ -100,6 +100,7 @@ def test_preset_file_given_by_path(tmp_path):
         ("config = 3", "defines no `config`"),
         ("config = ", "SyntaxError"),
         ("import no_such_module", "ModuleNotFoundError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
         (
             "from vsc_jax.config import *\nconfig = Config(model=ModelConfig(latents='60'))",
             "latents",
@@ -118,8 +119,9 @@ def test_bad_preset_file_is_named(text, expected, tmp_path):
 def test_unknown_preset_lists_the_known_ones():
     with pytest.raises(UserError, match=r"no preset 'mnist_vcs'; presets are .*mnist_vsc, "):
         load_preset("mnist_vcs")
-    with pytest.raises(UserError, match=r"no file missing\.json"):
-        load_preset("missing.json")
+    for missing in ("missing.json", f"{'a' * 300}.py", "\0.py"):
+        with pytest.raises(UserError, match=f"no file {missing}"):
+            load_preset(missing)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,8 @@ def test_unknown_preset_lists_the_known_ones():
     [
         ("{", "not a readable JSON file"),
         ("[]", "configuration: expected an object"),
+        ("[" * 100_000, "not a readable JSON file"),
+        ('{"seed": ' + "9" * 5000 + "}", "not a readable JSON file"),
         ('{"model": {"latent": 3}}', "model.latent: unknown key"),
         ('{"modle": {}}', "modle: unknown key"),
         ('{"schedule": {"kl": {"start": 1.0}}}', "schedule.kl.end: missing"),

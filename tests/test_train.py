@@ -113,9 +113,12 @@ def test_a_run_that_diverges_ends_in_one_line(tmp_path):
     ]
     done = train(tmp_path, *argv)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: loss is ")
-    assert "in iterations 0 to 1;" in done.stderr
+    assert done.stderr.startswith("error: reconstruction is ")
+    assert "in iteration 0; there is no checkpoint yet." in done.stderr
     assert done.stderr.count("\n") == 1
+    again = train(tmp_path, "--replay", "run/replay.safetensors")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("iteration 0: reconstruction -inf, ")
 
 
 # The other mistakes of a user, without a process for each: the one line and the exit code that a mistake
@@ -150,6 +153,20 @@ def arrays(tmp_path, monkeypatch):
         ("--data.name cifar", UserError, "data.name: expected"),
         ("--data.path good.npy --train.batch_size 37", UserError, "train.batch_size: 37 is more than the 36"),
         ("--data.path missing.npy", UserError, "missing.npy: "),
+        ("--data.train_examples 2147483647", UserError, "data.train_examples, data.test_examples: the exam"),
+        (f"--data.path {'a' * 300}.npy", UserError, f"data.path: '{'a' * 300}.npy' cannot be a path"),
+        ("--data.path ~nobody-of-this-name/x.npy", UserError, "data.path: '~nobody-of-this-name/x.npy' can"),
+        ("--config smiley_vsc --data.path \0.npy", UserError, "data.path: '\\x00.npy' cannot be a path"),
+        (
+            f"--data.path good.npy --train.batch_size 8 --workdir {'a' * 300}",
+            UserError,
+            f"--workdir: cannot make {'a' * 300}: File name too long",
+        ),
+        (
+            "--data.path good.npy --train.batch_size 8 --workdir \0",
+            UserError,
+            "--workdir: cannot make '\\x00': embedded null byte",
+        ),
         ("--data.path corrupt.npy", UserError, "corrupt.npy: "),
         ("--data.path nan.npy", UserError, "nan.npy: "),
         ("--data.path range.npy --train.batch_size 8", UserError, "range.npy: expected values in [0, 1]"),

@@ -7,6 +7,7 @@ quick.
 
 import dataclasses
 import json
+import os
 import re
 import runpy
 from dataclasses import dataclass, field
@@ -242,7 +243,7 @@ def load_preset(name_or_path: str | Path) -> Config:
         path = preset_folder() / f"{text}.py"
     elif text.endswith((".py", ".json")):
         path = Path(text)
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, it takes any string
             raise UserError(f"--config: no file {text}")
     else:
         raise UserError(f"--config: no preset {text!r}; presets are {', '.join(preset_names())}")
@@ -250,7 +251,7 @@ def load_preset(name_or_path: str | Path) -> Config:
         return from_json(path)
     try:
         config = runpy.run_path(str(path)).get("config")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"--config: {path}: {type(error).__name__}: {error}") from error
     if not isinstance(config, Config):
         raise UserError(f"--config: {path} defines no `config` of type vsc_jax.config.Config")
@@ -312,16 +313,18 @@ def from_json(path: Path) -> Config:
     """The configuration in a ``config.json``.
 
     Raises:
-      UserError: if the file cannot be read or is no configuration.
+      UserError: if the file cannot be read, or is no configuration of allowed values.
     """
     try:
         values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error})") from None
     try:
-        return from_dict(values)
+        config = from_dict(values)
+        validate(config)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    return config
 
 
 def validate(config: Config) -> None:

@@ -120,5 +120,5 @@ def _read_dataclass(kind: type, values: Any, path: str) -> Any:
 
 
 def _mismatch(path: str, expected: str, value: Any) -> UserError:
-    shown = f'"{value}"' if isinstance(value, str) else repr(value)
+    shown = f'"{value}"' if isinstance(value, str) and value.isprintable() else repr(value)
     return UserError(f"{path}: expected {expected}, got {shown if len(shown) <= 60 else shown[:57] + '...'}")

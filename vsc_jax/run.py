@@ -16,10 +16,10 @@ from vsc_jax import scaling
 from vsc_jax.config import Config, from_json, validate
 from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
-from vsc_jax.models import Model, build
-from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
+from vsc_jax.models import Model, build, parameter_count
+from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
 from vsc_jax.training.loop import Trained, check, train
-from vsc_jax.training.memory import memory_errors
+from vsc_jax.training.memory import check_parameters, memory_errors
 from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json, write_text
 from vsc_jax.training.step import Params, initial_state
 
@@ -204,6 +204,7 @@ def _template(config: Config, path: Path) -> Model:
     size = data.get("train_examples", 1)
     if not isinstance(size, int) or size < 1:
         raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
+    check_parameters(parameter_count(config.model, tuple(shape)), training=False)
 
     try:
         constants = scaling.from_json(data.get("scaling"), tuple(shape))
@@ -224,9 +225,4 @@ def _read_safetensors(path: Path, template: Params) -> Params:
         leaves = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
-    expected = {name: leaf.shape for name, leaf in named_leaves(template).items()}
-    found = {name: leaf.shape for name, leaf in leaves.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise UserError(f"{path}: {name}: expected shape {expected.get(name)}, found {found.get(name)}")
-    return with_leaves(template, leaves)
+    return checked(path, template, leaves)

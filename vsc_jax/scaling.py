@@ -4,7 +4,6 @@ Constants belong to the model, not to the data set: whoever loads a model gives 
 module imports no JAX; its functions take NumPy and JAX arrays alike.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -15,6 +14,7 @@ from vsc_jax.errors import UserError
 Kind = Literal["unit", "standardise"]
 X = TypeVar("X")
 
+_LARGEST = float(np.finfo(np.float32).max)
 _CHUNK_BYTES = 2**24  # how much of an array is converted at a time
 
 
@@ -99,8 +99,8 @@ def from_json(value: Any, example_shape: tuple[int, ...]) -> Scaling | None:
         constants = value.get(name)
         if not isinstance(constants, list) or len(constants) not in (1, example_shape[-1]):
             raise UserError(f"scaling.{name}: expected a list of 1 or {example_shape[-1]} numbers")
-        least = 0.0 if name == "scale" else -math.inf
-        if not all(type(c) in (int, float) and math.isfinite(c) and c > least for c in constants):
+        least = 0.0 if name == "scale" else -_LARGEST
+        if not all(type(c) in (int, float) and least < c < _LARGEST for c in constants):
             raise UserError(f"scaling.{name}: expected finite{' positive' * (name == 'scale')} numbers")
     return Scaling(value["kind"], *(tuple(map(float, value[name])) for name in ("shift", "scale")))
 

@@ -225,6 +225,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             magic = file.read(len(_MAGIC[path.suffix]))
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:  # a zero byte
+        raise UserError(f"{str(path)!r}: {error}") from None
     if magic != _MAGIC[path.suffix]:
         raise UserError(f"{path}: not a {path.suffix} file that NumPy wrote")
     try:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from vsc_jax import scaling
 from vsc_jax.config import DataConfig
@@ -16,6 +19,7 @@ from vsc_jax.data.pictures import Fit
 from vsc_jax.errors import UserError
 
 _TFDS = "tfds:"
+_SMILEY_BYTES = 2400  # of an example while it is drawn
 
 
 def load(config: DataConfig, data: Any = None) -> Dataset:
@@ -31,7 +35,15 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     """
     if isinstance(data, Dataset):
         return data
-    dataset = _source(config) if data is None else own.as_dataset(data, config)
+    for field, path in (("data.path", config.path), ("data.directory", config.directory)):
+        if path is not None:
+            _check_path(path, field)
+    try:
+        dataset = _source(config) if data is None else own.as_dataset(data, config)
+    except MemoryError:
+        raise UserError(
+            "data.train_examples, data.test_examples: the examples do not fit in the memory"
+        ) from None
     dataset = dataclasses.replace(
         dataset,
         train=dataset.train.first(config.train_examples or len(dataset.train)),
@@ -51,10 +63,21 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     return dataset
 
 
+def _check_path(path: Path, field: str) -> None:
+    """Refuse what the system does not take for a path; whether something is there its reader will say."""
+    try:
+        os.stat(path.expanduser())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{field}: {str(path)!r} cannot be a path ({error})") from None
+
+
 def _source(config: DataConfig) -> Dataset:
     if config.path is not None and config.name != "uci_har":
         return own.load_path(config.path, config)
     if config.name.startswith(_TFDS):
+        _check_path(Path(config.name.removeprefix(_TFDS)), "data.name")
         return _tfds(config)
     if config.name not in SOURCES:
         near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
@@ -65,6 +88,8 @@ def _source(config: DataConfig) -> Dataset:
 
 def _smiley(config: DataConfig) -> Dataset:
     def split(stream: int, n: int) -> Split:
+        if n * _SMILEY_BYTES > psutil.virtual_memory().total:
+            raise MemoryError  # before the system runs out of it
         faces = smiley.generate((config.seed, stream), n, config.presence)
         images = faces.images if config.image_size == smiley.SIDE else smiley.crop(faces.images)
         return Split(images * np.uint8(255), factors=faces.factors, presence=faces.presence)

@@ -1,5 +1,6 @@
 """The one place where a configuration becomes a model."""
 
+import itertools
 import math
 
 import jax
@@ -24,6 +25,8 @@ from vsc_jax.modules import (
     SignalDecoder,
     SignalEncoder,
 )
+from vsc_jax.modules.signals import SIGNAL_FEATURES
+from vsc_jax.modules.trunks import CONV_FEATURES
 from vsc_jax.scaling import Scaling
 
 Model = Autoencoder | VAE | VSC
@@ -46,6 +49,22 @@ def check_network(config: ModelConfig, example_shape: tuple[int, ...]) -> None:
             "model.network: conv1d needs signals [time, channels], but the examples have shape"
             f" {list(example_shape)}"
         )
+
+
+def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
+    """About how many parameters a model has: its weights, of which the large layers are all counted."""
+    inputs, outputs = math.prod(example_shape), _OUTPUTS_PER_LATENT[config.kind] * config.latents
+    if config.network != "mlp":
+        features = CONV_FEATURES if config.network == "conv" else SIGNAL_FEATURES
+        large = [(outputs + config.latents, features), (4 * inputs, features)]
+    else:
+        large = [
+            *itertools.pairwise((inputs, *config.hidden, outputs)),
+            *itertools.pairwise((config.latents, *reversed(config.hidden), inputs)),
+        ]
+    if config.kind == "vsc" and config.prior == "pseudo":
+        large.append((config.pseudo_inputs, inputs))
+    return sum(rows * columns for rows, columns in large)
 
 
 def build(

@@ -175,6 +175,21 @@ def with_leaves(template: Tree, leaves: dict[str, Any]) -> Tree:
     return jax.tree.unflatten(structure, [leaves[_name(path)] for path, _ in paths])
 
 
+def checked(path: Path, template: Tree, leaves: dict[str, Any]) -> Tree:
+    """:func:`with_leaves`, for arrays that come from a file.
+
+    Raises:
+      UserError: naming the file and the first array that is missing, unknown or of another shape or type.
+    """
+    templates = named_leaves(template)
+    for name in sorted(templates.keys() | leaves.keys()):
+        for what in ("shape", "dtype"):
+            expected, found = (getattr(tree.get(name), what, None) for tree in (templates, leaves))
+            if expected != found:
+                raise UserError(f"{path}: {name}: expected {what} {expected}, found {found}")
+    return with_leaves(template, leaves)
+
+
 def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
 

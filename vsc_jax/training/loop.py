@@ -1,7 +1,6 @@
 """The training loop on the host: stretches of compiled iterations, log rows, checkpoints."""
 
 import contextlib
-import math
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +15,13 @@ from flax import nnx
 from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.errors import UserError
-from vsc_jax.models import Model, build, check_network
+from vsc_jax.models import Model, build, check_network, parameter_count
 from vsc_jax.stopping import Stopped, stop_requests
 from vsc_jax.training.batch_source import Batches, stretches
 from vsc_jax.training.batches import check_sizes
 from vsc_jax.training.checkpoints import Checkpoints
-from vsc_jax.training.memory import fitting, memory_errors
+from vsc_jax.training.memory import check_parameters, fitting, memory_errors
+from vsc_jax.training.replay import first_failure, not_finite, write_replay
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
 from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch
@@ -29,6 +29,8 @@ from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_
 OnRow = Callable[[Row], None]
 OnStage = Callable[[str], None]
 Numbers = dict[str, Any]
+
+_ADVICE = "a smaller train.learning_rate may help"
 
 
 class Trained(NamedTuple):
@@ -44,7 +46,15 @@ class Trained(NamedTuple):
 
 
 class TrainingError(UserError):
-    """Training cannot go on: a loss or a norm is not finite."""
+    """Training cannot go on: a term of the loss or a norm is not finite.
+
+    Attributes:
+      last: the last iteration of those between two log points in which that happened.
+    """
+
+    def __init__(self, message: str, last: int):
+        super().__init__(message)
+        self.last = last
 
 
 def initial_model(config: Config, dataset: Dataset) -> Model:
@@ -69,6 +79,7 @@ def check(config: Config, dataset: Dataset) -> None:
     check_sizes(config.train, len(dataset.train))
     check_range(dataset, config.model.likelihood)
     check_network(config.model, dataset.example_shape)
+    check_parameters(parameter_count(config.model, dataset.example_shape))
 
 
 def train(
@@ -104,7 +115,10 @@ def train(
         if checkpoints.latest_step() is not None:
             state = checkpoints.restore(state)
         log = MetricsLog(workdir / "metrics.jsonl", int(state.step))
-        return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage, asked)
+        try:
+            return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage, asked)
+        except TrainingError as error:
+            raise _traced(error, config, dataset, checkpoints, workdir) from None
 
 
 def _train(
@@ -208,10 +222,30 @@ def check_finite(row: Row, before: int) -> None:
     Raises:
       TrainingError: naming what is not.
     """
-    for name in ("loss", *row):
-        value = row[name]
-        if isinstance(value, float) and not math.isfinite(value):
-            raise TrainingError(
-                f"{name} is {value} in iterations {before} to {row['step'] - 1}; nothing later than the"
-                " last checkpoint was kept. A smaller train.learning_rate may help."
-            )
+    metrics = {name: value for name, value in row.items() if isinstance(value, float)}
+    for name, value in not_finite(metrics).items():
+        last = row["step"] - 1
+        raise TrainingError(f"{name} is {value} in iterations {before} to {last}; {_ADVICE}", last)
+
+
+def _traced(
+    error: TrainingError, config: Config, dataset: Dataset, checkpoints: Checkpoints, workdir: Path
+) -> TrainingError:
+    """The error with the very iteration, found from the newest checkpoint on, and its replay file."""
+    graph, params = nnx.split(initial_model(config, dataset))
+    state = initial_state(params)
+    kept = "there is no checkpoint yet"
+    if checkpoints.latest_step() is not None:
+        state = checkpoints.restore(state)
+        kept = f"the checkpoint of iteration {int(state.step)} is kept"
+    failure = first_failure(config, dataset, graph, state, error.last)
+    if failure is None:
+        return error
+    path = workdir / "replay.safetensors"
+    write_replay(path, config, dataset, failure)
+    name, value = next(iter(not_finite(failure.metrics).items()))
+    return TrainingError(
+        f"{name} is {value} in iteration {int(failure.state.step)}; {kept}."
+        f" python -m vsc_jax.train --replay {path} shows where it comes from; {_ADVICE}",
+        error.last,
+    )

@@ -10,6 +10,8 @@ from jax.stages import Compiled
 
 from vsc_jax.errors import UserError
 
+# Bytes that training holds of each parameter: its value, its gradient and Adam's two moments.
+_BYTES_A_PARAMETER = 4 * 4
 # Left free in an estimate, for what the compiler's own figures leave out.
 _MARGIN = 0.1
 # Of what is free, for a wave of members: batches on the host and the allocator's waste need some too.
@@ -36,6 +38,19 @@ def device_memory() -> int:
     """Bytes of the device's memory; a CPU's is the machine's."""
     statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit") or psutil.virtual_memory().total
+
+
+def check_parameters(count: int, *, training: bool = True) -> None:
+    """Refuse a model that cannot be trained, or just held, before memory is asked for.
+
+    Raises:
+      UserError: if the device's memory is too small for so many parameters.
+    """
+    if (needed := count * (_BYTES_A_PARAMETER if training else 4)) > device_memory():
+        raise UserError(
+            f"model.latents, model.hidden, model.pseudo_inputs: {count:,} parameters need"
+            f" {needed / 2**30:,.1f} GiB, more than the device's {device_memory() / 2**30:,.1f}"
+        )
 
 
 def fitting(compiled: Callable[[int], Compiled], too_large: int) -> int:

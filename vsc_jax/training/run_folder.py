@@ -73,7 +73,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected a JSON object")
@@ -144,12 +144,16 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
 
 
 def _make(workdir: Path) -> None:
-    if workdir.exists() and not workdir.is_dir():
-        raise UserError(f"--workdir: {workdir} is a file, not a folder")
     try:
+        if workdir.exists() and not workdir.is_dir():
+            raise UserError(f"--workdir: {workdir} is a file, not a folder")
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
+    except UserError:
+        raise
+    except ValueError as error:  # a zero byte
+        raise UserError(f"--workdir: cannot make {str(workdir)!r}: {error}") from None
     if not os.access(workdir, os.W_OK | os.X_OK):
         raise UserError(f"--workdir: {workdir} is not writable")
 
@@ -210,9 +214,9 @@ def read_rows(path: Path) -> list[Row]:
     for line in path.read_text(errors="replace").splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
-        if not isinstance(row, dict) or "step" not in row:
+        if not isinstance(row, dict) or type(row.get("step")) is not int:
             break
         rows.append(row)
     return rows

@@ -110,6 +110,31 @@ def keys_of(seed: int) -> Keys:
     return Keys(*(jax.random.fold_in(key, number) for number in _KEYS))
 
 
+def iteration(
+    graph: nnx.GraphDef,
+    hyper: Hyperparameters,
+    state: TrainState,
+    keys: Keys,
+    examples: Shaped[Array, "batch ..."],
+    *,
+    dynamic: bool,
+) -> tuple[TrainState, Metrics]:
+    """One iteration of a run, from its examples as they are stored, uint8 or float.
+
+    Args:
+      graph: structure of the model.
+      hyper: hyperparameters of the run.
+      state: state before the iteration.
+      keys: random keys of the run.
+      examples: the batch.
+      dynamic: whether the pixels are drawn anew.
+    """
+    x = as_float(examples)
+    if dynamic:
+        x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
+    return train_step(graph, hyper, state, x, jax.random.fold_in(keys.model, state.step))
+
+
 def stretch(
     graph: nnx.GraphDef,
     hyper: Hyperparameters,
@@ -139,10 +164,7 @@ def stretch(
     """
 
     def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        x = as_float(batches.batch(i))
-        if dynamic:
-            x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
-        return train_step(graph, hyper, state, x, jax.random.fold_in(keys.model, state.step))
+        return iteration(graph, hyper, state, keys, batches.batch(i), dynamic=dynamic)
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
