@@ -11,6 +11,7 @@ from PIL import Image
 
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load
+from vsc_jax.data import tfds as ours
 from vsc_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -63,7 +64,7 @@ class TinyCeleb(Tiny, skip_registration=True):
 
 
 class TinySprites(Tiny, skip_registration=True):
-    """As dsprites: one split, every factor as a number and as a class."""
+    """As dsprites: one split, every factor as a number and as a class, pixels of 0 and 1."""
 
     FEATURES: ClassVar = {
         "image": tfds.features.Image(shape=(8, 8, 1)),
@@ -73,7 +74,7 @@ class TinySprites(Tiny, skip_registration=True):
     }
     SPLITS: ClassVar = {
         "train": [
-            {"image": png(image), "id": f"{n}", "label_shape": n % 2, "value_x": n / 8}
+            {"image": png(image // 255), "id": f"{n}", "label_shape": n % 2, "value_x": n / 8}
             for n, image in enumerate(SPRITES)
         ]
     }
@@ -169,6 +170,25 @@ def test_a_single_split_is_held_out_by_seed_with_its_factors(root: Path) -> None
     assert found == {image.tobytes(): (n % 2, n / 8) for n, image in enumerate(SPRITES)}
     other = load(section(root, "tiny_sprites", test_fraction=0.25, seed=1))
     assert (other.test.x != dataset.test.x).any()
+
+
+def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root: Path) -> None:
+    whole = load(section(root, "tiny_sprites"))
+    assert set(np.unique(whole.train.x)) == {0, 255}
+    small = load(section(root, "tiny_sprites", resize=4))
+    assert small.train.x.mean() == pytest.approx(whole.train.x.mean(), abs=8)
+    coloured = load(section(root, "tiny_sprites", colour="rgb"))
+    np.testing.assert_array_equal(coloured.train.x[..., 2], whole.train.x)
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "factors"),
+    [("dsprites", "label_shape", 9), ("smallnorb", "label_category", 4), ("celeb_a", None, 51)],
+)
+def test_features_of_the_real_sets_are_understood(name: str, label: str | None, factors: int) -> None:
+    features = tfds.builder(name).info.features
+    columns = ours._columns(ours._leaves(features), ours.Request(label=label), Path(name))
+    assert (columns.image, columns.label, len(columns.factors)) == ("image", label, factors)
 
 
 def test_the_second_image_can_be_asked_for(root: Path) -> None:

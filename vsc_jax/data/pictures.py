@@ -29,11 +29,13 @@ class Fit(NamedTuple):
       resize: side of the square that they are resized to, or None; without ``crop`` the largest square in
         the middle is taken first.
       colour: ``grey``, ``rgb``, or ``auto`` for grey where all pictures are.
+      white: the pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
     """
 
     crop: int | None = None
     resize: int | None = None
     colour: Colour = "auto"
+    white: int = 255
 
 
 AS_THEY_ARE = Fit()
@@ -92,6 +94,8 @@ def fitted(content: bytes | Path, fit: Fit) -> np.ndarray:
             raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
         image.load()
         picture = image if image.mode == mode else image.convert(mode)
+    if fit.white != 255:
+        picture = picture.point([min(value * 255 // fit.white, 255) for value in range(256)] * len(mode))
     side = fit.crop or (min(picture.size) if fit.resize else None)
     if side is not None:
         width, height = picture.size

@@ -27,6 +27,7 @@ OWN_BUILDERS = ("smiley", "uci_har")
 """Sets of :mod:`vsc_jax.data.tfds_builders`, which are prepared without TensorFlow."""
 
 _BATCH = 4096  # records decoded at a time
+_LOOKED_AT = 100  # records that tell whether a set is stored as 0 and 1
 _DECODING = 2  # part of the cache key; raise it when decoding changes
 
 
@@ -261,7 +262,12 @@ def _decode_split(
         images: np.ndarray | None = None
         for start in range(0, n, _BATCH):
             rows = range(start, min(start + _BATCH, n))
-            for row, example in zip(rows, records.__getitems__(list(rows)), strict=True):
+            examples = records.__getitems__(list(rows))
+            if start == 0:
+                fit = fit._replace(
+                    white=_white([_at(example, columns.image) for example in examples[:_LOOKED_AT]])
+                )
+            for row, example in zip(rows, examples, strict=True):
                 try:
                     picture = fitted(_at(example, columns.image), fit)
                 except UserError as error:
@@ -297,6 +303,11 @@ def _decode_split(
     if columns.factors:
         arrays["factors"] = factors
     return arrays
+
+
+def _white(pictures: list[bytes]) -> int:
+    """1 for pictures of nothing but 0 and 1, as dsprites has them, else 255."""
+    return 1 if max(int(fitted(picture, Fit(colour="rgb")).max()) for picture in pictures) == 1 else 255
 
 
 def _at(example: Any, path: str) -> Any:

@@ -108,7 +108,7 @@ def draw_signal_reconstructions(
     clean = _as_floats(originals)
     n, steps, _ = clean.shape
     place = np.arange(steps)
-    figure = style.new_figure(0.62 * len(channels) + 1.2, "Test examples and their reconstructions")
+    figure = style.new_figure(0.7 * len(channels) + 1.2, "Test examples and their reconstructions")
     panels = figure.subplots(len(channels), n * len(parts), sharex=True, sharey="row", squeeze=False)
     for column, (example, part) in enumerate((e, p) for e in range(n) for p in parts):
         inputs, outputs = _as_floats(part.inputs)[example], _as_floats(part.outputs)[example]
