@@ -2,7 +2,9 @@
 
 XLA's convolution kernels on CPU are several times slower than its matrix product, so on CPU each
 layer gathers its taps (cheap: a stride of 2 splits an image into four sub-images, and every tap is one
-of them, shifted by at most one pixel) and multiplies once. Accelerators use ``lax`` convolutions. Both
+of them, shifted by at most one pixel) and multiplies once; its transpose multiplies once and adds the
+shifted taps. Images have their batch last there, ``[c, h, w, n]``: whatever is shifted is then a long run
+of memory, however few the channels. Accelerators use ``lax`` convolutions of ``[n, h, w, c]``. Both
 compute the same function of the same weights.
 """
 
@@ -39,6 +41,11 @@ def earlier(x: Array, axis: int) -> Array:
     return jax.lax.slice_in_dim(jnp.pad(x, pad), 1, x.shape[axis] + 1, axis=axis)
 
 
+def arranged(x: Float[Array, "n h w c"]) -> Float[Array, "..."]:
+    """Images as the layers of this machine take and give them: ``[c, h, w, n]`` on CPU; its own inverse."""
+    return jnp.swapaxes(x, 0, 3) if use_patches("auto") else x
+
+
 def downsample(
     x: Float[Array, "n h w c"], kernel: Float[Array, "3 3 c d"], method: Method = "auto"
 ) -> Float[Array, "n h2 w2 d"]:
@@ -49,15 +56,10 @@ def downsample(
       kernel: weights ``[3, 3, in, out]``.
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
-    if not use_patches(method):
-        padding = ((1, 1), (1, 1))
-        return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, dimension_numbers=_DIMENSIONS)
-    n, h, w, c = x.shape
-    x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
-    x = x.reshape(n, (h + 1) // 2, 2, (w + 1) // 2, 2, c)
-    rows = [later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
-    taps = [tap for row in rows for tap in (later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
-    return jnp.concatenate(taps, axis=-1) @ kernel.reshape(9 * c, -1)
+    if use_patches(method):
+        return jnp.swapaxes(_downsample(jnp.swapaxes(x, 0, 3), kernel), 0, 3)
+    padding = ((1, 1), (1, 1))
+    return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, dimension_numbers=_DIMENSIONS)
 
 
 def upsample(
@@ -70,45 +72,54 @@ def upsample(
       kernel: weights ``[3, 3, in, out]``; tap k of input pixel i reaches output pixel 2 i - 1 + k.
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
-    if not use_patches(method):
-        return jax.lax.conv_general_dilated(
-            x,
-            kernel[::-1, ::-1],
-            (1, 1),
-            ((1, 2), (1, 2)),
-            lhs_dilation=(2, 2),
-            dimension_numbers=_DIMENSIONS,
-        )
-    n, h, w, _ = x.shape
-    below = earlier(x, 1)
-    sources = jnp.concatenate([x, earlier(x, 2), below, earlier(below, 2)], axis=-1)
+    if use_patches(method):
+        return jnp.swapaxes(_upsample(jnp.swapaxes(x, 0, 3), kernel), 0, 3)
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel[::-1, ::-1],
+        (1, 1),
+        ((1, 2), (1, 2)),
+        lhs_dilation=(2, 2),
+        dimension_numbers=_DIMENSIONS,
+    )
+
+
+def _downsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
+    c, h, w, n = x.shape
+    x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
+    x = x.reshape(c, (h + 1) // 2, 2, (w + 1) // 2, 2, n)
+    rows = [later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
+    taps = [tap for row in rows for tap in (later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
+    patches = jnp.concatenate(taps, axis=0).reshape(9 * c, -1)
+    return (kernel.reshape(9 * c, -1).T @ patches).reshape(-1, *x.shape[1:4:2], n)
+
+
+def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
+    c, h, w, n = x.shape
+    weights = kernel.transpose(0, 1, 3, 2).reshape(-1, c)
+    taps = (weights @ x.reshape(c, -1)).reshape(3, 3, -1, h, w, n)
     # Even output rows see one tap (1) of their own input row; odd ones tap 2 of it and tap 0 of the next.
-    own, following = [1, 2], [None, 0]
-    zero = jnp.zeros_like(kernel[0, 0])
-    blocks = [
-        [zero if row is None or column is None else kernel[row, column] for row in rows for column in columns]
-        for rows in (own, following)
-        for columns in (own, following)
-    ]
-    weights = jnp.concatenate([jnp.concatenate(block, axis=-1) for block in blocks], axis=0)
-    phases = (sources @ weights).reshape(n, h, w, 2, 2, -1)
-    return phases.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * h, 2 * w, -1)
+    rows = jnp.stack([taps[1], taps[2] + earlier(taps[0], 2)], axis=3)
+    both = jnp.stack([rows[1], rows[2] + earlier(rows[0], 3)], axis=4)
+    return both.reshape(-1, 2 * h, 2 * w, n)
 
 
 class Downsample(nnx.Module):
-    """:func:`downsample` with its weights and a bias."""
+    """:func:`downsample` with its weights and a bias, of images as :func:`arranged`."""
 
     def __init__(self, channels_in: int, channels_out: int, *, rngs: nnx.Rngs):
         self.kernel = nnx.Param(he_normal(rngs.params(), (3, 3, channels_in, channels_out)))
         self.bias = nnx.Param(jnp.zeros(channels_out))
 
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Half-size images."""
+        if use_patches("auto"):
+            return _downsample(x, self.kernel[...]) + self.bias[...][:, None, None, None]
         return downsample(x, self.kernel[...]) + self.bias[...][None, None, None]
 
 
 class Upsample(nnx.Module):
-    """:func:`upsample` with its weights and a bias."""
+    """:func:`upsample` with its weights and a bias, of images as :func:`arranged`."""
 
     def __init__(self, channels_in: int, channels_out: int, *, rngs: nnx.Rngs):
         # On average 9 / 4 taps, not 9, reach an output pixel: four times He's variance.
@@ -116,6 +127,8 @@ class Upsample(nnx.Module):
         self.kernel = nnx.Param(scaled_normal(rngs.params(), shape, gain=2.0 * 4))
         self.bias = nnx.Param(jnp.zeros(channels_out))
 
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Double-size images."""
+        if use_patches("auto"):
+            return _upsample(x, self.kernel[...]) + self.bias[...][:, None, None, None]
         return upsample(x, self.kernel[...]) + self.bias[...][None, None, None]

@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vsc_jax.modules.convolution import Downsample, Upsample
+from vsc_jax.modules.convolution import Downsample, Upsample, arranged
 from vsc_jax.modules.initializers import he_normal, lecun_normal
 
 CONV_CHANNELS = (16, 32)
@@ -60,9 +60,8 @@ class ConvEncoder(nnx.Module):
 
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
         """Features of each image."""
-        x = x.reshape(*x.shape[:3], self.channels)
-        x = jax.nn.relu(self.first(x))
-        x = jax.nn.relu(self.second(x))
+        x = arranged(x.reshape(*x.shape[:3], self.channels))
+        x = arranged(jax.nn.relu(self.second(jax.nn.relu(self.first(x)))))
         return self.head(jax.nn.relu(self.full(x.reshape(x.shape[0], -1))))
 
 
@@ -83,9 +82,9 @@ class ConvDecoder(nnx.Module):
         """Pixels of each code's image, flat."""
         height, width, _ = self.example
         x = jax.nn.relu(self.full(jax.nn.relu(self.head(z))))
-        x = x.reshape(x.shape[0], math.ceil(height / 4), math.ceil(width / 4), -1)
+        x = arranged(x.reshape(x.shape[0], math.ceil(height / 4), math.ceil(width / 4), -1))
         x = jax.nn.relu(self.second(x))[:, : math.ceil(height / 2), : math.ceil(width / 2)]
-        return self.first(x)[:, :height, :width].reshape(x.shape[0], -1)
+        return arranged(self.first(x)[:, :height, :width]).reshape(z.shape[0], -1)
 
 
 def image_shape(example_shape: tuple[int, ...]) -> tuple[int, int, int]:
