@@ -74,6 +74,8 @@ draw_latent_density(shown.encoded.gamma, shown.encoded.z)
 from_model.activation(shown)
 
 # %% [markdown]
+# Read both panels together: a latent that is always on but whose |z| is small says nothing about any digit.
+#
 # ## 3. What it does: turn one latent, leave the rest
 #
 # The first image's code is decoded again and again with one latent moved through the values that it takes in the data.

@@ -47,7 +47,7 @@ base = with_overrides(
         "data.test_examples": 100 if SMOKE else 1000,
         "model.latents": 20,
         "model.hidden": [200],
-        "train.steps": 20 if SMOKE else 2000,
+        "train.steps": 20 if SMOKE else 1500,
         "train.log_every": 10 if SMOKE else 50,
         "train.batch_size": 128,
         "evaluate.samples": 4,
@@ -63,8 +63,8 @@ faces = data.load(base.data)
 #    reconstruction never told the encoder which latents it needed.
 # 2. **A slab that is always paid for.** The Gaussian part of the divergence was not multiplied by gamma: a latent costs its slab
 #    even where it is off.
-# 3. **All the pressure at once.** The divergence counted in full from the first iteration, when the decoder is noise and every open
-#    latent is a pure cost.
+# 3. **All the pressure at once, on gates that start half closed.** The divergence counted in full from the first iteration, when
+#    the decoder is noise and every open latent is a pure cost.
 
 # %%
 seed = {

@@ -89,7 +89,7 @@ print("  ".join(f"{name} {run.results[name]:.3g}" for name in names))
 from_model.activation(shown)
 
 # %% [markdown]
-# Each row is a latent, each column a digit: bright where the latent is on for most images of the class. Nobody told the model
+# Each column is a latent, each row a digit: bright where the latent is on for most images of the class. Nobody told the model
 # about classes.
 #
 # ## A table
@@ -116,6 +116,9 @@ axes.set(
 )
 figure.colorbar(picture, label="value")
 plt.show()
+
+# %% [markdown]
+# Look for a latent that is on for one vineyard and off for the others. The model has seen no label.
 
 # %%
 accuracy = (
