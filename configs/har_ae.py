@@ -6,5 +6,5 @@ config = Config(
     name="har_ae",
     data=DataConfig(name="uci_har"),
     model=ModelConfig(kind="ae", latents=60, hidden=(400,), likelihood="gaussian"),
-    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+    train=TrainConfig(steps=3000, batch_size=256, learning_rate=1e-3),
 )

@@ -11,14 +11,13 @@ config = Config(
         hidden=(400,),
         likelihood="gaussian",
         pseudo_inputs=128,
-        alpha=0.2,
-        prior_rate=0.2,
+        alpha=0.3,
+        prior_rate=0.3,
         initial_gate_logit=3.0,
-        sparsity_weight=10.0,
     ),
     schedule=ScheduleConfig(
         warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),
         sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
     ),
-    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+    train=TrainConfig(steps=3000, batch_size=256, learning_rate=1e-3),
 )
