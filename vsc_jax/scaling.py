@@ -4,6 +4,7 @@ Constants belong to the model, not to the data set: whoever loads a model gives 
 module imports no JAX; its functions take NumPy and JAX arrays alike.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -48,7 +49,7 @@ class Scaling:
         return "scaled to [0, 1]" if self.kind == "unit" else "standardised"
 
 
-def fit(kind: Kind, x: np.ndarray, *, signals: bool = False) -> Scaling:
+def fit(kind: Kind, x: Any, *, signals: bool = False) -> Scaling:
     """The scaling that the examples ask for.
 
     Constants are for each value of a vector, for each channel of a signal or an image ``[n, height, width,
@@ -57,20 +58,25 @@ def fit(kind: Kind, x: np.ndarray, *, signals: bool = False) -> Scaling:
     Args:
       kind: ``unit`` takes the least and the largest value, ``standardise`` mean and standard deviation. Where
         a value never changes, its scale is 1.
-      x: training examples as stored, uint8 (which stands for x / 255) or float.
+      x: training examples as stored, uint8 (which stands for x / 255) or float, in memory or to be read.
       signals: whether ``[n, time, channels]`` are signals, not images.
     """
-    x = x.reshape(len(x), -1, 1 if x.ndim == 3 and not signals else x.shape[-1])
+    last = 1 if x.ndim == 3 and not signals else x.shape[-1]
     rows = max(1, _CHUNK_BYTES // max(1, 8 * x[:1].size))
-    chunks = [slice(start, start + rows) for start in range(0, len(x), rows)]
+
+    def parts() -> Iterator[np.ndarray]:
+        for start in range(0, len(x), rows):
+            part = _floats(x[start : start + rows])
+            yield part.reshape(len(part), -1, last)
+
     if kind == "unit":
-        low = np.min([_floats(x[rows]).min(axis=(0, 1)) for rows in chunks], axis=0)
-        high = np.max([_floats(x[rows]).max(axis=(0, 1)) for rows in chunks], axis=0)
+        ends = [(part.min(axis=(0, 1)), part.max(axis=(0, 1))) for part in parts()]
+        low, high = np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
         shift, scale = low, high - low
     else:
-        count = x.shape[0] * x.shape[1]
-        shift = sum(_floats(x[rows]).sum(axis=(0, 1)) for rows in chunks) / count
-        squares = sum(np.square(_floats(x[rows]) - shift).sum(axis=(0, 1)) for rows in chunks)
+        count = x.size // last
+        shift = sum(part.sum(axis=(0, 1)) for part in parts()) / count
+        squares = sum(np.square(part - shift).sum(axis=(0, 1)) for part in parts())
         scale = np.sqrt(squares / count)
     scale = np.minimum(scale, np.finfo(np.float32).max)
     # A deviation that is rounding error is none.

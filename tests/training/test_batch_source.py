@@ -46,7 +46,7 @@ def test_a_stream_is_the_batches_of_the_set_on_the_device(step, tiny, dataset, b
     np.testing.assert_array_equal(streamed, dataset.train.x[order])
 
 
-@pytest.mark.parametrize(("kind", "data"), [("vsc", DYNAMIC), ("vae", {})])
+@pytest.mark.parametrize(("kind", "data"), [("vae", DYNAMIC), ("ae", {})])
 def test_both_placements_are_the_same_run(kind, data, tiny, dataset):
     streamed, resident = (
         train(at(lambda **sections: tiny(kind, **sections), where, data=data), dataset)

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from vsc_jax import scaling as scalings
 from vsc_jax.data.archive import check_members
 from vsc_jax.data.dataset import Dataset, Split, first_outside, place
+from vsc_jax.data.examples import Examples, LazyArray, select
 from vsc_jax.data.memory import machine_memory
 from vsc_jax.errors import UserError
 
@@ -58,9 +60,9 @@ def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0, scaling:
 
 
 def from_arrays(
-    x: ArrayLike,
+    x: ArrayLike | LazyArray,
     y: ArrayLike | None = None,
-    x_test: ArrayLike | None = None,
+    x_test: ArrayLike | LazyArray | None = None,
     y_test: ArrayLike | None = None,
     *,
     name: str = "arrays",
@@ -70,7 +72,11 @@ def from_arrays(
     test_fraction: float = 0.1,
     seed: int = 0,
 ) -> Dataset:
-    """A data set of arrays in memory.
+    """A data set of arrays in memory, of memory-mapped ones, or of a source that decodes its examples.
+
+    Training examples that are large and memory-mapped, or come from
+    :func:`vsc_jax.data.examples.from_source`, stay where they are and are read when they are asked for.
+    Test examples are read into memory.
 
     Args:
       x: images ``[n, height, width]`` or ``[n, height, width, channels]``, or vectors ``[n, d]``: uint8 from
@@ -98,7 +104,8 @@ def from_arrays(
             f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape"
             f" {examples.shape}"
         )
-    if examples.dtype == np.uint8 and np.asarray(x).dtype != bool and examples.max() <= 1:
+    given = x.dtype if isinstance(x, LazyArray) else np.asarray(x).dtype
+    if given == np.uint8 and first_outside(examples, 0.0, 1.0) is None:
         raise UserError(
             "x: expected uint8 from 0 to 255, got nothing above 1; give binary data as bool or float32"
         )
@@ -114,7 +121,7 @@ def from_arrays(
         train = Split(examples, labels)
         test_examples = as_examples(x_test, "x_test", free=free)
         test_labels = None if y_test is None else _as_labels(y_test, "y_test", len(test_examples))
-        test = Split(test_examples, test_labels)
+        test = Split(np.asarray(test_examples), test_labels)
         origin = f"{name}, its own test examples"
         for what, ours, theirs in (
             ("shape", train.x.shape[1:], test.x.shape[1:]),
@@ -138,7 +145,7 @@ def from_arrays(
     )
 
 
-def as_examples(x: ArrayLike, name: str, *, free: bool = False) -> np.ndarray:
+def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> Examples:
     """Check examples and bring them to uint8 or float32.
 
     Args:
@@ -152,7 +159,7 @@ def as_examples(x: ArrayLike, name: str, *, free: bool = False) -> np.ndarray:
     Raises:
       UserError: on a wrong dtype or rank, an empty array, or values that are not finite or out of range.
     """
-    array = _as_array(x, name)
+    array = x if isinstance(x, LazyArray) else _as_array(x, name)
     if array.dtype != np.uint8 and array.dtype.kind not in "bf":
         raise UserError(f"{name}: expected uint8, bool or floating-point numbers, got {array.dtype}")
     if array.ndim not in (2, 3, 4):
@@ -163,17 +170,26 @@ def as_examples(x: ArrayLike, name: str, *, free: bool = False) -> np.ndarray:
     if array.size == 0:
         raise UserError(f"{name}: expected at least one value, got shape {array.shape}")
     if array.dtype == bool:
-        return array.view(np.uint8) * np.uint8(255)
+        return select(array, convert=_as_bytes)
     if array.dtype == np.uint8:
-        return array
-    with np.errstate(over="ignore"):
-        examples = np.ascontiguousarray(array, np.float32)
+        return select(array)
+    examples = select(array, convert=_as_float32)
     free = free or array.ndim == 2
     low, high = (-_LARGEST_FLOAT, _LARGEST_FLOAT) if free else (0.0, 1.0)
     if (index := first_outside(examples, low, high)) is not None:
         expected = "finite float32 numbers" if free else "images in [0, 1], or uint8"
-        raise UserError(f"{name}: expected {expected}, got {array[index]} in {place(index)}")
+        value = array[index[0]][index[1:]]
+        raise UserError(f"{name}: expected {expected}, got {value} in {place(index)}")
     return examples
+
+
+def _as_bytes(x: np.ndarray) -> np.ndarray:
+    return x.view(np.uint8) * np.uint8(255)
+
+
+def _as_float32(x: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(x, np.float32)
 
 
 def _as_array(values: ArrayLike, name: str) -> np.ndarray:
@@ -213,7 +229,8 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     held_out = np.zeros(n, bool)
     count = min(max(round(fraction * n), 1), n - 1)
     held_out[np.random.default_rng(seed).permutation(n)[:count]] = True
-    return split.take(~held_out), split.take(held_out)
+    test = split.take(held_out)
+    return split.take(~held_out), replace(test, x=np.asarray(test.x))
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

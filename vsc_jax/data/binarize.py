@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from vsc_jax.data.cache import scratch
+from vsc_jax.data.examples import Examples, give_back
+
 _CHUNK = 4096  # examples drawn at a time
 
 
-def bernoulli_draw(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def bernoulli_draw(x: Examples, rng: np.random.Generator) -> np.ndarray:
     """One Bernoulli draw of every value.
 
     The draw of the first examples does not depend on how many follow.
@@ -15,9 +18,9 @@ def bernoulli_draw(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
       rng: source of randomness.
 
     Returns:
-      uint8 of the same shape, 0 or 255.
+      uint8 of the same shape, 0 or 255; above 1 GiB in a temporary file.
     """
-    drawn = np.empty(x.shape, np.uint8)
+    drawn = scratch(x.shape, np.uint8)
     for start in range(0, len(x), _CHUNK):
         chunk = x[start : start + _CHUNK]
         if x.dtype == np.uint8:
@@ -25,4 +28,5 @@ def bernoulli_draw(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         else:
             ones = rng.random(chunk.shape, np.float32) < chunk
         drawn[start : start + _CHUNK] = np.where(ones, 255, 0)
+        give_back(drawn)
     return drawn

@@ -2,18 +2,41 @@
 
 import json
 import logging
+import math
 import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from vsc_jax.cache_folder import cache_folder
 
 _MANIFEST = "manifest.json"
+_LARGEST_IN_MEMORY = 2**30
 
 logger = logging.getLogger(__name__)
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    """An array to be filled: in memory, or, above 1 GiB, in a file that goes with the process.
+
+    The file lies in the cache's folder where that can be written, else in the system's for temporary files.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= _LARGEST_IN_MEMORY:
+        return np.empty(shape, dtype)
+    with _unnamed_file() as file:
+        return np.memmap(file, dtype, mode="w+", shape=shape)
+
+
+def _unnamed_file() -> IO[bytes]:
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=cache_folder())
+    except (OSError, RuntimeError):
+        return tempfile.TemporaryFile()
 
 
 def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

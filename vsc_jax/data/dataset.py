@@ -1,33 +1,35 @@
 """The one type of data set that the rest of the library sees."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.errors import UserError
 from vsc_jax.scaling import Scaling
 
 Form = Literal["vector", "image", "signal"]
 
-_CHUNK_BYTES = 2**24  # how much of an array is looked at together, so that checks need little memory
+Rows = TypeVar("Rows", bound=Examples, covariant=True)
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Generic[Rows]):
     """Examples of one split, in a fixed order.
 
     Attributes:
       x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]`` or vectors ``[n, d]``, which
         stand for x / 255, or float32 arrays (images in [0, 1], unless the data set is scaled; vectors and
-        signals ``[n, time, channels]`` of any finite values); possibly memory-mapped.
+        signals ``[n, time, channels]`` of any finite values); possibly memory-mapped or, in a training split,
+        read when they are asked for.
       labels: int32 class labels ``[n]``, or None.
       factors: float32 true generative factors ``[n, k]``, or None (Smiley: S * V).
       presence: uint8 presence of every factor ``[n, k]``, or None.
       subjects: int32 number ``[n]`` of the person each example comes from, or None.
     """
 
-    x: np.ndarray
+    x: Rows
     labels: np.ndarray | None = None
     factors: np.ndarray | None = None
     presence: np.ndarray | None = None
@@ -46,7 +48,8 @@ class Split:
         def of(field: np.ndarray | None) -> np.ndarray | None:
             return None if field is None else field[rows]
 
-        return Split(self.x[rows], *map(of, (self.labels, self.factors, self.presence, self.subjects)))
+        known = map(of, (self.labels, self.factors, self.presence, self.subjects))
+        return Split(select(self.x, rows), *known)
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Dataset:
     """
 
     name: str
-    train: Split
-    test: Split
+    train: Split[Examples]
+    test: Split[np.ndarray]
     label_names: tuple[str, ...] = ()
     factor_names: tuple[str, ...] = ()
     description: str = ""
@@ -116,19 +119,19 @@ def check_unit_range(dataset: Dataset, purpose: str) -> None:
         if index is not None:
             raise UserError(
                 f"{dataset.name}: expected values in [0, 1] for {purpose}, "
-                f"got {split.x[index]} in {place(index)} of the {part} split"
+                f"got {split.x[index[0]][index[1:]]} in {place(index)} of the {part} split"
             )
 
 
-def first_outside(x: np.ndarray, low: float, high: float) -> tuple[int, ...] | None:
+def first_outside(x: Examples, low: float, high: float) -> tuple[int, ...] | None:
     """Index of the first value of ``x`` that is not in [low, high] (NaN is not), or None."""
-    rows = max(1, _CHUNK_BYTES // max(1, x[:1].nbytes))
-    for start in range(0, len(x), rows):
-        chunk = x[start : start + rows]
+    start = 0
+    for chunk in chunks(x):
         wrong = ~((chunk >= low) & (chunk <= high))
         if wrong.any():
             row, *rest = np.unravel_index(np.argmax(wrong), wrong.shape)
             return (start + int(row), *(int(i) for i in rest))
+        start += len(chunk)
     return None
 
 

@@ -15,6 +15,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.data import own, smiley, tfds, uci_har
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
+from vsc_jax.data.examples import select
 from vsc_jax.data.pictures import Fit
 from vsc_jax.errors import UserError
 
@@ -57,7 +58,7 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         train_stream, test_stream = np.random.default_rng(config.seed).spawn(2)
         dataset = dataclasses.replace(
             dataset,
-            train=dataclasses.replace(dataset.train, x=bernoulli_draw(dataset.train.x, train_stream)),
+            train=dataclasses.replace(dataset.train, x=select(bernoulli_draw(dataset.train.x, train_stream))),
             test=dataclasses.replace(dataset.test, x=bernoulli_draw(dataset.test.x, test_stream)),
         )
     return dataset

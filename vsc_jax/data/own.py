@@ -9,6 +9,7 @@ import numpy as np
 from vsc_jax.config import DataConfig
 from vsc_jax.data.arrays import Scale, from_arrays, load_file
 from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.examples import LazyArray
 from vsc_jax.data.pictures import Fit, load_folder
 from vsc_jax.data.tables import Table, from_frame, is_frame, read_table
 from vsc_jax.errors import UserError
@@ -57,10 +58,10 @@ def as_dataset(data: Any, config: DataConfig) -> Dataset:
         if len(data) != 2:
             raise UserError(f"expected a tuple of examples and labels, got {len(data)} entries")
         arrays = dict(zip(("x", "y"), data, strict=True))
-    elif not isinstance(data, np.ndarray | list) and is_frame(data):
+    elif not isinstance(data, np.ndarray | list | LazyArray) and is_frame(data):
         return _of_table(from_frame(data, config.label), "frame", config)
     else:
-        arrays = {"x": data if isinstance(data, list) else np.asarray(data)}
+        arrays = {"x": data if isinstance(data, list | LazyArray) else np.asarray(data)}
     return from_arrays(**arrays, scaling=_scale(config), test_fraction=config.test_fraction, seed=config.seed)
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vsc_jax.data.arrays import hold_out
-from vsc_jax.data.cache import cached
+from vsc_jax.data.cache import cached, scratch
 from vsc_jax.data.dataset import Dataset, Split
+from vsc_jax.data.examples import give_back
 from vsc_jax.data.memory import check_memory
 from vsc_jax.data.pictures import AS_THEY_ARE, Fit, fitted, size_in_words
 from vsc_jax.errors import UserError
@@ -87,8 +88,8 @@ def load_tfds(name: str, directory: Path | None = None, request: Request = EVERY
     digest = _fingerprint(source, request)
     arrays = cached(f"{name.replace('/', '-')}-{source.name}-{digest}", lambda: _decode(source, request))
     names = ("x", "labels", "factors")
-    splits = [
-        Split(*(arrays.get(f"{part}_{field}") for field in names))  # type: ignore[arg-type]
+    splits: list[Split[Any]] = [
+        Split(*(arrays.get(f"{part}_{field}") for field in names))
         for part in ("train", "test")
         if f"{part}_x" in arrays
     ]
@@ -98,7 +99,7 @@ def load_tfds(name: str, directory: Path | None = None, request: Request = EVERY
         origin += f", test examples held out at random (seed {request.seed})"
     return Dataset(
         name=name,
-        train=splits[0],
+        train=splits[0].take(slice(None)),
         test=splits[1],
         label_names=tuple(str(label) for label in arrays.get("label_names", ())),
         factor_names=tuple(str(factor) for factor in arrays.get("factor_names", ())),
@@ -275,7 +276,7 @@ def _decode_split(
                 if images is None:
                     what = f"{source}: {n:,} images of the {split} split"
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
-                    images = np.empty((n, *picture.shape), np.uint8)
+                    images = scratch((n, *picture.shape), np.uint8)
                 if picture.shape != images.shape[1:]:
                     raise UserError(
                         f"{source}: example {row} of the {split} split: expected"
@@ -286,6 +287,8 @@ def _decode_split(
                 if columns.label is not None:
                     labels[row] = _at(example, columns.label)
                 factors[row] = [_at(example, name) for name in columns.factors]
+            if images is not None:
+                give_back(images)
     except UserError:
         raise
     except Exception as error:  # ArrayRecord, protobuf and Pillow each have errors of their own

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vsc_jax.data.examples import chunks
 from vsc_jax.evaluation.batches import Measure, map_batches, means
 from vsc_jax.models import VAE, VSC, Model
 from vsc_jax.models.inputs import as_float
@@ -136,7 +137,9 @@ def explained_variance(error: float, total: float) -> float:
 
 def total_variance(x: np.ndarray) -> float:
     """Mean squared deviation of the values of ``x``, ``[n, ...]``, from the mean example."""
-    return float(np.var(_floats(x), axis=0, dtype=np.float64).mean())
+    mean = sum(_floats(chunk).sum(axis=0, dtype=np.float64) for chunk in chunks(x)) / len(x)
+    squares = sum(np.square(_floats(chunk) - mean).sum() for chunk in chunks(x))
+    return float(squares / x.size)
 
 
 def _floats(x: np.ndarray) -> np.ndarray:

@@ -148,7 +148,7 @@ def reconstructions(shown: Shown) -> Figure:
     count = {"image": IMAGES, "vector": VECTORS, "signal": SIGNALS}[dataset.form]
     rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(dataset.test)))
     clean = np.array(as_float(dataset.test.x[rows]))
-    noisy, name = _add_noise(clean, dataset.train.x, np.random.default_rng(shown.seed))
+    noisy, name = _add_noise(clean, dataset.train.x[:ENCODED], np.random.default_rng(shown.seed))
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)
         for inputs, what in ((clean, "clean"), (noisy, name))
@@ -253,7 +253,7 @@ def _flat(x: ArrayLike) -> np.ndarray:
 def _add_noise(clean: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, str]:
     """The examples with Gaussian noise, and its name; data in [0, 1] stay there, others are scaled."""
     noise = rng.standard_normal(clean.shape).astype(clean.dtype)
-    sample = np.asarray(as_float(x[:ENCODED]))
+    sample = np.asarray(as_float(x))
     if sample.min() >= 0 and sample.max() <= 1:
         return np.clip(clean + NOISE * noise, 0, 1), f"noisy (Gaussian, sd {NOISE:g})"
     deviation = sample.std(axis=0)

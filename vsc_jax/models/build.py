@@ -12,7 +12,7 @@ from jaxtyping import PRNGKeyArray
 from vsc_jax.config import ModelConfig
 from vsc_jax.errors import UserError
 from vsc_jax.models.autoencoder import Autoencoder
-from vsc_jax.models.inputs import as_float
+from vsc_jax.models.inputs import Rows, as_float
 from vsc_jax.models.vae import VAE
 from vsc_jax.models.vsc import VSC
 from vsc_jax.modules import (
@@ -72,7 +72,7 @@ def build(
     example_shape: tuple[int, ...],
     key: PRNGKeyArray,
     *,
-    examples: np.ndarray | None = None,
+    examples: Rows | None = None,
     dataset_size: int = 1,
     scaling: Scaling | None = None,
 ) -> Model:
@@ -132,11 +132,11 @@ def build(
 
 
 def _initial_pseudo_inputs(
-    count: int, example_shape: tuple[int, ...], key: PRNGKeyArray, examples: np.ndarray | None
+    count: int, example_shape: tuple[int, ...], key: PRNGKeyArray, examples: Rows | None
 ) -> jax.Array:
     if examples is None:
         return jnp.full((count, *example_shape), 0.5)
     # Chosen on the host, where the examples are: a permutation by JAX is half a second of compilation.
     order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(examples))
     chosen = np.resize(order, count)
-    return as_float(np.stack([examples[i] for i in chosen]))
+    return as_float(np.stack([examples[int(i)] for i in chosen]))

@@ -1,10 +1,22 @@
 """From what a data set yields to what the networks read."""
 
+from typing import Protocol, runtime_checkable
+
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from vsc_jax.modules import Decoder
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Examples that can be had by their number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
 def as_float(x: ArrayLike) -> Float[Array, "..."]:

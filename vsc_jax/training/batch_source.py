@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Int, Shaped
 
 from vsc_jax.config import Config
+from vsc_jax.data.examples import Examples
 from vsc_jax.data.streaming import filled, read_ahead
 from vsc_jax.training.batches import batches
 from vsc_jax.training.memory import device_memory, memory_errors
@@ -102,14 +103,14 @@ Stretches = Generator[Stretch]
 """All that is left of a run; closing it ends the threads that read ahead."""
 
 
-def placement(config: Config, data: np.ndarray) -> Literal["device", "stream"]:
+def placement(config: Config, data: Examples) -> Literal["device", "stream"]:
     """Where the training examples will live: as ``data.placement`` says, or as their size asks for."""
     if config.data.placement != "auto":
         return config.data.placement
     return "stream" if data.nbytes > DEVICE_SHARE * device_memory() else "device"
 
 
-def stretches(config: Config, data: np.ndarray, step: int) -> Stretches:
+def stretches(config: Config, data: Examples, step: int) -> Stretches:
     """The rest of a run, from one log point to the next.
 
     Args:
@@ -126,7 +127,7 @@ def _nothing() -> Stretches:
     yield from ()
 
 
-def _on_device(config: Config, data: np.ndarray, step: int) -> Stretches:
+def _on_device(config: Config, data: Examples, step: int) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     with memory_errors(lambda: "data.placement: the training examples do not fit on the device; try stream"):
         on_device = jnp.asarray(rounded_up(np.asarray(data)))
@@ -137,7 +138,7 @@ def _on_device(config: Config, data: np.ndarray, step: int) -> Stretches:
         yield Stretch(iterations, iter([Part(Gathered(on_device, padded), iterations)]))
 
 
-def _streamed(config: Config, data: np.ndarray, step: int) -> Stretches:
+def _streamed(config: Config, data: Examples, step: int) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize
     longest = max(1, min(log_every, steps, BLOCK_BYTES // batch_bytes))

@@ -1,0 +1,195 @@
+"""Examples that are read when they are asked for are the examples, and leave no memory behind."""
+
+import mmap
+
+import numpy as np
+import pytest
+
+from vsc_jax.data import cache, examples, from_arrays
+from vsc_jax.data.arrays import load_file
+from vsc_jax.data.binarize import bernoulli_draw
+from vsc_jax.data.dataset import Split, first_outside
+from vsc_jax.data.examples import LazyArray, chunks, from_source, give_back, select
+from vsc_jax.errors import UserError
+
+ROWS = np.random.default_rng(0).integers(0, 256, (50, 4, 4), np.uint8)
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch):
+    monkeypatch.setattr(examples, "LARGE", 0)
+
+
+@pytest.fixture
+def mapped(tmp_path, everything_is_large):
+    """ROWS in a memory-mapped file."""
+    np.save(tmp_path / "rows.npy", ROWS)
+    return np.load(tmp_path / "rows.npy", mmap_mode="r")
+
+
+def of_a_source(_):
+    return from_source([{"image": row} for row in ROWS], lambda record: record["image"])
+
+
+@pytest.mark.parametrize("make", [select, of_a_source], ids=["mapped file", "source"])
+@pytest.mark.parametrize(
+    "index", [3, -1, np.int64(7), slice(5), slice(40, 60), slice(None, None, -7), np.array([[4, 4], [0, 49]])]
+)
+def test_what_is_asked_for_is_what_an_array_would_give(make, index, mapped):
+    lazy = make(mapped)
+    assert isinstance(lazy, LazyArray)
+    assert (lazy.shape, lazy.dtype, lazy.nbytes, len(lazy)) == (ROWS.shape, ROWS.dtype, ROWS.nbytes, 50)
+    assert type(lazy[index]) is np.ndarray
+    np.testing.assert_array_equal(lazy[index], ROWS[index])
+    np.testing.assert_array_equal(np.asarray(lazy), ROWS)
+
+
+@pytest.mark.parametrize("rows", [slice(7), np.array([5, 5, 2]), np.arange(50) % 3 == 1])
+def test_rows_are_chosen_and_converted_without_reading_them(rows, mapped):
+    def refuse(values):
+        assert not len(values), "read before it was asked for"
+        return values.astype(np.float32)
+
+    assert select(mapped, rows, refuse).shape == ROWS[rows].shape
+    halves = select(select(mapped, convert=lambda values: values / np.float32(2)), rows)
+    assert halves.dtype == np.float32
+    np.testing.assert_array_equal(np.asarray(halves), ROWS[rows] / np.float32(2))
+    np.testing.assert_array_equal(select(ROWS, rows), ROWS[rows])
+
+
+def test_small_arrays_stay_arrays(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    assert isinstance(select(np.load(tmp_path / "rows.npy", mmap_mode="r")), np.ndarray)
+    assert select(ROWS).base is ROWS
+
+
+def test_a_pass_in_chunks_sees_every_row_once(mapped, monkeypatch):
+    monkeypatch.setattr(examples, "CHUNK_BYTES", 7 * 16)
+    parts = list(chunks(select(mapped)))
+    assert [len(part) for part in parts] == [7] * 7 + [1]
+    np.testing.assert_array_equal(np.concatenate(parts), ROWS)
+    assert first_outside(select(mapped), 0.0, 254.0) == tuple(np.argwhere(ROWS > 254)[0])
+
+
+def resident(path):
+    """Kilobytes of a mapped file that count as this process's memory."""
+    with open("/proc/self/smaps") as file:
+        lines = iter(file)
+        for line in lines:
+            if line.rstrip().endswith(str(path)):
+                return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+    raise AssertionError(path)
+
+
+@pytest.fixture
+def zeros(tmp_path):
+    np.save(tmp_path / "zeros.npy", np.zeros((1024, 4096), np.uint8))
+    return tmp_path / "zeros.npy", np.load(tmp_path / "zeros.npy", mmap_mode="r")
+
+
+def test_rows_of_a_large_file_are_read_without_its_pages(zeros, everything_is_large):
+    path, mapped = zeros
+    lazy = select(np.asarray(mapped)[5:])
+    assert not lazy[np.array([7, 700, 900])].any()
+    assert resident(path) == 0
+
+
+def test_pages_that_were_looked_at_are_given_back(zeros):
+    path, mapped = zeros
+    assert mapped.sum() == 0
+    assert resident(path) > 4000
+    give_back(np.asarray(mapped)[3:])
+    assert resident(path) == 0
+
+
+def test_a_file_that_becomes_shorter_is_told(mapped):
+    lazy = select(mapped)
+    with open(mapped.filename, "r+b") as file:
+        file.truncate(128 + 16 * 10)
+    np.testing.assert_array_equal(lazy[9], ROWS[9])
+    with pytest.raises(OSError, match="shorter"):
+        lazy[10]
+
+
+@pytest.mark.parametrize("change", ["removed", "transposed", "private"])
+def test_what_cannot_be_read_from_its_file_is_read_from_the_mapping(change, tmp_path, everything_is_large):
+    np.save(tmp_path / "rows.npy", ROWS)
+    x = np.load(tmp_path / "rows.npy", mmap_mode="c" if change == "private" else "r")
+    expected = ROWS.copy()
+    if change == "removed":
+        (tmp_path / "rows.npy").unlink()
+    if change == "transposed":
+        x, expected = x.swapaxes(1, 2), ROWS.swapaxes(1, 2)
+    if change == "private":
+        x[3] = expected[3] = 7
+    np.testing.assert_array_equal(select(x)[2:5], expected[2:5])
+
+
+def test_what_is_in_no_file_is_kept(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    private = np.load(tmp_path / "rows.npy", mmap_mode="c")
+    private[:] = 7
+    anonymous = np.frombuffer(mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE), np.uint8)
+    anonymous[:] = 7
+    written = np.load(tmp_path / "rows.npy", mmap_mode="r+")
+    written[0] = 7
+    for x in (private, anonymous, written):
+        give_back(x)
+    assert (private == 7).all()
+    assert (anonymous == 7).all()
+    assert (written[0] == 7).all()
+
+
+@pytest.mark.parametrize(
+    "values", [ROWS, ROWS > 99, ROWS / 255, (ROWS / 255).astype(np.float32)], ids=lambda x: str(x.dtype)
+)
+def test_a_large_file_gives_the_same_data_set_as_a_small_one(values, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", values)
+    small = load_file(tmp_path / "x.npy")
+    monkeypatch.setattr(examples, "LARGE", 0)
+    large = load_file(tmp_path / "x.npy")
+    assert isinstance(large.train.x, LazyArray)
+    assert type(large.test.x) is np.ndarray
+    assert large.train.x.dtype == small.train.x.dtype
+    np.testing.assert_array_equal(np.asarray(large.train.x), small.train.x)
+    np.testing.assert_array_equal(large.test.x, small.test.x)
+    np.testing.assert_array_equal(np.asarray(large.train.first(7).x), small.train.x[:7])
+    assert isinstance(large.train.first(7).x, LazyArray)
+
+
+def test_a_source_becomes_a_data_set(tmp_path):
+    labels = np.arange(50) % 3
+    dataset = from_arrays(of_a_source(None), labels, of_a_source(None), labels)
+    assert isinstance(dataset.train.x, LazyArray)
+    assert type(dataset.test.x) is np.ndarray
+    np.testing.assert_array_equal(dataset.train.x[40:], ROWS[40:])
+
+
+def test_what_is_wrong_in_a_large_file_is_named(tmp_path, everything_is_large):
+    x = np.zeros((10, 3))
+    x[6, 1] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(UserError, match=r"x: expected finite float32 numbers, got nan in row 6, column 1$"):
+        load_file(tmp_path / "x.npy")
+    with pytest.raises(UserError, match=r"x: expected uint8 from 0 to 255, got nothing above 1"):
+        from_arrays(from_source(list(ROWS % 2)))
+
+
+@pytest.mark.parametrize("usable", [True, False])
+def test_what_is_too_large_for_memory_is_drawn_into_a_file(usable, tmp_path, monkeypatch):
+    monkeypatch.setenv("VSC_JAX_CACHE", str(tmp_path / "cache"))
+    if not usable:
+        (tmp_path / "cache").write_text("a file")
+    expected = bernoulli_draw(ROWS, np.random.default_rng(0))
+    monkeypatch.setattr(cache, "_LARGEST_IN_MEMORY", 0)
+    drawn = bernoulli_draw(of_a_source(None), np.random.default_rng(0))
+    assert isinstance(drawn, np.memmap)
+    np.testing.assert_array_equal(drawn, expected)
+    assert not usable or list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_split_of_what_is_read_is_cut_without_reading(mapped):
+    split = Split(select(mapped), np.arange(50)).first(7)
+    assert isinstance(split.x, LazyArray)
+    np.testing.assert_array_equal(split.x[:], ROWS[:7])
+    np.testing.assert_array_equal(split.labels, np.arange(7))
