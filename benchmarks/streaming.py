@@ -85,6 +85,7 @@ def peak_memory(gigabytes: float, steps: int) -> None:
                 "data.test_examples": 5000,
                 "train.steps": steps,
                 "evaluate.samples": 10,
+                "evaluate.figures": False,
             }
             command = [sys.executable, "-m", "vsc_jax.train", "--config", "mnist_vsc"]
             command += [f"--{name}={value}" for name, value in options.items()]

@@ -38,7 +38,7 @@ import tyro
 
 from vsc_jax.cache_folder import keep_compiled_programs
 from vsc_jax.config import Config, load_preset, preset_names, validate
-from vsc_jax.errors import UserError
+from vsc_jax.errors import ProcessLostError, UserError
 from vsc_jax.option_errors import explain, values_given
 from vsc_jax.stopping import leaving_in_time
 
@@ -138,7 +138,10 @@ def run_command(main: Callable[[], object]) -> NoReturn:
             sys.stdout.flush()
     except UserError as error:
         message = " ".join(str(error).split())
-        sys.exit(_report(f"error: {message}", 2 if isinstance(error, UsageError) else 1))
+        code = _report(f"error: {message}", 2 if isinstance(error, UsageError) else 1)
+        if isinstance(error, ProcessLostError):  # at the exit JAX would wait for the others
+            os._exit(code)
+        sys.exit(code)
     except KeyboardInterrupt as stop:
         number = getattr(stop, "signal", signal.SIGINT)
         sys.exit(_report(str(stop) or "interrupted", 128 + number))

@@ -188,6 +188,17 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class ParallelConfig:
+    """Over how many devices and processes a run is spread; changes results by rounding alone."""
+
+    data: Count = 1
+    """Devices that share each batch."""
+    distributed: bool = False
+    """Join the other processes of this run: found through SLURM or a TPU pod, or through
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Start the same command in each."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that defines a run."""
 
@@ -201,6 +212,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
 
 
 def smoke(config: Config) -> Config:

@@ -20,6 +20,7 @@ from vsc_jax.models import Model, build, parameter_count
 from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
 from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import check_parameters, memory_errors
+from vsc_jax.training.processes import is_first, leave
 from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json, write_text
 from vsc_jax.training.step import Params, initial_state
 
@@ -55,6 +56,9 @@ def fit(
 ) -> Run:
     """Train a model, evaluate it on the test set and draw its first figures.
 
+    In a run of several processes (:func:`vsc_jax.training.processes.join`) the first alone writes and
+    evaluates; the others have the model and no results.
+
     Args:
       config: what to train.
       workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
@@ -72,15 +76,22 @@ def fit(
     validate(config)
     dataset = data_room.load(config.data, dataset)
     check(config, dataset)
+    if not is_first():
+        trained = train(config, dataset)
+        leave()
+        return Run(trained.model, {}, trained.history, None, config)
     if workdir is None:
         trained = train(config, dataset, None, on_row, on_stage)
+        leave()
         return Run(
             trained.model, _evaluate(trained, dataset, config, on_stage), trained.history, None, config
         )
     folder = Path(workdir)
     with hold(folder):
         claim(folder, config, describe(dataset))
-        return finish(train(config, dataset, folder, on_row, on_stage), config, dataset, folder, on_stage)
+        trained = train(config, dataset, folder, on_row, on_stage)
+        leave()
+        return finish(trained, config, dataset, folder, on_stage)
 
 
 def finish(

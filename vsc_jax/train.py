@@ -49,14 +49,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
     validate(config)
 
+    from vsc_jax.training import processes
+
+    with processes.joined(config.parallel.distributed):
+        _train(arguments, config)
+
+
+def _train(arguments: TrainArguments, config: Config) -> None:
     from vsc_jax import data, tracking
     from vsc_jax.progress import progress
     from vsc_jax.run import fit
+    from vsc_jax.training import processes
     from vsc_jax.training.run_folder import Row
 
     dataset = data.load(config.data)
     if arguments.smoke and config.train.batch_size > len(dataset.train):
         config = with_overrides(config, {"train.batch_size": len(dataset.train)})
+    if not processes.is_first():
+        fit(config, dataset=dataset)
+        return
     workdir = arguments.workdir or default_workdir(config)
     arguments.say(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
     arguments.say(f"run folder: {workdir}")

@@ -188,6 +188,16 @@ def test_what_is_too_large_for_memory_is_drawn_into_a_file(usable, tmp_path, mon
     assert not usable or list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_full_disk_is_told(monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    monkeypatch.setattr(cache, "_LARGEST_IN_MEMORY", 0)
+    with pytest.raises(UserError, match=r"^no room on the disk for 2.0 GB \(No space left on device\)$"):
+        cache.scratch((2_000_000_000,), np.uint8)
+
+
 def test_a_split_of_what_is_read_is_cut_without_reading(mapped):
     split = Split(select(mapped), np.arange(50)).first(7)
     assert isinstance(split.x, LazyArray)

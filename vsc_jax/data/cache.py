@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from vsc_jax.cache_folder import cache_folder
+from vsc_jax.errors import UserError
 
 _MANIFEST = "manifest.json"
 _LARGEST_IN_MEMORY = 2**30
@@ -23,11 +25,19 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     """An array to be filled: in memory, or, above 1 GiB, in a file that goes with the process.
 
     The file lies in the cache's folder where that can be written, else in the system's for temporary files.
+
+    Raises:
+      UserError: if the disk has no room for it.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= _LARGEST_IN_MEMORY:
         return np.empty(shape, dtype)
     with _unnamed_file() as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # a full disk would else end the process
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise UserError(f"no room on the disk for {size / 1e9:,.1f} GB ({error.strerror})") from None
         return np.memmap(file, dtype, mode="w+", shape=shape)
 
 

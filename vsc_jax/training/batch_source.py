@@ -11,7 +11,6 @@ from collections.abc import Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Shaped
 
@@ -19,6 +18,7 @@ from vsc_jax.config import Config
 from vsc_jax.data.examples import Examples
 from vsc_jax.data.streaming import filled, read_ahead
 from vsc_jax.training.batches import batches
+from vsc_jax.training.devices import Layout
 from vsc_jax.training.memory import device_memory, memory_errors
 
 DEVICE_SHARE = 0.25
@@ -27,6 +27,7 @@ BLOCK_BYTES = 2**25
 """A stretch whose batches take more than this is streamed in several parts."""
 ROUNDED_BYTES = 2**26
 """Up to this size a set on the device is filled up to a power of two, see :func:`rounded_up`."""
+ONE_DEVICE = Layout()
 
 
 class Gathered(NamedTuple):
@@ -110,35 +111,36 @@ def placement(config: Config, data: Examples) -> Literal["device", "stream"]:
     return "stream" if data.nbytes > DEVICE_SHARE * device_memory() else "device"
 
 
-def stretches(config: Config, data: Examples, step: int) -> Stretches:
+def stretches(config: Config, data: Examples, step: int, where: Layout = ONE_DEVICE) -> Stretches:
     """The rest of a run, from one log point to the next.
 
     Args:
       config: the run.
       data: its training examples.
       step: number of iterations done.
+      where: the devices; each process reads its own share of every batch.
     """
     if step == config.train.steps:
         return _nothing()
-    return {"device": _on_device, "stream": _streamed}[placement(config, data)](config, data, step)
+    return {"device": _on_device, "stream": _streamed}[placement(config, data)](config, data, step, where)
 
 
 def _nothing() -> Stretches:
     yield from ()
 
 
-def _on_device(config: Config, data: Examples, step: int) -> Stretches:
+def _on_device(config: Config, data: Examples, step: int, where: Layout) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     with memory_errors(lambda: "data.placement: the training examples do not fit on the device; try stream"):
-        on_device = jnp.asarray(rounded_up(np.asarray(data)))
+        on_device = where.everywhere(rounded_up(np.asarray(data)))
     for start in range(step, steps, log_every):
         iterations = min(log_every, steps - start)
         order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
-        padded = jnp.asarray(filled(order, min(log_every, steps)))
+        padded = where.divided(filled(order[:, where.share(batch_size)], min(log_every, steps)))
         yield Stretch(iterations, iter([Part(Gathered(on_device, padded), iterations)]))
 
 
-def _streamed(config: Config, data: Examples, step: int) -> Stretches:
+def _streamed(config: Config, data: Examples, step: int, where: Layout) -> Stretches:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize
     longest = max(1, min(log_every, steps, BLOCK_BYTES // batch_bytes))
@@ -154,7 +156,8 @@ def _streamed(config: Config, data: Examples, step: int) -> Stretches:
         start, iterations = span(number)
         order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
         # The transfer to the device starts here too, in the reader's thread.
-        return Part(Stacked(jnp.asarray(filled(data[order], longest))), iterations)
+        examples = data[order[:, where.share(batch_size)]]
+        return Part(Stacked(where.divided(filled(examples, longest))), iterations)
 
     whole, rest = divmod(steps - step, log_every)
     with read_ahead(read, whole * parts + -(-rest // longest)) as ahead:

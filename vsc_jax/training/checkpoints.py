@@ -44,10 +44,20 @@ class Checkpoints:
         self._ocp = ocp
         self._folder = folder.resolve()
         self._writable = config is not None
+        alone = None
+        if (processes := jax.process_count()) > 1:
+            # Checkpoints are this process's own business: the others are not waited for.
+            me = jax.process_index()
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"{me}_of_{processes}"
+            )
+            if self._writable:
+                self._folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if config is None else config.keep,
-            create=self._writable,
+            create=self._writable and alone is None,
             cleanup_tmp_directories=self._writable,
+            multiprocessing_options=alone or ocp.options.MultiprocessingOptions(),
         )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -62,6 +72,8 @@ class Checkpoints:
           UserError: if it cannot be written; the checkpoints before it stay.
         """
         leaves = named_leaves(state)
+        if jax.process_count() > 1:  # Orbax refuses arrays of JAX that not all processes have
+            leaves = jax.tree.map(np.asarray, leaves)
         leaves[_CHECKSUM] = _checksum(leaves)
         step = int(state.step)
 
@@ -194,7 +206,9 @@ def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
 
 
-def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct | np.ndarray:
+    if jax.process_count() > 1:
+        return np.zeros(leaf.shape, leaf.dtype)
     # Without a sharding Orbax would take the one in the checkpoint, with a warning.
     sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -20,7 +20,9 @@ from vsc_jax.stopping import Stopped, stop_requests
 from vsc_jax.training.batch_source import Batches, stretches
 from vsc_jax.training.batches import check_sizes
 from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.devices import layout
 from vsc_jax.training.memory import check_parameters, fitting, memory_errors
+from vsc_jax.training.processes import lost_processes, shared_by_all
 from vsc_jax.training.replay import first_failure, not_finite, write_replay
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
@@ -80,6 +82,7 @@ def check(config: Config, dataset: Dataset) -> None:
     check_range(dataset, config.model.likelihood)
     check_network(config.model, dataset.example_shape)
     check_parameters(parameter_count(config.model, dataset.example_shape))
+    layout(config)
 
 
 def train(
@@ -133,20 +136,22 @@ def _train(
     asked: Callable[[], signal.Signals | None],
 ) -> Trained:
     steps, dynamic = config.train.steps, config.data.binarize == "dynamic"
+    where = layout(config)
+    state = where.everywhere(shared_by_all(state))
     step = int(state.step)
     if on_stage is not None and step < steps:
         on_stage("compiling")
     if on_row is not None and log.rows:
         on_row(log.rows[-1])
     hyper, keys = hyperparameters(config), keys_of(config.seed)
-    with contextlib.closing(stretches(config, dataset.train.x, step)) as rest:
+    with contextlib.closing(stretches(config, dataset.train.x, step, where)) as rest:
         for iterations, parts in rest:
             logged = []
             for batches, length in parts:
                 given = (graph, hyper, state, keys, batches)
-                with memory_errors(partial(_smaller_batches, config, *given)):
+                with memory_errors(partial(_smaller_batches, config, *given)), lost_processes():
                     state, means, schedule = jax.block_until_ready(
-                        run_stretch(*given, jnp.int32(length), dynamic=dynamic)
+                        run_stretch(*given, jnp.int32(length), dynamic=dynamic, mesh=where.mesh)
                     )
                 logged.append((length, means))
             row = row_of(step + iterations, _mean(logged), jax.device_get(schedule))
@@ -157,10 +162,10 @@ def _train(
                 on_row(row)
             stop = asked()
             if checkpoints is not None and (stop is not None or is_saved(config, step, step - iterations)):
-                checkpoints.save(state)
+                checkpoints.save(where.one_copy(state))
             if stop is not None:
                 raise stopped(stop, step, steps)
-    return Trained(nnx.merge(graph, state.params), log.rows)
+    return Trained(nnx.merge(graph, where.one_copy(state.params)), log.rows)
 
 
 def _smaller_batches(

@@ -69,6 +69,11 @@ def check_members(config: Config, dataset: Dataset) -> None:
       UserError: naming the field that does not suit the data.
     """
     check(config, dataset)
+    if config.parallel.data > 1:
+        raise UserError(
+            "parallel.data: expected 1 for a sweep, whose members are trained on one device,"
+            f" got {config.parallel.data}"
+        )
     if placement(config, dataset.train.x) == "stream":
         raise UserError(
             "data.placement: the members of a sweep share training examples on the device, and these would be"

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # What a disk or a folder may refuse, and no mistake of ours.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
-# Fields that change what is shown or kept, not what is computed.
+# Fields that change what is shown or kept, or where it is computed.
 _FREE_FIELDS = (
     "name",
     "data.placement",
@@ -36,6 +36,8 @@ _FREE_FIELDS = (
     "checkpoint.keep",
     "checkpoint.every",
     "evaluate.figures",
+    "parallel.data",
+    "parallel.distributed",
 )
 
 

@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
 from vsc_jax.training.batch_source import Batches, Gathered
+from vsc_jax.training.devices import along_batch, kept
 from vsc_jax.training.schedules import Hyperparameters
 
 Params = Any
@@ -144,6 +146,7 @@ def stretch(
     iterations: Int[Array, ""],
     *,
     dynamic: bool,
+    mesh: Mesh | None = None,
 ) -> tuple[TrainState, Metrics, Metrics]:
     """A stretch of iterations, to be compiled.
 
@@ -158,28 +161,30 @@ def stretch(
       batches: the examples of each iteration.
       iterations: how many iterations to run.
       dynamic: whether the pixels of every batch are drawn anew.
+      mesh: the devices that share each batch; None for one.
 
     Returns:
       The state after it, the metrics averaged over it, and the schedules' values in its last iteration.
     """
 
     def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        return iteration(graph, hyper, state, keys, batches.batch(i), dynamic=dynamic)
+        x = along_batch(batches.batch(i), mesh)
+        return iteration(graph, hyper, state, keys, x, dynamic=dynamic)
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
         state, metrics = iterate(i, state)
-        return state, jax.tree.map(jnp.add, sums, metrics)
+        return kept((state, jax.tree.map(jnp.add, sums, metrics)), mesh)
 
     _, shapes = jax.eval_shape(iterate, jnp.int32(0), state)
     sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     state, sums = jax.lax.fori_loop(0, iterations, body, (state, sums))
     means = jax.tree.map(lambda total: total / iterations.astype(total.dtype), sums)
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
-    return state, means, schedule
+    return kept((state, means, schedule), mesh)
 
 
-run_stretch = jax.jit(stretch, static_argnames=("graph", "dynamic"), donate_argnames="state")
+run_stretch = jax.jit(stretch, static_argnames=("graph", "dynamic", "mesh"), donate_argnames="state")
 """One run's :func:`stretch`, compiled."""
 
 
