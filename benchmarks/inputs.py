@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from vsc_jax.command_line import parse
@@ -177,7 +177,7 @@ def run(cases: int, trainings: int, number: int) -> Counter[str]:
     @given(values=changes())
     def case(values: dict[str, Any]) -> None:
         turn = next(turns)
-        config = as_options(values) if turn % 4 == 0 else as_json(values)
+        config = as_options(values) if turn % 10 == 0 else as_json(values)
         ends["refused" if isinstance(config, str) else "valid"] += 1
         if isinstance(config, Config) and every and turn % every == 0:
             ends[f"trained: {trained(small_enough(config, rng))}"] += 1

@@ -43,7 +43,7 @@ _OPERATORS = (
     *("NumberReplacer", "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"),
     *("ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceUnaryOperator_Delete_Not"),
 )
-_TIME_LIMIT = 150.0
+_TIME_LIMIT = 600.0
 _PRELOADED = [
     "jax",
     "flax.nnx",
@@ -108,10 +108,15 @@ def change(mutant: Mutant) -> str:
     return "  ".join(" ".join(line.split()) for line in old_and_new)
 
 
-def _try(mutant: Mutant, folder: str) -> None:
+def _try(mutant: Mutant, folder: str, compiled: str) -> None:
     """Run the module's tests on the mutant; the exit code is pytest's, 0 for a survivor."""
+    import jax
     import pytest
 
+    # Programs that the change does not touch are compiled once for all mutants.
+    jax.config.update("jax_compilation_cache_dir", compiled)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.02)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
@@ -125,10 +130,10 @@ def _try(mutant: Mutant, folder: str) -> None:
     os._exit(int(pytest.main([*options, *TESTS[mutant.module]])))
 
 
-def survives(context: multiprocessing.context.ForkServerContext, mutant: Mutant) -> bool:
-    """Whether no test notices."""
+def survives(context: multiprocessing.context.ForkServerContext, mutant: Mutant, compiled: Path) -> bool:
+    """Whether no test notices; ``compiled`` keeps XLA's programs from one mutant to the next."""
     with tempfile.TemporaryDirectory() as folder:
-        process = context.Process(target=_try, args=(mutant, folder))
+        process = context.Process(target=_try, args=(mutant, folder, str(compiled)))
         process.start()
         process.join(_TIME_LIMIT)
         if process.is_alive():
@@ -145,6 +150,7 @@ def main() -> None:
     parser.add_argument("--part", default="1/1", metavar="K/M")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
     parser.add_argument("--no-baseline", action="store_true", help="take the tests' passing for granted")
+    parser.add_argument("--compiled", type=Path, help="folder of compiled programs, to be used again")
     parser.add_argument("--results", type=Path, help="append one JSON object a mutant to this file")
     arguments = parser.parse_args()
     chosen = list(mutants())
@@ -155,16 +161,17 @@ def main() -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     start, tried, survivors = time.monotonic(), 0, 0
-    for module in () if arguments.no_baseline else TESTS:
-        if not survives(context, Mutant(module, "none", (ROOT / module).read_text())):
-            raise SystemExit(f"{module}: its tests fail without any change")
-        print(f"{module} passes as it is, {time.monotonic() - start:.0f} s", flush=True)
     with contextlib.ExitStack() as stack:
+        compiled = arguments.compiled or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = stack.enter_context(arguments.results.open("a")) if arguments.results else None
+        for module in () if arguments.no_baseline else TESTS:
+            if not survives(context, Mutant(module, "none", (ROOT / module).read_text()), compiled):
+                raise SystemExit(f"{module}: its tests fail without any change")
+            print(f"{module} passes as it is, {time.monotonic() - start:.0f} s", flush=True)
         for mutant in chosen[part - 1 :: parts]:
             if time.monotonic() - start > arguments.seconds:
                 break
-            alive = survives(context, mutant)
+            alive = survives(context, mutant, compiled)
             tried, survivors = tried + 1, survivors + alive
             if alive:
                 print(f"survived: {mutant.module} {mutant.operator}: {change(mutant)}", flush=True)

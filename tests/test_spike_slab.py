@@ -17,7 +17,16 @@ import scipy.stats
 from jax.test_util import check_grads
 from jaxtyping import TypeCheckError
 
-from vsc_jax.spike_slab import SpikeSlab, blend_gates, is_on, log_prob, sample, sample_gate, warm_up
+from vsc_jax.spike_slab import (
+    SpikeSlab,
+    blend_gates,
+    is_on,
+    log_prob,
+    log_prob_matrix,
+    sample,
+    sample_gate,
+    warm_up,
+)
 
 GATES = ("sigmoid", "concrete", "straight_through", "bernoulli")
 LOGITS = (-1e4, -100.0, -20.0, -1e-3, 0.0, 3.0, 20.0, 100.0, 1e4)
@@ -529,3 +538,15 @@ class TestVariants(chex.TestCase):
         expected = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
         together = self.variant(jax.vmap(everything))(q)
         chex.assert_trees_all_close(together, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_density_matrix_is_that_of_every_code_under_every_component():
+    rng = np.random.default_rng(5)
+    mean, log_var, gate_logit = rng.normal(size=(3, 4, 6)).astype(np.float32) * np.float32(2)
+    z = rng.normal(size=(7, 6)).astype(np.float32) * (rng.random((7, 6)) < 0.6)
+    found = log_prob_matrix(SpikeSlab(*map(jnp.asarray, (mean, log_var, gate_logit))), jnp.asarray(z))
+    slab = scipy.stats.norm.logpdf(z[:, None], mean, np.exp(log_var / 2))
+    log_on, log_off = scipy.special.log_expit(gate_logit), scipy.special.log_expit(-gate_logit)
+    expected = np.where(z[:, None] != 0, log_on + slab, log_off).sum(-1)
+    assert found.shape == (7, 4)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-4)
