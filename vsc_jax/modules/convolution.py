@@ -2,10 +2,9 @@
 
 XLA's convolution kernels on CPU are several times slower than its matrix product, so on CPU each
 layer gathers its taps (cheap: a stride of 2 splits an image into four sub-images, and every tap is one
-of them, shifted by at most one pixel) and multiplies once; its transpose multiplies once and adds the
-shifted taps. Images have their batch last there, ``[c, h, w, n]``: whatever is shifted is then a long run
-of memory, however few the channels. Accelerators use ``lax`` convolutions of ``[n, h, w, c]``. Both
-compute the same function of the same weights.
+of them, shifted by at most one pixel) and multiplies once. Images have their batch last there,
+``[c, h, w, n]``: whatever is shifted is then a long run of memory, however few the channels.
+Accelerators use ``lax`` convolutions of ``[n, h, w, c]``. Both compute the same function of the same weights.
 """
 
 from typing import Literal
@@ -96,12 +95,19 @@ def _downsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> 
 
 def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
     c, h, w, n = x.shape
-    weights = kernel.transpose(0, 1, 3, 2).reshape(-1, c)
-    taps = (weights @ x.reshape(c, -1)).reshape(3, 3, -1, h, w, n)
+    below = earlier(x, 1)
+    sources = jnp.concatenate([x, earlier(x, 2), below, earlier(below, 2)], axis=0).reshape(4 * c, -1)
     # Even output rows see one tap (1) of their own input row; odd ones tap 2 of it and tap 0 of the next.
-    rows = jnp.stack([taps[1], taps[2] + earlier(taps[0], 2)], axis=3)
-    both = jnp.stack([rows[1], rows[2] + earlier(rows[0], 3)], axis=4)
-    return both.reshape(-1, 2 * h, 2 * w, n)
+    own, following = [1, 2], [None, 0]
+    zero = jnp.zeros_like(kernel[0, 0])
+    blocks = [
+        [zero if row is None or column is None else kernel[row, column] for row in rows for column in columns]
+        for rows in (own, following)
+        for columns in (own, following)
+    ]
+    weights = jnp.concatenate([jnp.concatenate(block, axis=-1) for block in blocks], axis=0)
+    phases = (weights.T @ sources).reshape(2, 2, -1, h, w, n)
+    return phases.transpose(2, 3, 0, 4, 1, 5).reshape(-1, 2 * h, 2 * w, n)
 
 
 class Downsample(nnx.Module):
