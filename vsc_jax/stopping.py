@@ -17,6 +17,7 @@ from types import FrameType
 from typing import NoReturn
 
 GRACE_SECONDS = 10.0
+_HURRY_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -54,7 +55,8 @@ def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
 def leaving_in_time() -> Iterator[None]:
     """SIGTERM raises :class:`Stopped`, and the process ends ``GRACE_SECONDS`` after a first signal.
 
-    A second signal ends it at once. The exit code is 128 and the number of the signal.
+    After a second signal it is a second, and a third one ends it at once. The exit code is 128 and the
+    number of the signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -96,10 +98,12 @@ def _leave_in_time(watched: socket.socket) -> None:
     with watched:
         if (number := _next_signal(watched)) is None:
             return
-        watched.settimeout(GRACE_SECONDS)
         with contextlib.suppress(TimeoutError):
-            if _next_signal(watched) is None:
-                return
+            # The second one may be the first, raised again by a server that has closed its connections.
+            for seconds in (GRACE_SECONDS, _HURRY_SECONDS):
+                watched.settimeout(seconds)
+                if _next_signal(watched) is None:
+                    return
     sys.stderr.write(f"stopped by {number.name} at once; what was saved before stays\n")
     sys.stderr.flush()
     os._exit(128 + number)
