@@ -17,7 +17,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/sweeps.ipynb)
 #
 # How does the bound depend on the sparsity that is asked for, and how much of that is the seed? Six runs, one compiled program:
-# settings that are numbers are *traced*, so that members train side by side under `vmap`. About four minutes on two CPU
+# settings that are numbers are *traced*, so that members share the program (under `vmap` on a GPU). About four minutes on two CPU
 # cores.
 
 # %%
