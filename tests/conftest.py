@@ -7,6 +7,7 @@ started by a test as a subprocess runs as a user would run it.
 import functools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+
+# A shell that runs the suite in the background ignores Ctrl-C for it, and so would what the tests stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Shapes and dtypes of every annotated function of ours are checked by beartype, in tests only. This
 # must run before the first import of the package.

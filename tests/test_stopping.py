@@ -76,10 +76,11 @@ COMMAND = """
 
     def main():
         deadline = time.monotonic() + 30
-        print("ready", flush=True)
         while time.monotonic() < deadline:
             try:
-                time.sleep({nap})
+                print("ready", flush=True)
+                while time.monotonic() < deadline:
+                    time.sleep({nap})
             except KeyboardInterrupt:
                 if not {deaf}:
                     raise
