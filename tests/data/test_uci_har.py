@@ -1,3 +1,4 @@
+import hashlib
 import io
 import urllib.request
 import zipfile
@@ -194,6 +195,12 @@ def test_without_a_path_the_archive_is_downloaded_once_and_must_be_the_official_
         return Answer(content, len(content))
 
     monkeypatch.setattr(urllib.request, "urlopen", answer)
+    with pytest.raises(UserError, match=r"cannot be downloaded \(expected a file of MD5 d29710c"):
+        load_uci_har()
+    assert list((cache_folder / "downloads").iterdir()) == []
+    asked.clear()
+    md5 = hashlib.md5(small.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setattr("vsc_jax.data.uci_har.MD5", md5)
     for _ in range(2):
         with pytest.raises(UserError, match=r"expected the official \(7352, 2947\) windows, got \(8, 5\)"):
             load_uci_har()

@@ -20,8 +20,11 @@ from vsc_jax.errors import UserError
 
 Representation = Literal["features", "signals"]
 
-URL = "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip"
-"""Where the archive is offered. We know no checksum of it: what was downloaded is checked by its content."""
+URL = "https://d396qusza40orc.cloudfront.net/getdata%2Fprojectfiles%2FUCI%20HAR%20Dataset.zip"
+"""The copy of the archive that a university course offers: the one whose checksum many have published."""
+
+MD5 = "d29710c9530a31f303801b6bc34bd895"
+"""Of the file at ``URL``, as those who downloaded it have noted independently of one another."""
 
 FEATURES, STEPS = 561, 128
 """Values of a window as features, and its steps as signals."""
@@ -52,7 +55,7 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
       UserError: naming the file and the line that cannot be used, or where to get the archive.
     """
     official = path is None
-    path = downloaded(URL, "uci_har.zip", "--data.path") if path is None else path.expanduser()
+    path = downloaded(URL, "uci_har.zip", MD5, "--data.path") if path is None else path.expanduser()
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; expected the UCI HAR archive or its folder")
     key = f"uci_har-{representation}-{_fingerprint(path)}"
