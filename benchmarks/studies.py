@@ -44,10 +44,16 @@ def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
 
 
 def _collapse() -> list[Setting]:
+    """Short runs at the corners where a VSC may die; of few latents also where none may be on throughout."""
     short = {"train.steps": 1000, "evaluate.samples": 10}
     return [
-        Setting(f"J{latents}-alpha{alpha}", "mnist_vsc", {**_vsc(latents, alpha), **short})
-        for latents in (2, 8, 60, 200)
+        Setting(
+            f"J{latents}-alpha{alpha}{'-usage' if usage else ''}",
+            "mnist_vsc",
+            {**_vsc(latents, alpha), **short, "model.usage_weight": usage},
+        )
+        for usage, sizes in ((0.0, (2, 8, 60, 200)), (10.0, (2, 8)))
+        for latents in sizes
         for alpha in (0.003, 0.01, 0.1, 0.5)
     ]
 

@@ -13,8 +13,13 @@ from vsc_jax.reporting.page import Group
 from vsc_jax.run import fit
 from vsc_jax.training.run_folder import first_difference
 
-LATENTS = (2, 32)
-"""Sizes of the code at which the seed report compares its models."""
+ALPHA = {2: 0.5, 32: 0.25}
+"""Sizes of the code at which the seed report compares its models, each with the rate of a VSC's latents: few
+latents are no place for a sparse code."""
+
+BATCH_SIZE = 256
+STEPS = 25 * 60_000 // BATCH_SIZE
+"""The seed report's budget: 25 epochs of MNIST."""
 
 
 class Teller(Protocol):
@@ -42,15 +47,22 @@ class Comparison(NamedTuple):
 
 
 def comparison(
-    models: Sequence[str], prefix: str, workdir: Path, directory: Path | None = None, shrink: bool = False
+    models: Sequence[str],
+    prefix: str,
+    workdir: Path,
+    directory: Path | None = None,
+    *,
+    steps: int = STEPS,
+    shrink: bool = False,
 ) -> Comparison:
     """The runs that compare some models, each at every number of latents.
 
     Args:
-      models: what follows the prefix in the presets' names, such as ``vsc_wu``.
+      models: what follows the prefix in the presets' names, such as ``vsc_wu``, or whole names.
       prefix: what the presets' names begin with, such as ``mnist``.
       workdir: the folder that holds the run folders.
       directory: folder with prepared TFDS sets.
+      steps: iterations of every run.
       shrink: make every run end in seconds.
 
     Raises:
@@ -58,10 +70,11 @@ def comparison(
     """
     configs: dict[Path, Config] = {}
     groups = []
-    for latents in LATENTS:
+    for latents in ALPHA:
         folders = []
         for model in dict.fromkeys(model.strip() for model in models):
-            config = _config(f"{prefix}_{model}", latents, directory)
+            name = model if model in preset_names() else f"{prefix}_{model}"
+            config = _config(name, latents, steps, directory)
             config = smoke(config) if shrink else config
             folder = workdir / f"{config.name}_conv_{latents}{'_smoke' if shrink else ''}"
             configs[folder] = config
@@ -69,7 +82,7 @@ def comparison(
         groups.append(Group(f"{latents} latents", folders))
     names = ", ".join(models)
     return Comparison(
-        f"{names} on {prefix}, side by side at {' and '.join(map(str, LATENTS))} latents", configs, groups
+        f"{names} on {prefix}, side by side at {' and '.join(map(str, ALPHA))} latents", configs, groups
     )
 
 
@@ -97,13 +110,16 @@ def train_missing(
             fit(config, folder, on_row=teller.on_row, on_stage=teller.on_stage)
 
 
-def _config(name: str, latents: int, directory: Path | None) -> Config:
+def _config(name: str, latents: int, steps: int, directory: Path | None) -> Config:
     if name not in preset_names():
         raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
     config = load_preset(name)
     data = config.data if directory is None else dataclasses.replace(config.data, directory=directory)
     model = dataclasses.replace(config.model, network="conv", latents=latents)
-    config = dataclasses.replace(config, data=data, model=model)
+    if model.kind == "vsc" and model.prior == "pseudo":
+        model = dataclasses.replace(model, alpha=ALPHA[latents], prior_rate=ALPHA[latents])
+    train = dataclasses.replace(config.train, steps=steps, batch_size=BATCH_SIZE)
+    config = dataclasses.replace(config, data=data, model=model, train=train)
     validate(config)
     return config
 
