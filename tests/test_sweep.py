@@ -130,6 +130,8 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
         ("--grid evaluate.samples=1,2", UsageError, "--grid: evaluate.samples cannot vary"),
         ("--seeds x", UsageError, "--seeds: expected int or None, got x"),
         ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),
+        ("--grid parallel.data=1,2", UsageError, "--grid: parallel.data cannot vary: "),
+        ("--seeds 2 --parallel.members 2", UserError, "parallel.members: expected at most 1, the number of"),
         ("--sedes 2", UsageError, "unknown option --sedes; did you mean --seeds?"),
         ("--seeds 2 --data.path no.npy", UserError, "no.npy: "),
         ("--grid train.batch_size=16,99", UserError, "train.batch_size: 99 is more than the 54"),

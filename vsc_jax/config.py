@@ -193,6 +193,8 @@ class ParallelConfig:
 
     data: Count = 1
     """Devices that share each batch."""
+    members: Count = 1
+    """Sweeps: so many times those devices, which share the members that are trained at once."""
     distributed: bool = False
     """Join the other processes of this run: found through SLURM or a TPU pod, or through
     JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Start the same command in each."""

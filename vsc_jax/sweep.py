@@ -31,8 +31,8 @@ class SweepArguments(Told):
     """Folder of the sweep: a run folder for each member, sweep.csv, sweep.json, figures. Finished members are
     kept, others go on. Default: runs/sweep-NAME-HASH, the hash of what members share."""
     memory: float | None = None
-    """GiB that members trained at once may take; the compiler says how many that are. Default: most of what
-    is free on the device, or in the machine where there is only a CPU."""
+    """GiB that members trained at once may take on each device; the compiler says how many that are. Default:
+    most of what is free on the device, or in the machine where there is only a CPU."""
     smoke: bool = False
     """Shrink the runs so that each ends in seconds."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vsc_jax.config import Config
+from vsc_jax.config import Config, ParallelConfig
 from vsc_jax.errors import UserError
 from vsc_jax.sweeping.grid import Axis, axes_of, default_workdir, expand
 
@@ -25,6 +25,12 @@ def test_all_combinations_with_their_seeds():
     last = members[-1].config
     assert (last.model.alpha, last.schedule.kl.until, last.seed) == (0.5, 0.1, 4)
     assert dataclasses.replace(last, seed=3, model=config.model, schedule=config.schedule) == config
+
+
+def test_the_devices_of_a_sweep_are_not_a_members_own():
+    config = Config(parallel=ParallelConfig(data=2, members=4))
+    [member] = expand(config, axes_of(config, ["seed=1"]))
+    assert member.config.parallel == ParallelConfig(data=2)
 
 
 def test_fields_that_move_together():

@@ -14,8 +14,8 @@ from vsc_jax.config import Config, replaced, to_dict, validate
 from vsc_jax.errors import UserError
 from vsc_jax.training.run_folder import identity
 
-# What is shown, kept or measured of a run: members would be the same run several times.
-_NOT_VARIED = ("name", "data.placement", "train.progress", "checkpoint", "evaluate")
+# What is shown, kept or measured of a run, and where: members would be the same run several times.
+_NOT_VARIED = ("name", "data.placement", "train.progress", "checkpoint", "evaluate", "parallel")
 
 
 class Axis(NamedTuple):
@@ -83,7 +83,8 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Member]:
     for values in itertools.product(*(axis.values for axis in axes)):
         settings = {field: value for axis, value in zip(axes, values, strict=True) for field in axis.fields}
         name = ",".join(f"{axis.fields[0]}={_written(v)}" for axis, v in zip(axes, values, strict=True))
-        member = Member(name, settings, replaced(config, settings))
+        # Over how many devices the sweep is spread is nothing of the member's own.
+        member = Member(name, settings, replaced(config, {**settings, "parallel.members": 1}))
         validate(member.config)
         members.append(member)
     return members
@@ -122,7 +123,9 @@ def _axis(config: Config, text: str) -> Axis:
 
 def _check_field(field: str, leaves: dict[str, Any]) -> None:
     if any(field == fixed or field.startswith(f"{fixed}.") for fixed in _NOT_VARIED):
-        raise UserError(f"--grid: {field} cannot vary: it only changes what is shown, kept or measured")
+        raise UserError(
+            f"--grid: {field} cannot vary: it only changes what is shown, kept or measured, and where"
+        )
     if field in leaves:
         return
     if inner := [name for name in leaves if name.startswith(f"{field}.")]:

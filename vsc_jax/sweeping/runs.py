@@ -14,6 +14,7 @@ from vsc_jax.run import describe, finish
 from vsc_jax.sweeping.grid import Axis, Member, expand
 from vsc_jax.sweeping.pictures import draw_pictures
 from vsc_jax.sweeping.table import Finished, write_tables
+from vsc_jax.training.devices import members_layout
 from vsc_jax.training.members import OnRows, check_members, train_members
 from vsc_jax.training.run_folder import claim, hold, read_json
 from vsc_jax.training.schedules import without_hyperparameters
@@ -52,10 +53,10 @@ def sweep(
     kept: finished members are read, others go on from their checkpoints.
 
     Args:
-      config: what all members share.
+      config: what all members share; ``config.parallel`` says over which devices they are spread.
       axes: what varies, such as ``[Axis(("model.alpha",), (0.01, 0.1)), Axis(("seed",), (0, 1, 2))]``.
       workdir: folder of the sweep; made when missing.
-      memory: bytes that a wave may take; most of what is free if not given.
+      memory: bytes that a wave may take on each device; most of what is free if not given.
       method: see :func:`vsc_jax.training.step.run_members`.
       on_stage: called with a few words before each part of the work.
       on_rows: called after every stretch with the rows of the wave's members.
@@ -66,6 +67,7 @@ def sweep(
       Stopped: on SIGINT or SIGTERM while training, after a checkpoint of every member of the wave.
     """
     members, workdir = expand(config, axes), Path(workdir)
+    where = members_layout(config.parallel)
     groups, datasets = _groups(members), _datasets(members)
     for group in groups:
         check_members(group[0].config, datasets[_key(group[0].config.data)])
@@ -95,6 +97,7 @@ def sweep(
                 [member.config for member in waiting],
                 dataset,
                 [workdir / member.name for member in waiting],
+                where=where,
                 memory=memory,
                 method=method,
                 on_stage=on_stage,

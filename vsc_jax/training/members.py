@@ -28,7 +28,9 @@ from vsc_jax.stopping import stop_requests
 from vsc_jax.training.batch_source import placement
 from vsc_jax.training.batches import batches
 from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.devices import MembersLayout
 from vsc_jax.training.loop import (
+    Numbers,
     OnStage,
     Trained,
     TrainingError,
@@ -46,6 +48,7 @@ from vsc_jax.training.step import Keys, Method, TrainState, initial_state, keys_
 
 OnRows = Callable[[list[Row]], None]
 Asked = Callable[[], signal.Signals | None]
+ONE_DEVICE = MembersLayout()
 
 
 class Outcome(NamedTuple):
@@ -69,11 +72,6 @@ def check_members(config: Config, dataset: Dataset) -> None:
       UserError: naming the field that does not suit the data.
     """
     check(config, dataset)
-    if config.parallel.data > 1:
-        raise UserError(
-            "parallel.data: expected 1 for a sweep, whose members are trained on one device,"
-            f" got {config.parallel.data}"
-        )
     if placement(config, dataset.train.x) == "stream":
         raise UserError(
             "data.placement: the members of a sweep share training examples on the device, and these would be"
@@ -86,6 +84,7 @@ def train_members(
     dataset: Dataset,
     workdirs: Sequence[Path | None],
     *,
+    where: MembersLayout = ONE_DEVICE,
     memory: int | None = None,
     method: Method = "auto",
     on_rows: OnRows | None = None,
@@ -97,7 +96,9 @@ def train_members(
       configs: the runs, of one :func:`vsc_jax.training.schedules.without_hyperparameters`.
       dataset: their data.
       workdirs: their run folders, already claimed; None keeps a run in memory.
-      memory: bytes that a wave may take; most of what is free if not given.
+      where: the devices; waves are for a multiple of the groups over which members are spread, and what a
+        wave lacks is made up by copies of its last member.
+      memory: bytes that a wave may take on each device; most of what is free if not given.
       method: how members are put into one program, see :func:`vsc_jax.training.step.run_members`.
       on_rows: called after every stretch with the new rows of all members that go on.
       on_stage: called with ``compiling`` before a program is compiled, and with the wave's number and
@@ -131,10 +132,11 @@ def train_members(
     if not waiting:
         return
     with memory_errors(lambda: "data.train_examples: the training examples do not fit on the device"):
-        program = _Program(shared, dataset, method, tell)
-    memory = free_memory() if memory is None else memory
-    size = largest_wave(program.bytes_of, len(waiting), memory, program.data.nbytes)
-    waves = list(_waves(waiting, steps, size))
+        program = _Program(shared, dataset, where, method, tell)
+    if memory is None:
+        memory = free_memory(1 if where.mesh is None else where.mesh.size)
+    each = largest_wave(program.bytes_of, -(-len(waiting) // where.groups), memory, program.data.nbytes)
+    waves = list(_waves(waiting, steps, each * where.groups))
     for count, wave in enumerate(waves, 1):
         tell(f"wave {count} of {len(waves)}: {len(wave)} members")
         with stop_requests() as asked:
@@ -149,7 +151,7 @@ class _Member:
         self.number, self.config = number, config
         self.problem: TrainingError | None = None
         self._graph, params = nnx.split(initial_model(config, dataset))
-        self.state = initial_state(params)
+        state = initial_state(params)
         self._checkpoints: Checkpoints | None = None
         path = None
         if workdir is not None:
@@ -157,7 +159,9 @@ class _Member:
             checkpoints = Checkpoints(workdir / "checkpoints", config.checkpoint)
             self._checkpoints = stack.enter_context(checkpoints)
             if checkpoints.latest_step() is not None:
-                self.state = checkpoints.restore(self.state)
+                state = checkpoints.restore(state)
+        # On the host: members may be more than one device holds.
+        self.state: TrainState = jax.device_get(state)
         self._log = MetricsLog(path, int(self.state.step))
 
     def record(self, row: Row, before: int, state: Callable[[], TrainState], stop: bool) -> None:
@@ -175,16 +179,17 @@ class _Member:
         """How it ended, with its last state."""
         if self.problem is not None:
             return Outcome(self.number, None, self.problem)
-        trained = Trained(nnx.merge(self._graph, state.params), self._log.rows)
+        params = jax.tree.map(jnp.asarray, state.params)
+        trained = Trained(nnx.merge(self._graph, params), self._log.rows)
         return Outcome(self.number, trained, None)
 
 
 class _Program:
     """The compiled program of each number of members, and what all of them read."""
 
-    def __init__(self, config: Config, dataset: Dataset, method: Method, tell: OnStage):
-        self.config, self._method, self._tell = config, method, tell
-        self.data = jnp.asarray(np.asarray(dataset.train.x))
+    def __init__(self, config: Config, dataset: Dataset, where: MembersLayout, method: Method, tell: OnStage):
+        self.config, self.where, self._method, self._tell = config, where, method, tell
+        self.data = where.shared(np.asarray(dataset.train.x))
         self.longest = (min(config.train.log_every, config.train.steps), config.train.batch_size)
         self.of = functools.cache(self._compile)
         size = len(dataset.train)
@@ -202,16 +207,14 @@ class _Program:
             lambda params: (hyperparameters(config), initial_state(params), keys_of(0)), params
         )
 
-    def bytes_of(self, size: int) -> int:
-        """Memory that the program of so many members takes."""
-        return bytes_needed(self.of(size))
+    def bytes_of(self, each: int) -> int:
+        """Memory that the program of so many members a group takes on each device."""
+        return bytes_needed(self.of(each * self.where.groups))
 
     def _compile(self, size: int) -> Compiled:
         self._tell("compiling")
-        hyper, state, keys = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype), self._one
-        )
-        order = jax.ShapeDtypeStruct((size, *self.longest), jnp.int32)
+        order = jax.ShapeDtypeStruct(self.longest, jnp.int32)
+        hyper, state, keys, order = self.where.shapes((*self._one, order), size)
         iterations = jax.ShapeDtypeStruct((), jnp.int32)
         dynamic = self.config.data.binarize == "dynamic"
         return run_members.lower(
@@ -224,6 +227,7 @@ class _Program:
             iterations,
             dynamic=dynamic,
             method=self._method,
+            mesh=self.where.mesh,
         ).compile()
 
 
@@ -273,12 +277,13 @@ def _train_together(
     on_rows: OnRows | None,
     asked: Asked,
 ) -> Iterator[Outcome]:
-    train = program.config.train
-    run = program.of(len(members))
-    hyper: Hyperparameters = _stacked([hyperparameters(member.config) for member in members])
-    keys: Keys = _stacked([keys_of(member.config.seed) for member in members])
-    state: TrainState = _stacked([member.state for member in members])
-    order = np.zeros((len(members), *program.longest), np.int32)
+    train, where = program.config.train, program.where
+    filled = [*members, *[members[-1]] * (-len(members) % where.groups)]
+    run = program.of(len(filled))
+    hyper: Hyperparameters = where.spread(_stacked([hyperparameters(m.config) for m in filled]))
+    keys: Keys = where.spread(_stacked([keys_of(m.config.seed) for m in filled]))
+    state: TrainState = where.spread(_stacked([m.state for m in filled]))
+    order = np.zeros((len(filled), *program.longest), np.int32)
     while step < train.steps and any(member.problem is None for member in members):
         iterations = min(train.log_every, train.steps - step)
         for place, member in enumerate(members):
@@ -287,15 +292,22 @@ def _train_together(
             )
         with memory_errors(lambda: f"--memory: {len(members)} members at once do not fit; give less"):
             state, *metrics = jax.block_until_ready(
-                run(hyper, state, keys, program.data, jnp.array(order), jnp.int32(iterations))
+                run(
+                    hyper,
+                    state,
+                    keys,
+                    program.data,
+                    where.spread(order.copy()),
+                    where.shared(jnp.int32(iterations)),
+                )
             )
         means, schedule = jax.device_get(metrics)
         stop = asked()
         rows = []
         for place, member in enumerate(members):
             if member.problem is None:
-                row = row_of(step + iterations, _member(means, place), _member(schedule, place))
-                member.record(row, step, functools.partial(_member, state, place), stop is not None)
+                row = row_of(step + iterations, *(_at(numbers, place) for numbers in (means, schedule)))
+                member.record(row, step, functools.partial(where.member, state, place), stop is not None)
                 rows.append(row)
         step += iterations
         if on_rows is not None:
@@ -303,12 +315,15 @@ def _train_together(
         if stop is not None:
             raise stopped(stop, step, train.steps)
     for place, member in enumerate(members):
-        yield member.outcome(_member(state, place))
+        yield member.outcome(where.member(state, place))
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+    def stacked(*leaves: Any) -> Any:
+        return (jnp if isinstance(leaves[0], jax.Array) else np).stack(leaves)
+
+    return jax.tree.map(stacked, *trees)
 
 
-def _member(tree: Any, place: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[place], tree)
+def _at(numbers: Numbers, place: int) -> Numbers:
+    return {name: values[place] for name, values in numbers.items()}

@@ -72,8 +72,12 @@ def fitting(compiled: Callable[[int], Compiled], too_large: int) -> int:
     return max(0, min(int(room / max(per_example, 1)), too_large - 1))
 
 
-def free_memory() -> int:
-    """Bytes that a wave of members may take: most of what the device, or the machine, has left."""
+def free_memory(devices: int = 1) -> int:
+    """Bytes that a wave of members may take on a device: most of what it, or the machine, has left.
+
+    Args:
+      devices: how many share the machine's memory, where it is that of the devices too.
+    """
     statistics = jax.local_devices()[0].memory_stats()
     if statistics is not None and "bytes_limit" in statistics:
         return int(_SHARE * (statistics["bytes_limit"] - statistics["bytes_in_use"]))
@@ -82,7 +86,7 @@ def free_memory() -> int:
     for path in map(Path, _CGROUP_LIMITS):
         if path.is_file() and (limit := path.read_text().strip()).isdigit():
             free = min(free, int(limit) - used)
-    return int(_SHARE * free)
+    return int(_SHARE * free) // devices
 
 
 def bytes_needed(program: Compiled) -> int:

@@ -37,6 +37,7 @@ _FREE_FIELDS = (
     "checkpoint.every",
     "evaluate.figures",
     "parallel.data",
+    "parallel.members",
     "parallel.distributed",
 )
 

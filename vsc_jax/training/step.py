@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
 from vsc_jax.training.batch_source import Batches, Gathered
-from vsc_jax.training.devices import along_batch, kept
+from vsc_jax.training.devices import along_batch, batch_mesh, kept, over_groups
 from vsc_jax.training.schedules import Hyperparameters
 
 Params = Any
@@ -146,7 +146,7 @@ def stretch(
     iterations: Int[Array, ""],
     *,
     dynamic: bool,
-    mesh: Mesh | None = None,
+    mesh: Mesh | AbstractMesh | None = None,
 ) -> tuple[TrainState, Metrics, Metrics]:
     """A stretch of iterations, to be compiled.
 
@@ -188,7 +188,7 @@ run_stretch = jax.jit(stretch, static_argnames=("graph", "dynamic", "mesh"), don
 """One run's :func:`stretch`, compiled."""
 
 
-@partial(jax.jit, static_argnames=("graph", "dynamic", "method"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("graph", "dynamic", "method", "mesh"), donate_argnames="state")
 def run_members(
     graph: nnx.GraphDef,
     hyper: OfMembers,
@@ -200,6 +200,7 @@ def run_members(
     *,
     dynamic: bool,
     method: Method = "auto",
+    mesh: Mesh | None = None,
 ) -> tuple[OfMembers, OfMembers, OfMembers]:
     """The same :func:`stretch` of many runs on the same data, compiled to one program.
 
@@ -215,14 +216,23 @@ def run_members(
       method: ``vmap``: every operation is that of all members, within rounding that of each alone, which
         is what fills an accelerator; ``map``: one member after the other, to the last bit what each is
         alone, which is faster on a CPU, whose cores one member fills; ``auto`` for the better of both.
+      mesh: the devices that the members are spread over
+        (:class:`vsc_jax.training.devices.MembersLayout`); None for one.
 
     Returns:
       What :func:`stretch` does, with the members' axis.
     """
+    one_by_one = method == "map" or (method == "auto" and jax.default_backend() == "cpu")
 
-    def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
-        return stretch(graph, hyper, state, keys, Gathered(data, order), iterations, dynamic=dynamic)
+    def group(
+        hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
+    ) -> Any:
+        def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
+            batches, shared = Gathered(data, order), batch_mesh(mesh)
+            return stretch(graph, hyper, state, keys, batches, iterations, dynamic=dynamic, mesh=shared)
 
-    if method == "map" or (method == "auto" and jax.default_backend() == "cpu"):
-        return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
-    return jax.vmap(member)(hyper, state, keys, order)
+        if one_by_one:
+            return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
+        return jax.vmap(member)(hyper, state, keys, order)
+
+    return over_groups(group, mesh, shared=2)(hyper, state, keys, order, data, iterations)
