@@ -18,6 +18,7 @@ from vsc_jax.modules.trunks import CONV_CHANNELS, CONV_FEATURES
 from vsc_jax.training import hyperparameters, initial_state, keys_of, run_stretch
 from vsc_jax.training.batch_source import Gathered
 from vsc_jax.training.batches import batches
+from vsc_jax.training.step import statics
 
 _OUTPUTS_PER_LATENT = {"ae": 1, "vae": 2, "vsc": 3}
 
@@ -45,7 +46,7 @@ class Stretch:
         self.parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
         start = time.perf_counter()
         arguments = (self._hyper, self._state, self._keys, self._batches(), jnp.int32(longest))
-        self._run = run_stretch.lower(self._graph, *arguments, dynamic=False).compile()
+        self._run = run_stretch.lower(self._graph, *arguments, **statics(config)).compile()
         self.compile_seconds = time.perf_counter() - start
 
     def _batches(self) -> Gathered:

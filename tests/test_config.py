@@ -235,6 +235,7 @@ def test_validate_refuses_numbers_out_of_range_and_names_the_field(path):
         ("schedule.warm_up.end", 1.5, "schedule.warm_up: expected start and end from 0 to 1"),
         ("schedule.prior_blend.start", 2.0, "schedule.prior_blend: expected start and end from 0 to 1"),
         ("schedule.sparsity.begin", 0.9, "schedule.sparsity: expected begin <= until"),
+        ("train.precision", "float16", "train.precision: expected one of "),
         ("name", "../elsewhere", "name: expected letters, digits, dots, dashes and underscores"),
         ("name", "", "name: expected letters, digits, dots, dashes and underscores"),
     ],

@@ -22,6 +22,7 @@ Count = Annotated[int, Range(1, 2**31 - 1)]
 Fraction = Annotated[float, Range(0, 1)]
 Probability = Annotated[float, Range(0, 1, exclusive=True)]
 Weight = Annotated[float, Range(0, 1_000_000)]
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,9 @@ class TrainConfig:
     """Examples in a batch."""
     learning_rate: Annotated[float, Range(0, 1000, exclusive=True)] = 1e-3
     """Adam's step size."""
+    precision: Precision = "float32"
+    """To what the operands of the networks' matrix products are rounded in training; faster on accelerators.
+    Parameters, sums, likelihood and divergences stay float32, and so does evaluation."""
     log_every: Count = 100
     """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
     progress: bool = True

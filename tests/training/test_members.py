@@ -102,6 +102,16 @@ def test_under_vmap_they_are_the_same_within_rounding(alone, dataset):
             assert mine == pytest.approx({k: v for k, v in other.items() if k != "schedule"}, rel=2e-3)
 
 
+def test_at_a_lower_precision_a_member_is_near_float32_and_still_its_run_alone(alone, tiny, dataset):
+    config = tiny("vsc", train={"precision": "bfloat16"})
+    [one] = train_members([config], dataset, [None])
+    trained = train(config, dataset)
+    assert one.trained.history == trained.history
+    assert_identical(nnx.state(one.trained.model), nnx.state(trained.model))
+    for row, exact in zip(trained.history, alone.trained[0].history, strict=True):
+        assert 0 < abs(row["loss"] - exact["loss"]) < 0.02 * abs(exact["loss"])
+
+
 def test_waves_that_fit_memory_change_nothing(alone, dataset, folders):
     stages = []
     outcomes = list(train_members(alone.configs, dataset, folders[:3], memory=1, on_stage=stages.append))

@@ -237,8 +237,9 @@ class VSC(nnx.Module):
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:
-            mean_gamma = jnp.mean(selection.weights @ jnp.mean(prior.gamma, axis=-1))
-            mean_gamma = jnp.clip(mean_gamma, 0, 1)
+            gamma = jnp.mean(prior.gamma, axis=-1)
+            selected = jnp.matmul(selection.weights, gamma, precision=jax.lax.Precision.HIGHEST)
+            mean_gamma = jnp.clip(jnp.mean(selected), 0, 1)
             metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, knobs.alpha, self.latents)
             loss = loss + knobs.sparsity_weight * metrics["sparsity_kl"]
         if self.classifier is not None and self.selection == "exact":

@@ -15,6 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.modules.initializers import he_normal, scaled_normal
+from vsc_jax.modules.products import convolution, product
 
 Method = Literal["auto", "patches", "lax"]
 
@@ -58,7 +59,7 @@ def downsample(
     if use_patches(method):
         return jnp.swapaxes(_downsample(jnp.swapaxes(x, 0, 3), kernel), 0, 3)
     padding = ((1, 1), (1, 1))
-    return jax.lax.conv_general_dilated(x, kernel, (2, 2), padding, dimension_numbers=_DIMENSIONS)
+    return convolution(x, kernel, (2, 2), padding, dimension_numbers=_DIMENSIONS)
 
 
 def upsample(
@@ -73,7 +74,7 @@ def upsample(
     """
     if use_patches(method):
         return jnp.swapaxes(_upsample(jnp.swapaxes(x, 0, 3), kernel), 0, 3)
-    return jax.lax.conv_general_dilated(
+    return convolution(
         x,
         kernel[::-1, ::-1],
         (1, 1),
@@ -90,7 +91,7 @@ def _downsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> 
     rows = [later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
     taps = [tap for row in rows for tap in (later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
     patches = jnp.concatenate(taps, axis=0).reshape(9 * c, -1)
-    return (kernel.reshape(9 * c, -1).T @ patches).reshape(-1, *x.shape[1:4:2], n)
+    return product(kernel.reshape(9 * c, -1).T, patches).reshape(-1, *x.shape[1:4:2], n)
 
 
 def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
@@ -106,7 +107,7 @@ def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Fl
         for columns in (own, following)
     ]
     weights = jnp.concatenate([jnp.concatenate(block, axis=-1) for block in blocks], axis=0)
-    phases = (weights.T @ sources).reshape(2, 2, -1, h, w, n)
+    phases = product(weights.T, sources).reshape(2, 2, -1, h, w, n)
     return phases.transpose(2, 3, 0, 4, 1, 5).reshape(-1, 2 * h, 2 * w, n)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.modules.convolution import Method, earlier, later, use_patches
 from vsc_jax.modules.initializers import he_normal, lecun_normal, scaled_normal
+from vsc_jax.modules.products import Linear, convolution, product
 
 SIGNAL_CHANNELS = (32, 64, 64)
 SIGNAL_FEATURES = 128
@@ -32,12 +33,12 @@ def halve(
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
     if not use_patches(method):
-        return jax.lax.conv_general_dilated(x, kernel, (2,), ((1, 1),), dimension_numbers=_DIMENSIONS)
+        return convolution(x, kernel, (2,), ((1, 1),), dimension_numbers=_DIMENSIONS)
     n, steps, channels = x.shape
     x = jnp.pad(x, ((0, 0), (0, steps % 2), (0, 0))).reshape(n, (steps + 1) // 2, 2, channels)
     even, odd = x[:, :, 0], x[:, :, 1]
     taps = jnp.concatenate([later(odd, 1), even, odd], axis=-1)
-    return taps @ kernel.reshape(3 * channels, -1)
+    return product(taps, kernel.reshape(3 * channels, -1))
 
 
 def double(
@@ -51,15 +52,14 @@ def double(
       method: ``patches``, ``lax``, or ``auto`` for patches on CPU and lax elsewhere.
     """
     if not use_patches(method):
-        return jax.lax.conv_general_dilated(
-            x, kernel[::-1], (1,), ((1, 2),), lhs_dilation=(2,), dimension_numbers=_DIMENSIONS
-        )
+        return convolution(x, kernel[::-1], (1,), ((1, 2),), lhs_dilation=(2,), dimension_numbers=_DIMENSIONS)
     n, steps, _ = x.shape
     # Even output steps see tap 1 of their own input step; odd ones tap 2 of it and tap 0 of the next.
     own = jnp.concatenate([kernel[1], kernel[2]], axis=-1)
     following = jnp.concatenate([jnp.zeros_like(kernel[0]), kernel[0]], axis=-1)
     sources = jnp.concatenate([x, earlier(x, 1)], axis=-1)
-    return (sources @ jnp.concatenate([own, following], axis=0)).reshape(n, 2 * steps, -1)
+    weights = jnp.concatenate([own, following], axis=0)
+    return product(sources, weights).reshape(n, 2 * steps, -1)
 
 
 class Halve(nnx.Module):
@@ -95,8 +95,8 @@ class SignalEncoder(nnx.Module):
         sizes = (channels, *SIGNAL_CHANNELS)
         self.layers = nnx.List(Halve(*pair, rngs=rngs) for pair in pairwise(sizes))
         full = _lengths(steps)[-1] * SIGNAL_CHANNELS[-1]
-        self.full = nnx.Linear(full, SIGNAL_FEATURES, kernel_init=he_normal, rngs=rngs)
-        self.head = nnx.Linear(SIGNAL_FEATURES, outputs, kernel_init=lecun_normal, rngs=rngs)
+        self.full = Linear(full, SIGNAL_FEATURES, kernel_init=he_normal, rngs=rngs)
+        self.head = Linear(SIGNAL_FEATURES, outputs, kernel_init=lecun_normal, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n t c"]) -> Float[Array, "n outputs"]:
         """Features of each signal."""
@@ -112,8 +112,8 @@ class SignalDecoder(nnx.Module):
         steps, channels = example_shape
         self.lengths = tuple(reversed(_lengths(steps)))
         sizes = (*reversed(SIGNAL_CHANNELS), channels)
-        self.head = nnx.Linear(latents, SIGNAL_FEATURES, kernel_init=he_normal, rngs=rngs)
-        self.full = nnx.Linear(SIGNAL_FEATURES, self.lengths[0] * sizes[0], kernel_init=he_normal, rngs=rngs)
+        self.head = Linear(latents, SIGNAL_FEATURES, kernel_init=he_normal, rngs=rngs)
+        self.full = Linear(SIGNAL_FEATURES, self.lengths[0] * sizes[0], kernel_init=he_normal, rngs=rngs)
         self.layers = nnx.List(Double(*pair, rngs=rngs) for pair in pairwise(sizes))
 
     def __call__(self, z: Float[Array, "n latents"]) -> Float[Array, "n values"]:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.modules.convolution import Downsample, Upsample, arranged
 from vsc_jax.modules.initializers import he_normal, lecun_normal
+from vsc_jax.modules.products import Linear
 
 CONV_CHANNELS = (16, 32)
 CONV_FEATURES = 64
@@ -24,7 +25,7 @@ class MLP(nnx.Module):
         sizes = [inputs, *widths]
         last = len(widths) - 1
         self.layers = nnx.List(
-            nnx.Linear(
+            Linear(
                 sizes[i],
                 sizes[i + 1],
                 kernel_init=lecun_normal if i == last else he_normal,
@@ -55,8 +56,8 @@ class ConvEncoder(nnx.Module):
         self.first = Downsample(channels, first, rngs=rngs)
         self.second = Downsample(first, second, rngs=rngs)
         full = math.ceil(height / 4) * math.ceil(width / 4) * second
-        self.full = nnx.Linear(full, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
-        self.head = nnx.Linear(CONV_FEATURES, outputs, kernel_init=lecun_normal, rngs=rngs)
+        self.full = Linear(full, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
+        self.head = Linear(CONV_FEATURES, outputs, kernel_init=lecun_normal, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
         """Features of each image."""
@@ -72,9 +73,9 @@ class ConvDecoder(nnx.Module):
         height, width, channels = image_shape(example_shape)
         first, second = CONV_CHANNELS
         self.example = (height, width, channels)
-        self.head = nnx.Linear(latents, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
+        self.head = Linear(latents, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
         full = math.ceil(height / 4) * math.ceil(width / 4) * second
-        self.full = nnx.Linear(CONV_FEATURES, full, kernel_init=he_normal, rngs=rngs)
+        self.full = Linear(CONV_FEATURES, full, kernel_init=he_normal, rngs=rngs)
         self.second = Upsample(second, first, rngs=rngs)
         self.first = Upsample(first, channels, rngs=rngs)
 

@@ -26,7 +26,7 @@ from vsc_jax.training.processes import lost_processes, shared_by_all
 from vsc_jax.training.replay import first_failure, not_finite, write_replay
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
-from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch
+from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch, statics
 
 OnRow = Callable[[Row], None]
 OnStage = Callable[[str], None]
@@ -135,7 +135,7 @@ def _train(
     on_stage: OnStage | None,
     asked: Callable[[], signal.Signals | None],
 ) -> Trained:
-    steps, dynamic = config.train.steps, config.data.binarize == "dynamic"
+    steps = config.train.steps
     where = layout(config)
     state = where.everywhere(shared_by_all(state))
     step = int(state.step)
@@ -151,7 +151,7 @@ def _train(
                 given = (graph, hyper, state, keys, batches)
                 with memory_errors(partial(_smaller_batches, config, *given)), lost_processes():
                     state, means, schedule = jax.block_until_ready(
-                        run_stretch(*given, jnp.int32(length), dynamic=dynamic, mesh=where.mesh)
+                        run_stretch(*given, jnp.int32(length), **statics(config), mesh=where.mesh)
                     )
                 logged.append((length, means))
             row = row_of(step + iterations, _mean(logged), jax.device_get(schedule))
@@ -179,12 +179,11 @@ def _smaller_batches(
     """What to say when a batch is too large for the memory: the field, and a size that should fit."""
     size = config.train.batch_size
     said = f"train.batch_size: batches of {size} do not fit"
-    dynamic = config.data.binarize == "dynamic"
 
     def compiled(smaller: int) -> jax.stages.Compiled:
         given = (hyper, state, keys, batches.of_size(smaller), jnp.int32(0))
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), given)
-        return run_stretch.lower(graph, *shapes, dynamic=dynamic).compile()
+        return run_stretch.lower(graph, *shapes, **statics(config)).compile()
 
     largest = fitting(compiled, size)
     return f"{said}; about {largest} should" if largest else f"{said}; nor does the model with small ones"

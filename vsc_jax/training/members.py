@@ -44,7 +44,7 @@ from vsc_jax.training.loop import (
 from vsc_jax.training.memory import bytes_needed, free_memory, largest_wave, memory_errors
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters, without_hyperparameters
-from vsc_jax.training.step import Keys, Method, TrainState, initial_state, keys_of, run_members
+from vsc_jax.training.step import Keys, Method, TrainState, initial_state, keys_of, run_members, statics
 
 OnRows = Callable[[list[Row]], None]
 Asked = Callable[[], signal.Signals | None]
@@ -216,7 +216,6 @@ class _Program:
         order = jax.ShapeDtypeStruct(self.longest, jnp.int32)
         hyper, state, keys, order = self.where.shapes((*self._one, order), size)
         iterations = jax.ShapeDtypeStruct((), jnp.int32)
-        dynamic = self.config.data.binarize == "dynamic"
         return run_members.lower(
             self._graph,
             hyper,
@@ -225,7 +224,7 @@ class _Program:
             self.data,
             order,
             iterations,
-            dynamic=dynamic,
+            **statics(self.config),
             method=self._method,
             mesh=self.where.mesh,
         ).compile()

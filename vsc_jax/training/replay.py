@@ -27,7 +27,7 @@ from vsc_jax.training.batches import batches
 from vsc_jax.training.checkpoints import checked, named_leaves
 from vsc_jax.training.memory import check_parameters
 from vsc_jax.training.schedules import hyperparameters
-from vsc_jax.training.step import TrainState, initial_state, iteration, keys_of, run_stretch
+from vsc_jax.training.step import TrainState, initial_state, iteration, keys_of, run_stretch, statics
 
 _BATCH = "batch"
 
@@ -82,7 +82,7 @@ def first_failure(
             keys,
             Stacked(jnp.asarray(batch[None])),
             jnp.int32(1),
-            dynamic=config.data.binarize == "dynamic",
+            **statics(config),
         )
         found = _floats(metrics)
         if not_finite(found):
@@ -126,15 +126,15 @@ def replay(path: Path) -> list[str]:
     graph, params = nnx.split(template)
     state = checked(path, jax.eval_shape(initial_state, params), leaves)
     hyper, keys = hyperparameters(config), keys_of(config.seed)
-    dynamic = config.data.binarize == "dynamic"
-    _, metrics = jax.jit(partial(iteration, graph, dynamic=dynamic))(hyper, state, keys, batch)
+    again = partial(iteration, graph, **statics(config))
+    _, metrics = jax.jit(again)(hyper, state, keys, batch)
     wrong = not_finite(_floats(metrics))
     if not wrong:
         return [f"iteration {int(state.step)}: every metric is finite here"]
     lines = [f"iteration {int(state.step)}: {', '.join(f'{name} {value}' for name, value in wrong.items())}"]
     try:
         with jax.debug_nans(True), jax.disable_jit():
-            iteration(graph, hyper, state, keys, batch, dynamic=dynamic)
+            again(hyper, state, keys, batch)
     except FloatingPointError as error:
         lines += [f"jax_debug_nans: {' '.join(str(error).split())}", *_places(error)]
     else:

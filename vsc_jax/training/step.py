@@ -1,7 +1,7 @@
 """The compiled part of training: one iteration, and the stretch of iterations between two log points."""
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,10 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
+from vsc_jax.config import Config, Precision
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
+from vsc_jax.modules.products import precision as at_precision
 from vsc_jax.training.batch_source import Batches, Gathered
 from vsc_jax.training.devices import along_batch, batch_mesh, kept, over_groups
 from vsc_jax.training.schedules import Hyperparameters
@@ -56,6 +58,8 @@ def train_step(
     state: TrainState,
     x: Float[Array, "batch ..."],
     key: PRNGKeyArray,
+    *,
+    precision: Precision = "float32",
 ) -> tuple[TrainState, Metrics]:
     """One iteration of Adam on one batch.
 
@@ -65,6 +69,7 @@ def train_step(
       state: state before the iteration.
       x: examples as floats.
       key: key of this iteration.
+      precision: of the networks' products, see :mod:`vsc_jax.modules.products`.
 
     Returns:
       The state after it, and its metrics: the objective's, the loss, and the norms of gradient,
@@ -74,7 +79,8 @@ def train_step(
     def loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
         return nnx.merge(graph, params).objective(x, key, hyper.knobs_at(state.step))
 
-    (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    with at_precision(precision):
+        (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     direction, optimizer = _ADAM.update(gradient, state.optimizer)
     rate = hyper.learning_rate_at(state.step)
     update = jax.tree.map(lambda leaf: -rate * leaf, direction)
@@ -92,6 +98,23 @@ def train_step(
 def _norm(tree: Any) -> Float[Array, ""]:
     vector, _ = ravel_pytree(tree)
     return jnp.sqrt(jnp.sum(jnp.square(vector)))
+
+
+class Statics(TypedDict):
+    """What of a run's configuration is compiled into the program of its iterations, beside the model.
+
+    Attributes:
+      dynamic: whether the pixels of every batch are drawn anew.
+      precision: of the networks' products.
+    """
+
+    dynamic: bool
+    precision: Precision
+
+
+def statics(config: Config) -> Statics:
+    """Keyword arguments of :func:`iteration`, :func:`stretch` and :func:`run_members`."""
+    return {"dynamic": config.data.binarize == "dynamic", "precision": config.train.precision}
 
 
 class Keys(NamedTuple):
@@ -120,6 +143,7 @@ def iteration(
     examples: Shaped[Array, "batch ..."],
     *,
     dynamic: bool,
+    precision: Precision = "float32",
 ) -> tuple[TrainState, Metrics]:
     """One iteration of a run, from its examples as they are stored, uint8 or float.
 
@@ -130,11 +154,13 @@ def iteration(
       keys: random keys of the run.
       examples: the batch.
       dynamic: whether the pixels are drawn anew.
+      precision: of the networks' products.
     """
     x = as_float(examples)
     if dynamic:
         x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
-    return train_step(graph, hyper, state, x, jax.random.fold_in(keys.model, state.step))
+    key = jax.random.fold_in(keys.model, state.step)
+    return train_step(graph, hyper, state, x, key, precision=precision)
 
 
 def stretch(
@@ -146,6 +172,7 @@ def stretch(
     iterations: Int[Array, ""],
     *,
     dynamic: bool,
+    precision: Precision = "float32",
     mesh: Mesh | AbstractMesh | None = None,
 ) -> tuple[TrainState, Metrics, Metrics]:
     """A stretch of iterations, to be compiled.
@@ -161,6 +188,7 @@ def stretch(
       batches: the examples of each iteration.
       iterations: how many iterations to run.
       dynamic: whether the pixels of every batch are drawn anew.
+      precision: of the networks' products.
       mesh: the devices that share each batch; None for one.
 
     Returns:
@@ -169,7 +197,7 @@ def stretch(
 
     def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
         x = along_batch(batches.batch(i), mesh)
-        return iteration(graph, hyper, state, keys, x, dynamic=dynamic)
+        return iteration(graph, hyper, state, keys, x, dynamic=dynamic, precision=precision)
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
@@ -184,11 +212,15 @@ def stretch(
     return kept((state, means, schedule), mesh)
 
 
-run_stretch = jax.jit(stretch, static_argnames=("graph", "dynamic", "mesh"), donate_argnames="state")
+run_stretch = jax.jit(
+    stretch, static_argnames=("graph", "dynamic", "precision", "mesh"), donate_argnames="state"
+)
 """One run's :func:`stretch`, compiled."""
 
 
-@partial(jax.jit, static_argnames=("graph", "dynamic", "method", "mesh"), donate_argnames="state")
+@partial(
+    jax.jit, static_argnames=("graph", "dynamic", "precision", "method", "mesh"), donate_argnames="state"
+)
 def run_members(
     graph: nnx.GraphDef,
     hyper: OfMembers,
@@ -199,6 +231,7 @@ def run_members(
     iterations: Int[Array, ""],
     *,
     dynamic: bool,
+    precision: Precision = "float32",
     method: Method = "auto",
     mesh: Mesh | None = None,
 ) -> tuple[OfMembers, OfMembers, OfMembers]:
@@ -213,6 +246,7 @@ def run_members(
       order: indices of the examples in each batch of each member.
       iterations: how many iterations to run.
       dynamic: whether the pixels of every batch are drawn anew.
+      precision: of the networks' products.
       method: ``vmap``: every operation is that of all members, within rounding that of each alone, which
         is what fills an accelerator; ``map``: one member after the other, to the last bit what each is
         alone, which is faster on a CPU, whose cores one member fills; ``auto`` for the better of both.
@@ -228,8 +262,17 @@ def run_members(
         hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
     ) -> Any:
         def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
-            batches, shared = Gathered(data, order), batch_mesh(mesh)
-            return stretch(graph, hyper, state, keys, batches, iterations, dynamic=dynamic, mesh=shared)
+            return stretch(
+                graph,
+                hyper,
+                state,
+                keys,
+                Gathered(data, order),
+                iterations,
+                dynamic=dynamic,
+                precision=precision,
+                mesh=batch_mesh(mesh),
+            )
 
         if one_by_one:
             return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))

@@ -1,0 +1,81 @@
+"""Products in less than float32: each operand rounded, forwards and backwards, and the sums left alone."""
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+from flax import nnx
+
+from vsc_jax.modules import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
+from vsc_jax.modules.products import precision, product
+
+TRUNKS = {
+    "mlp": (lambda rngs: MLP(6, (5, 4), rngs=rngs), (3, 6)),
+    "conv": (lambda rngs: ConvEncoder((8, 8), 4, rngs=rngs), (3, 8, 8)),
+    "deconv": (lambda rngs: ConvDecoder(4, (8, 8), rngs=rngs), (3, 4)),
+    "signal": (lambda rngs: SignalEncoder((16, 2), 4, rngs=rngs), (3, 16, 2)),
+    "designal": (lambda rngs: SignalDecoder(4, (16, 2), rngs=rngs), (3, 4)),
+}
+
+
+def normal(seed, shape):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def bfloat16(x):
+    return x.astype(ml_dtypes.bfloat16).astype(np.float64)
+
+
+def with_gradients(x, w, g):
+    """The product, and the gradients of its inner product with ``g``."""
+    y, back = jax.vjp(product, jnp.asarray(x), jnp.asarray(w))
+    return y, *back(jnp.asarray(g))
+
+
+def test_bfloat16_rounds_both_operands_of_all_three_products_and_sums_in_float32():
+    x, w, g = normal(0, (7, 300)), normal(1, (300, 5)), normal(2, (7, 5))
+    with precision("bfloat16"):
+        found = with_gradients(x, w, g)
+    x, w, g = bfloat16(x), bfloat16(w), bfloat16(g)
+    for value, expected in zip(found, (x @ w, g @ w.T, x.T @ g), strict=True):
+        assert value.dtype == jnp.float32
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_tensorfloat32_lies_between_bfloat16_and_float32():
+    x, w, g = normal(0, (7, 300)), normal(1, (300, 5)), normal(2, (7, 5))
+    exact = with_gradients(x, w, g)
+    errors = []
+    for name in ("tensorfloat32", "bfloat16"):
+        with precision(name):
+            found = with_gradients(x, w, g)
+        errors.append([float(jnp.std(value - right)) for value, right in zip(found, exact, strict=True)])
+    for fine, coarse in zip(*errors, strict=True):
+        assert 4 < coarse / fine < 16  # three bits of the mantissa are a factor of eight
+        assert fine > 1e-5
+
+
+def test_float32_is_the_plain_product_also_after_another_precision():
+    x, w = jnp.asarray(normal(0, (7, 300))), jnp.asarray(normal(1, (300, 5)))
+    with precision("bfloat16"):
+        assert np.any(product(x, w) != x @ w)
+    np.testing.assert_array_equal(product(x, w), x @ w)
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_every_product_of_a_network_is_rounded(name):
+    make, shape = TRUNKS[name]
+    trunk = make(nnx.Rngs(0))
+    graph, params = nnx.split(trunk)
+
+    def loss(params, x):
+        return jnp.sum(nnx.merge(graph, params)(x) ** 2)
+
+    x = jnp.asarray(normal(0, shape))
+    with precision("bfloat16"):
+        text = str(jax.make_jaxpr(jax.grad(loss))(params, x))
+    products = sum(leaf.ndim > 1 for leaf in jax.tree.leaves(params))
+    # Two operands of each, and the gradient of its result.
+    assert text.count("= reduce_precision") == 3 * products
+    assert "reduce_precision" not in str(jax.make_jaxpr(jax.grad(loss))(params, x))
