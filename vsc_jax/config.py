@@ -110,6 +110,9 @@ class ModelConfig:
     """VSC: spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
     pseudo_inputs: Count = 32
     """VSC: number U of pseudo-inputs, started at training examples."""
+    prior_slabs: Literal["pseudo", "standard"] = "pseudo"
+    """VSC: slabs of the prior's components: those of the pseudo-inputs' posteriors, or N(0, 1), so that
+    components differ in their gates alone."""
     selection: Literal["exact", "soft", "paper", "hard"] = "exact"
     """VSC: how a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
     gate: Literal["sigmoid", "concrete", "straight_through", "bernoulli"] = "concrete"

@@ -40,17 +40,18 @@ def entropy_gap(p):
 
 
 @pytest.mark.parametrize(
-    ("selection", "gate", "prior", "weigh"),
+    ("selection", "gate", "prior", "prior_slabs", "weigh"),
     [
-        ("exact", "concrete", "pseudo", True),
-        ("soft", "sigmoid", "pseudo", True),
-        ("paper", "straight_through", "pseudo", True),
-        ("hard", "bernoulli", "pseudo", False),
-        ("exact", "sigmoid", "fixed", True),
+        ("exact", "concrete", "pseudo", "pseudo", True),
+        ("exact", "concrete", "pseudo", "standard", True),
+        ("soft", "sigmoid", "pseudo", "pseudo", True),
+        ("paper", "straight_through", "pseudo", "pseudo", True),
+        ("hard", "bernoulli", "pseudo", "pseudo", False),
+        ("exact", "sigmoid", "fixed", "pseudo", True),
     ],
 )
-def test_loss_is_the_formula(selection, gate, prior, weigh, vsc, knobs, examples):
-    model = vsc(selection=selection, gate=gate, prior=prior, weigh_slab_kl=weigh)
+def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, knobs, examples):
+    model = vsc(selection=selection, gate=gate, prior=prior, prior_slabs=prior_slabs, weigh_slab_kl=weigh)
     graph, params = nnx.split(model)
 
     @jax.jit
@@ -61,6 +62,8 @@ def test_loss_is_the_formula(selection, gate, prior, weigh, vsc, knobs, examples
             p = SpikeSlab(*(jnp.full((1, 3), value) for value in (0.0, 0.0, scipy.special.logit(0.2))))
         else:
             p = model.encode(model.pseudo_inputs()).warm_up(knobs.warm_up * (1 - knobs.slab_blend))
+            if prior_slabs == "standard":
+                p = p._replace(mean=0 * p.mean, log_var=0 * p.log_var)
             p = blend_gates(p, knobs.prior_blend, knobs.prior_rate)
         z = q.sample(key, gate=gate, sharpness=knobs.sharpness)
         logits = model.decoder.trunk(z)

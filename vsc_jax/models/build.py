@@ -125,6 +125,7 @@ def build(
         latents=config.latents,
         alpha=config.alpha,
         gate=config.gate,
+        prior_slabs=config.prior_slabs,
         selection=config.selection,
         initial_gate_logit=config.initial_gate_logit,
         weigh_slab_kl=config.weigh_slab_kl,

@@ -86,9 +86,9 @@ _LEARNED_SELECTIONS: dict[str, Callable[[Array, Array], Selection]] = {
 class VSC(nnx.Module):
     """Variational Sparse Coding.
 
-    With pseudo-inputs the prior is the equal mixture of their posteriors; without, it is one
-    spike-and-slab of rate alpha with standard-normal slabs. Either is a set of components
-    (:meth:`components`), the second of size one.
+    With pseudo-inputs the prior is the equal mixture of their posteriors, or of spike-and-slabs that have
+    their gates and standard-normal slabs; without, it is one spike-and-slab of rate alpha with
+    standard-normal slabs. Each is a set of components (:meth:`components`), the last of size one.
 
     Args:
       encoder: network ``[n, ...] -> [n, 3 * latents]``.
@@ -98,6 +98,7 @@ class VSC(nnx.Module):
       latents: number of latents J.
       alpha: rate of the fixed prior.
       gate: estimator of the gates in training.
+      prior_slabs: ``pseudo`` or ``standard``: the slabs of the pseudo-inputs' components.
       selection: ``exact``, ``soft``, ``hard`` or ``paper``.
       initial_gate_logit: added to the encoder's gate outputs.
       weigh_slab_kl: whether the slab's divergence is weighted by gamma, as it should be.
@@ -113,6 +114,7 @@ class VSC(nnx.Module):
         latents: int,
         alpha: float,
         gate: Gate = "concrete",
+        prior_slabs: str = "pseudo",
         selection: str = "exact",
         initial_gate_logit: float = 1.0,
         weigh_slab_kl: bool = True,
@@ -125,6 +127,7 @@ class VSC(nnx.Module):
         # Pseudo-inputs make do without: models of all rates are then of one structure, compiled once.
         self.alpha = alpha if pseudo_inputs is None else None
         self.gate: Gate = gate
+        self.prior_slabs = prior_slabs
         self.selection = selection
         self.initial_gate_logit = initial_gate_logit
         self.weigh_slab_kl = weigh_slab_kl
@@ -161,7 +164,11 @@ class VSC(nnx.Module):
           alpha: rate of the fixed prior in place of the model's own; ignored with pseudo-inputs.
         """
         if self.pseudo_inputs is not None:
-            return self.encode(self.pseudo_inputs())
+            components = self.encode(self.pseudo_inputs())
+            if self.prior_slabs == "pseudo":
+                return components
+            zeros = jnp.zeros_like(components.mean)
+            return SpikeSlab(zeros, zeros, components.gate_logit)
         rate = jnp.asarray(self.alpha if alpha is None else alpha, jnp.float32)
         zeros = jnp.zeros((1, self.latents))
         return SpikeSlab(zeros, zeros, jnp.full((1, self.latents), jnp.log(rate) - jnp.log1p(-rate)))
