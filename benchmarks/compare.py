@@ -1,12 +1,12 @@
 """Our training against PyTorch's, eager and compiled: ``python -m benchmarks.compare [--epoch]``.
 
 The same networks, objectives, data and batches, alternating in one process on as many threads as the process
-may use; needs ``pip install -e '.[benchmark]'``. Pin it for a steady clock: ``taskset -c 0 python -m ...``.
-Prints medians over the rounds and the medians of the rounds' ratios, and writes them to ``--output``.
+may use; needs ``pip install -e '.[benchmark]'``. Pinned to one core by ``taskset -c 0`` it counts CPU time.
+Prints medians over the rounds and the medians of the rounds' ratios, and adds them to ``--output``, a CSV.
 """
 
 import argparse
-import json
+import csv
 import os
 import statistics
 from collections.abc import Callable
@@ -27,6 +27,10 @@ CASES: dict[str, dict[str, Any]] = {
 }
 KINDS = ("ae", "vae", "vsc")
 EXAMPLES = 60_000
+FIELDS = (
+    *("case", "kind", "iterations", "vsc_jax", "eager", "compiled", "eager_ratio", "compiled_ratio"),
+    *("peak_share", "gflop", "peak_gflops", "compile_s", "torch_compile_s"),
+)
 
 
 def configuration(case: str, kind: str) -> Config:
@@ -83,7 +87,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="iterations of a round")
     parser.add_argument("--epoch", action="store_true", help="a round is an epoch of 60,000 examples")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--output", type=Path, help="JSON file that gets the numbers, beside those it holds")
+    parser.add_argument("--output", type=Path, help="CSV file that the numbers are added to")
     arguments = parser.parse_args()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(threads)
@@ -99,9 +103,17 @@ def main() -> None:
             cells = [f"{result[name]:.2f}" if name in result else "-" for name in names]
             print(f"| {case} | {kind} | {' | '.join(cells)} |", flush=True)
             if arguments.output is not None:
-                kept = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-                kept[f"{case} {kind}{' epoch' if arguments.epoch else ''}"] = result
-                arguments.output.write_text(json.dumps(kept, indent=2) + "\n")
+                append(arguments.output, {"case": case, "kind": kind, "iterations": steps, **result})
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a row to a CSV file, which is made with a header when missing."""
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        if fresh:
+            writer.writeheader()
+        writer.writerow({name: f"{v:.4g}" if isinstance(v, float) else v for name, v in row.items()})
 
 
 if __name__ == "__main__":
