@@ -21,7 +21,7 @@ train: .venv/ready
 	$(BIN)/python -m vsc_jax.train $(ARGS)
 
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff check .
@@ -50,7 +50,7 @@ audit:
 	PYTHON=$(PYTHON) .ci/audit
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n 2 $(ARGS)
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 clean:
 	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

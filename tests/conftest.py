@@ -1,13 +1,15 @@
 """What every test runs under: strict JAX, warnings as errors, checked shapes; and shared fixtures.
 
 The settings are those of equinox's conftest. They hold inside this process only: a command line
-started by a test as a subprocess runs as a user would run it.
+started by a test as a subprocess runs as a user would run it, but for the folder of compiled programs.
 """
 
+import atexit
 import functools
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,18 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+
+# What one test compiles is compiled once: for the other workers and for what tests start as well, until the
+# suite ends. This process was given JAX's variables before it could be asked, so that it is told again.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _programs = tempfile.mkdtemp(prefix="vsc_jax-tests-")
+    atexit.register(shutil.rmtree, _programs, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    # What vsc_jax.cache_folder says of Intel's processors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    jax.config.update("jax_compilation_cache_dir", _programs)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 # A shell that runs the suite in the background ignores Ctrl-C for it, and so would what the tests stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -48,7 +62,10 @@ hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True, d
 hypothesis.settings.load_profile("fixed")
 
 # Warnings that are not ours to mend, each with its source. Add to this list, not to a settings file.
-THIRD_PARTY_WARNINGS: list[str] = []
+THIRD_PARTY_WARNINGS = [
+    # JAX writes a program in place, and another worker may read half of it; it then compiles it.
+    "ignore:Error reading persistent compilation cache entry",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -136,6 +136,21 @@ def test_methods_are_the_functions():
     assert methods[0].shape == (2, 4, 3)
 
 
+def test_options_of_sampling_go_by_name_and_the_slope_is_one_if_not_given():
+    q = random_spike_slab(1, (4, 3))
+
+    @jax.jit
+    def samples(q, **slope):
+        key, options = jax.random.key(0), {"gate": "concrete", **slope}
+        gates = sample_gate(q.gate_logit, jax.random.clone(key), **options)
+        return q.sample(jax.random.clone(key), **options), sample(q, key, **options), gates
+
+    chex.assert_trees_all_equal(samples(q), samples(q, sharpness=1.0))
+    for function, first in ((sample, q), (sample_gate, q.gate_logit), (SpikeSlab.sample, q)):
+        with pytest.raises(TypeError, match="positional"):
+            function(first, jax.random.key(0), "concrete")
+
+
 @pytest.mark.parametrize(
     "function",
     [

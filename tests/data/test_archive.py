@@ -83,5 +83,24 @@ def test_damaged_members_are_named(tmp_path: Path) -> None:
     assert error_of(path).startswith(f"{path}: a.txt: damaged or incomplete")
 
 
+def test_a_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", **{"a.txt": "hello", ".": "nothing"})
+    with opened(path, largest=LARGEST) as members:
+        assert members.read("a.txt") == b"hello"
+
+
+def test_damage_that_zipfile_has_no_error_for_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("a.txt", "hello " * 50)
+    content = bytearray(path.read_bytes())
+    content[44] ^= 0xFF  # of the compressed stream
+    path.write_bytes(content)
+    assert error_of(path).startswith(f"{path}: a.txt: damaged or incomplete")
+    named = archive(tmp_path / "b.zip", **{"\u00e9.txt": "hello"})
+    named.write_bytes(named.read_bytes().replace("\u00e9".encode(), b"\xff\xff"))
+    assert error_of(named).startswith(f"{named}: not a zip archive, or an incomplete one")
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     assert error_of(tmp_path / "none.zip") == f"{tmp_path}/none.zip: no such file or directory"

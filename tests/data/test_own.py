@@ -121,6 +121,8 @@ def test_a_label_that_is_no_column_or_no_class_is_named() -> None:
     frame = pandas.DataFrame({"a": [1.0, 2.0], "b": [0.5, 0.25]})
     with pytest.raises(UserError, match="^data.label: no column 'z'; there are a, b$"):
         load(DataConfig(label="z"), frame)
+    with pytest.raises(UserError, match="^data.label: no column 'z'; there are a, two lines$"):
+        load(DataConfig(label="z"), frame.rename(columns={"b": "two\nlines"}))
     with pytest.raises(UserError, match="^column 'b': expected classes as whole numbers or text, got Fl"):
         load(DataConfig(label="b"), frame)
 

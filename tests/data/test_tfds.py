@@ -105,6 +105,16 @@ def test_folder_comes_from_the_option_then_the_environment_then_the_home(
         tfds.load_tfds("mnist", tmp_path / "other")
 
 
+def test_labels_without_a_class_are_named(tiny_mnist) -> None:
+    described = tiny_mnist.folder / "features.json"
+    described.write_text(described.read_text().replace('"numClasses": "10"', '"numClasses": "5"'))
+    row = int(np.argmax(tiny_mnist.labels["train"] > 4))
+    label = tiny_mnist.labels["train"][row]
+    message = f"example {row} of the train split: label: expected a class from 0 to 4, got {label}$"
+    with pytest.raises(UserError, match=message):
+        tfds.load_tfds("mnist", tiny_mnist.root)
+
+
 def test_newest_version_is_read(tiny_mnist) -> None:
     for version in ("3.0.0", "2.10.0"):
         shutil.copytree(tiny_mnist.folder, tiny_mnist.folder.parent / version)

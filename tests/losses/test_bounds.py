@@ -305,9 +305,11 @@ def total_correlation_by_loops(z, mean, log_var, dataset_size):
     return result
 
 
-@pytest.mark.parametrize("dataset_size", [4, 7, 1000])
-def test_total_correlation_matches_loops(x64, dataset_size):
-    z, mean, log_var = np.random.default_rng(14).normal(size=(3, 4, 3))
+@pytest.mark.parametrize(
+    ("batch", "dataset_size"), [(4, 4), (4, 7), (4, 1000), (2, 2), (2, 9), (1, 1), (1, 9)]
+)
+def test_total_correlation_matches_loops(x64, batch, dataset_size):
+    z, mean, log_var = np.random.default_rng(14).normal(size=(3, batch, 3))
     expected = total_correlation_by_loops(z, mean, log_var, dataset_size)
     np.testing.assert_allclose(total_correlation(z, mean, log_var, dataset_size), expected, rtol=1e-9)
 

@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 import pytest
 from flax import nnx
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from vsc_jax.errors import UserError
 from vsc_jax.stopping import Stopped
@@ -27,22 +26,6 @@ class Alone(NamedTuple):
     configs: list
     folders: list
     trained: list
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs(tmp_path_factory):
-    """Programs that several tests compile are kept between them."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
-        "jax_persistent_cache_min_compile_time_secs": 0.5,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for values in (settings, before):
-        for name, value in values.items():
-            jax.config.update(name, value)
-        reset_cache()
-        if values is settings:
-            yield
 
 
 @pytest.fixture(scope="module")

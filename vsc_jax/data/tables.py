@@ -80,7 +80,8 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     table = narwhals.from_native(frame, eager_only=True)
     names = [name for name in table.columns if name != label]
     if label is not None and len(names) == len(table.columns):
-        raise UserError(f"data.label: no column {label!r}; there are {', '.join(map(str, names))}")
+        there = ", ".join(" ".join(str(name).split()) for name in names)
+        raise UserError(f"data.label: no column {label!r}; there are {there}")
     if not names or not len(table):
         raise UserError(
             f"expected rows and columns of numbers, got {len(table)} rows and {len(names)} columns"

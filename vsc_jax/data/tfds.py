@@ -6,6 +6,7 @@ needs TensorFlow, which is therefore an extra. Decoded images are kept by :mod:`
 
 import hashlib
 import importlib.util
+import math
 import os
 import re
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from vsc_jax.data.arrays import hold_out
 from vsc_jax.data.cache import cached, scratch
-from vsc_jax.data.dataset import Dataset, Split
+from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.examples import give_back
 from vsc_jax.data.memory import check_memory
 from vsc_jax.data.pictures import AS_THEY_ARE, Fit, fitted, size_in_words
@@ -187,6 +188,13 @@ def _decode(source: Path, request: Request) -> dict[str, np.ndarray]:
     for part, split, limit in zip(("train", "test"), ("train", test), limits, strict=True):
         if split is not None:
             decoded = _decode_split(builder, split, columns, fit, limit, source)
+            if columns.label is not None:
+                most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else math.inf
+                if (index := first_outside(decoded["labels"], 0.0, most)) is not None:
+                    raise UserError(
+                        f"{source}: example {index[0]} of the {split} split: {columns.label}: expected a"
+                        f" class from 0 to {most:g}, got {decoded['labels'][index]}"
+                    )
             arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
     return arrays
 
