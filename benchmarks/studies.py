@@ -30,7 +30,8 @@ class Setting:
 
 _PLAIN = {"evaluate.figures": False, "evaluate.samples": 20}
 _ALL_LABELS = {"evaluate.probe_examples": 60_000}
-_QUARTER = {"train.steps": 4000}
+_SLOWER = {"train.learning_rate": 1e-3}  # half of the presets' rate
+_QUARTER = {"train.steps": 4000, **_SLOWER}
 
 
 def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
 
 def _collapse() -> list[Setting]:
     """Short runs at the corners where a VSC may die; of few latents also where none may be on throughout."""
-    short = {"train.steps": 1000, "evaluate.samples": 10}
+    short = {"train.steps": 1000, "evaluate.samples": 10, **_SLOWER}
     return [
         Setting(
             f"J{latents}-alpha{alpha}{'-usage' if usage else ''}",
@@ -113,6 +114,7 @@ def _seed() -> list[Setting]:
         "model.latents": 2,
         "train.batch_size": 256,
         "train.steps": 25 * 60_000 // 256,
+        **_SLOWER,
         **_PLAIN,
     }
     return [

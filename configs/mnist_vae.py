@@ -7,5 +7,5 @@ config = Config(
     data=DataConfig(name="mnist"),
     model=ModelConfig(kind="vae", latents=60, hidden=(400,), beta=1.0),
     schedule=ScheduleConfig(kl=Ramp(0.0, 1.0, begin=0.0, until=0.25)),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=1e-3),
+    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),
 )

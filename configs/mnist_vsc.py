@@ -14,5 +14,5 @@ config = Config(
         prior_rate=0.1,
     ),
     schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=1e-3),
+    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),
 )

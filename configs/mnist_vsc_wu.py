@@ -12,10 +12,11 @@ config = Config(
         pseudo_inputs=128,
         alpha=0.1,
         prior_rate=0.1,
+        initial_gate_logit=4.0,
     ),
     schedule=ScheduleConfig(
-        warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),
+        warm_up=Ramp(0.3, 1.0, begin=0.0, until=0.25),
         sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
     ),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=1e-3),
+    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),
 )
