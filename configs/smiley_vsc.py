@@ -17,7 +17,7 @@ config = Config(
     ),
     schedule=ScheduleConfig(
         kl=Ramp(0.0, 1.0, begin=0.0, until=0.1),
-        slab_blend=Ramp(1.0, 0.0, begin=0.35, until=0.7),
+        slab_blend=Ramp(1.0, 0.0, begin=0.75, until=1.0),
     ),
-    train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),
+    train=TrainConfig(steps=6000, batch_size=256, learning_rate=2e-3),
 )
