@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -16,8 +18,8 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/reading_a_sparse_code.ipynb)
 #
-# You have a model. What does each of its latents stand for? Four ways to look, from the coarsest to the finest. About three
-# minutes on two CPU cores, nearly all of it training.
+# You have a model. What does each of its latents stand for? Four ways to look, from the coarsest to the finest. About a
+# minute on two CPU cores, most of it training.
 
 # %%
 # %matplotlib inline

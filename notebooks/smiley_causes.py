@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -17,7 +19,7 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/smiley_causes.ipynb)
 #
 # A Smiley is drawn from 18 numbers, some of which are *absent* in half of the faces. Can a model that sees only pixels find
-# them? And does a sparse code find them where a dense one does not? About four minutes on two CPU cores.
+# them? And does a sparse code find them where a dense one does not? About two minutes on two CPU cores.
 
 # %%
 # %matplotlib inline
