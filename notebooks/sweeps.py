@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -17,8 +19,8 @@
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/sweeps.ipynb)
 #
 # How does the bound depend on the sparsity that is asked for, and how much of that is the seed? Six runs, one compiled program:
-# settings that are numbers are *traced*, so that members share the program (under `vmap` on a GPU). About four minutes on two CPU
-# cores.
+# settings that are numbers are *traced*, so that members share the program (under `vmap` on a GPU). About a minute and a half on
+# two CPU cores.
 
 # %%
 # %matplotlib inline

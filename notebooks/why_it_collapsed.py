@@ -20,7 +20,7 @@
 #
 # This project grew out of a report in which Variational Sparse Coding learnt *nothing*: every image got the same code, and the
 # decoder drew the average image. Three small mistakes did it. Here they are put back in and taken out one at a time. About
-# three minutes on two CPU cores.
+# two and a half minutes on two CPU cores.
 
 # %%
 # %matplotlib inline

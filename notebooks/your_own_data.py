@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -16,8 +18,8 @@
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/vsc-jax/vsc_jax/blob/main/notebooks/your_own_data.ipynb)
 #
-# Arrays in, model out. First images from an array, then a table of measurements through the scikit-learn estimator. Two
-# minutes on two CPU cores.
+# Arrays in, model out. First images from an array, then a table of measurements through the scikit-learn estimator. A
+# minute on two CPU cores.
 
 # %%
 # %matplotlib inline
