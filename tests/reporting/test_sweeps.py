@@ -35,6 +35,17 @@ def test_two_sizes_make_the_curves_against_the_number_of_latents(make_source):
     assert "here the best value, 32 %" in sweeps(sources)[1].sentence
 
 
+def test_a_rate_that_follows_the_number_of_latents_is_swept_with_it(make_source):
+    rates = {2: 0.5, 32: 0.25}
+    follow = [
+        make_source(f"vsc{latents}", results(), kind="vsc", latents=latents, alpha=rate, prior_rate=rate)
+        for latents, rate in rates.items()
+    ]
+    assert names(follow) == ["bound_against_latents", "accuracy_against_latents"]
+    another = make_source("other", results(), kind="vsc", latents=2, alpha=0.25, prior_rate=0.5)
+    assert "bound_against_latents" not in names([*follow, another])
+
+
 def test_runs_that_differ_otherwise_or_only_in_their_seed_make_none(make_source):
     assert (
         names([make_source("a", results(), alpha=0.1), make_source("b", results(), seed=1, alpha=0.1)]) == []

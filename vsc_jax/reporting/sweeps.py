@@ -61,12 +61,12 @@ def sweeps(sources: Sequence[Source]) -> list[Illustration]:
 
 
 def _groups(sources: Sequence[Source], setting: str) -> list[Group]:
-    members: dict[str, list[Source]] = {}
-    for source in sources:
-        if source.results:
-            members.setdefault(_all_but(source, setting), []).append(source)
+    measured = [source for source in sources if source.results]
+    groups = _alike(measured, setting, "alpha")
+    if setting == "latents" and not all(_has_one_rate_a_size(group) for group in groups):
+        groups = _alike(measured, setting)
     named: list[Group] = []
-    for group in members.values():
+    for group in groups:
         names = {source.config.name for source in group}
         name = names.pop() if len(names) == 1 else group[0].config.model.kind.upper()
         taken = {other for other, _ in named}
@@ -74,15 +74,28 @@ def _groups(sources: Sequence[Source], setting: str) -> list[Group]:
     return named
 
 
-def _all_but(source: Source, setting: str) -> str:
-    """Everything that defines the run but the swept setting and the seed, to compare by."""
+def _alike(sources: Sequence[Source], *swept: str) -> list[list[Source]]:
+    """The runs in groups that differ in the swept settings and the seed alone."""
+    members: dict[str, list[Source]] = {}
+    for source in sources:
+        members.setdefault(_all_but(source, swept), []).append(source)
+    return list(members.values())
+
+
+def _has_one_rate_a_size(group: Sequence[Source]) -> bool:
+    """Whether alpha follows the number of latents, so that it may be swept along with it."""
+    models = [source.config.model for source in group]
+    return len({(model.latents, model.alpha) for model in models}) == len({m.latents for m in models})
+
+
+def _all_but(source: Source, swept: Sequence[str]) -> str:
+    """Everything that defines the run but the swept settings and the seed, to compare by."""
     values: dict[str, Any] = to_dict(source.config)
     for field in ("name", "seed", "checkpoint", "evaluate"):
         values.pop(field)
     values["train"].pop("progress")
-    values["model"].pop(setting)
-    if setting == "alpha":
-        values["model"].pop("prior_rate")
+    for setting in {*swept, "prior_rate"} if "alpha" in swept else swept:
+        values["model"].pop(setting)
     return json.dumps(values, sort_keys=True)
 
 
