@@ -80,12 +80,15 @@ def test_smoke_is_small_and_valid_for_every_preset(name):
     assert small.model == config.model
 
 
-def test_warm_up_preset_differs_from_its_twin_in_the_warm_up_only():
+def test_warm_up_preset_differs_from_its_twin_in_the_warm_up_and_how_far_gates_are_open():
     for data in DATA_SETS:
         plain, warm = load_preset(f"{data}_vsc"), load_preset(f"{data}_vsc_wu")
-        assert warm.schedule.warm_up == Ramp(0.0, 1.0, 0.0, 0.25)
+        start, opened = (0.3, 4.0) if data in ("mnist", "fashion") else (0.0, plain.model.initial_gate_logit)
+        assert warm.schedule.warm_up == Ramp(start, 1.0, 0.0, 0.25)
+        assert warm.model.initial_gate_logit == opened
+        model = dataclasses.replace(warm.model, initial_gate_logit=plain.model.initial_gate_logit)
         schedule = dataclasses.replace(warm.schedule, warm_up=plain.schedule.warm_up)
-        assert dataclasses.replace(warm, name=plain.name, schedule=schedule) == plain
+        assert dataclasses.replace(warm, name=plain.name, model=model, schedule=schedule) == plain
 
 
 def test_preset_file_given_by_path(tmp_path):

@@ -42,27 +42,31 @@ import jax, numpy as np
 from flax import nnx
 from vsc_jax.config import ParallelConfig, from_dict
 from vsc_jax.data import Dataset, Split
+from vsc_jax.training import train
 from vsc_jax.training.devices import members_layout
 from vsc_jax.training.members import train_members
 
 configs = [from_dict(values) for values in json.loads(sys.argv[1])]
 dataset = Dataset("tiny", *(Split(np.load(path)) for path in sys.argv[2:4]))
 
+def summary(runs):
+    leaves = [jax.tree.leaves(nnx.state(run.model)) for run in runs]
+    assert all(len(leaf.devices()) == 1 for member in leaves for leaf in member)
+    return {
+        "histories": [run.history for run in runs],
+        "params": [[zlib.crc32(np.asarray(leaf)) for leaf in member] for member in leaves],
+    }
+
 def told(data, folders, **options):
     where, stages = members_layout(ParallelConfig(data=data, members=2)), []
     done = list(train_members(configs, dataset, folders, where=where, on_stage=stages.append, **options))
-    leaves = [jax.tree.leaves(nnx.state(outcome.trained.model)) for outcome in done]
-    assert all(len(leaf.devices()) == 1 for member in leaves for leaf in member)
-    return {
-        "stages": stages,
-        "histories": [outcome.trained.history for outcome in done],
-        "params": [[zlib.crc32(np.asarray(leaf)) for leaf in member] for member in leaves],
-    }
+    return {"stages": stages, **summary([outcome.trained for outcome in done])}
 
 folders = [Path(sys.argv[4]) / str(number) for number in range(3)]
 for folder in folders:
     folder.mkdir()
 print(json.dumps({
+    "alone": summary([train(config, dataset) for config in configs]),
     "each": told(1, folders),
     "pairs": told(2, [None] * 3, method="vmap"),
 }))
@@ -121,18 +125,17 @@ def alone(members, dataset):
     return [train(config, dataset) for config in members]
 
 
-def test_members_over_two_devices_are_the_runs_alone_to_the_last_bit(spread, alone, members, dataset):
+def test_members_over_two_devices_are_the_runs_alone_to_the_last_bit(spread, members, dataset):
     told, folders = spread
-    assert told["each"]["stages"] == ["compiling", "wave 1 of 1: 3 members"]
+    each, alone = told["each"], told["alone"]
+    assert each["stages"] == ["compiling", "wave 1 of 1: 3 members"]
+    assert each["histories"] == alone["histories"]
+    assert each["params"] == alone["params"]
     # A checkpoint that was written there is finished here, on one device, and read.
-    here = list(train_members(members, dataset, folders))
-    for number, one in enumerate(alone):
-        leaves = jax.tree.leaves(nnx.state(one.model))
-        assert told["each"]["histories"][number] == one.history
-        assert told["each"]["params"][number] == [zlib.crc32(np.asarray(leaf)) for leaf in leaves]
-        assert here[number].trained.history == one.history
-        restored = jax.tree.leaves(nnx.state(here[number].trained.model))
-        jax.tree.map(np.testing.assert_array_equal, restored, leaves)
+    for number, here in enumerate(train_members(members, dataset, folders)):
+        assert here.trained.history == each["histories"][number]
+        restored = jax.tree.leaves(nnx.state(here.trained.model))
+        assert [zlib.crc32(np.asarray(leaf)) for leaf in restored] == each["params"][number]
 
 
 def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rounding(spread, alone):
