@@ -116,7 +116,8 @@ for name, run in runs.items():
 # `spread` is the standard deviation of gamma over faces, for the latents that are used. Zero means that every face has the same
 # gates: a code that does not depend on what it codes. The last row but one has a good bound and is no sparse code: the same nine
 # latents are on in every face, and what is absent is one more value of theirs. The last row pays for latents that are on in
-# more than half of a batch. Fewer are then on, *which* are on says what the face has, and the bound is no worse.
+# more than half of a batch. Fewer are then on, *which* are on says what the face has, and the bound is no worse (with steps twice as
+# large, that is, which are worth some nats).
 #
 # ## What the models draw
 
