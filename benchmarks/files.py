@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.drawn import drawn
 from vsc_jax.config import DataConfig
 from vsc_jax.data import Dataset, load
 from vsc_jax.errors import UserError
@@ -290,14 +291,7 @@ def run(name: str, cases: int, number: int) -> Counter[str]:
     ends: Counter[str] = Counter()
     form = forms()[name]
 
-    @seed(number)
-    @settings(
-        max_examples=cases,
-        deadline=None,
-        database=None,
-        derandomize=False,
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(cases, number)
     @given(files=damaged(form.files))
     def case(files: Files) -> None:
         with _working_folder() as folder:

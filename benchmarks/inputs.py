@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.drawn import drawn
 from vsc_jax.command_line import parse
 from vsc_jax.config import Config, from_dict, to_dict, validate
 from vsc_jax.data import Dataset, Split
@@ -166,14 +167,7 @@ def run(cases: int, trainings: int, number: int) -> Counter[str]:
     turns = itertools.count()
     every = cases // trainings if trainings else 0
 
-    @seed(number)
-    @settings(
-        max_examples=cases,
-        deadline=None,
-        database=None,
-        derandomize=False,
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(cases, number)
     @given(values=changes())
     def case(values: dict[str, Any]) -> None:
         turn = next(turns)
