@@ -1,5 +1,7 @@
 """Encoders and decoders: shapes, the mirror, and a gradient in every parameter."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.modules import MLP, ConvDecoder, ConvEncoder
+from vsc_jax.modules.convolution import PIECE, in_pieces, use_patches
 from vsc_jax.modules.trunks import image_shape
 
 SHAPES = [(28, 28), (32, 32), (9, 7), (12, 10, 3), (1, 2, 1)]
@@ -92,6 +95,37 @@ def test_gradient_reaches_every_parameter(kind, arguments):
     gradient = gradient_of(params)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, 2 * PIECE, 2 * PIECE + 3])
+def test_a_batch_in_pieces_is_each_example_by_itself_in_value_and_gradient(size):
+    x, weights = normal(0, (size, 5)), normal(1, (5, 3))
+
+    def network(weights, x):
+        assert not use_patches("auto") or len(x) <= PIECE
+        return jnp.tanh(x @ weights)
+
+    def in_one(weights):
+        return jnp.tanh(x @ weights)
+
+    def pieces(weights):
+        return in_pieces(partial(network, weights), x)
+
+    cotangent = normal(2, (size, 3))
+    value, pull = jax.vjp(jax.jit(pieces), weights)
+    expected, expected_pull = jax.vjp(in_one, weights)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pull(cotangent)[0], expected_pull(cotangent)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
+def test_images_of_a_large_batch_keep_their_order(kind):
+    if kind == "encoder":
+        network, x = ConvEncoder((8, 8), 3, rngs=nnx.Rngs(0)), normal(0, (PIECE + 5, 8, 8))
+    else:
+        network, x = ConvDecoder(3, (8, 8), rngs=nnx.Rngs(0)), normal(0, (PIECE + 5, 3))
+    apply = jax.jit(network)
+    np.testing.assert_allclose(apply(x)[-7:], apply(x[-7:]), rtol=1e-4, atol=1e-5)
 
 
 def test_image_shape_refuses_vectors():

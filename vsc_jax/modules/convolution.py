@@ -5,8 +5,12 @@ layer gathers its taps (cheap: a stride of 2 splits an image into four sub-image
 of them, shifted by at most one pixel) and multiplies once. Images have their batch last there,
 ``[c, h, w, n]``: whatever is shifted is then a long run of memory, however few the channels.
 Accelerators use ``lax`` convolutions of ``[n, h, w, c]``. Both compute the same function of the same weights.
+
+On a CPU most of a layer's time goes into memory, not arithmetic. So a network takes a batch in pieces whose
+activations stay in a core's cache, and nothing as large as the taps is kept for the backward pass.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -18,6 +22,9 @@ from vsc_jax.modules.initializers import he_normal, scaled_normal
 from vsc_jax.modules.products import convolution, product
 
 Method = Literal["auto", "patches", "lax"]
+
+PIECE = 64
+"""Examples that a convolutional network on a CPU takes at once."""
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -44,6 +51,20 @@ def earlier(x: Array, axis: int) -> Array:
 def arranged(x: Float[Array, "n h w c"]) -> Float[Array, "..."]:
     """Images as the layers of this machine take and give them: ``[c, h, w, n]`` on CPU; its own inverse."""
     return jnp.swapaxes(x, 0, 3) if use_patches("auto") else x
+
+
+def in_pieces(
+    network: Callable[[Float[Array, "piece ..."]], Float[Array, "piece ..."]], x: Float[Array, "n ..."]
+) -> Float[Array, "n ..."]:
+    """``network(x)``, on CPU :data:`PIECE` examples at a time, for a network that takes each by itself."""
+    count = len(x) // PIECE
+    if not use_patches("auto") or len(x) <= PIECE:
+        return network(x)
+    # Every count-th example: what devices share is then still the batch, of each piece.
+    whole, rest = x[: count * PIECE], x[count * PIECE :]
+    y = jax.lax.map(network, jnp.swapaxes(whole.reshape(PIECE, count, *x.shape[1:]), 0, 1))
+    y = jnp.swapaxes(y, 0, 1).reshape(len(whole), *y.shape[2:])
+    return jnp.concatenate([y, network(rest)]) if len(rest) else y
 
 
 def downsample(
@@ -84,31 +105,55 @@ def upsample(
     )
 
 
+@jax.custom_vjp
 def _downsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
+    """:func:`downsample` by its taps; in the backward pass they are gathered anew, not kept."""
+    _, h, w, n = x.shape
+    return product(_rows(kernel).T, _taps(x)).reshape(-1, (h + 1) // 2, (w + 1) // 2, n)
+
+
+@jax.custom_vjp
+def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
+    """:func:`upsample`: what every tap gives to its neighbours, added where it falls."""
+    c, h, w, n = x.shape
+    given = product(_rows(jnp.swapaxes(kernel, 2, 3)), x.reshape(c, -1))
+    large = jax.ShapeDtypeStruct((kernel.shape[3], 2 * h, 2 * w, n), given.dtype)
+    (spread,) = jax.linear_transpose(_taps, large)(given)
+    return spread
+
+
+def _taps(x: Float[Array, "c h w n"]) -> Float[Array, "taps positions"]:
+    """For every output pixel i of a downsampling the inputs 2 i - 1, 2 i and 2 i + 1 of both axes."""
     c, h, w, n = x.shape
     x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)))
     x = x.reshape(c, (h + 1) // 2, 2, (w + 1) // 2, 2, n)
     rows = [later(x[:, :, 1], 1), x[:, :, 0], x[:, :, 1]]
     taps = [tap for row in rows for tap in (later(row[:, :, :, 1], 2), row[:, :, :, 0], row[:, :, :, 1])]
-    patches = jnp.concatenate(taps, axis=0).reshape(9 * c, -1)
-    return product(kernel.reshape(9 * c, -1).T, patches).reshape(-1, *x.shape[1:4:2], n)
+    return jnp.concatenate(taps, axis=0).reshape(9 * c, -1)
 
 
-def _upsample(x: Float[Array, "c h w n"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "d h2 w2 n"]:
-    c, h, w, n = x.shape
-    below = earlier(x, 1)
-    sources = jnp.concatenate([x, earlier(x, 2), below, earlier(below, 2)], axis=0).reshape(4 * c, -1)
-    # Even output rows see one tap (1) of their own input row; odd ones tap 2 of it and tap 0 of the next.
-    own, following = [1, 2], [None, 0]
-    zero = jnp.zeros_like(kernel[0, 0])
-    blocks = [
-        [zero if row is None or column is None else kernel[row, column] for row in rows for column in columns]
-        for rows in (own, following)
-        for columns in (own, following)
-    ]
-    weights = jnp.concatenate([jnp.concatenate(block, axis=-1) for block in blocks], axis=0)
-    phases = product(weights.T, sources).reshape(2, 2, -1, h, w, n)
-    return phases.transpose(2, 3, 0, 4, 1, 5).reshape(-1, 2 * h, 2 * w, n)
+def _rows(kernel: Float[Array, "3 3 c d"]) -> Float[Array, "rows d"]:
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+# Each is the other's transpose: the gradient of an input is the other layer, a kernel's is one more product.
+def _downsample_back(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = operands
+    _, h, w, _ = x.shape
+    of_kernel = product(_taps(x), gradient.reshape(len(gradient), -1).T)
+    return _upsample(gradient, jnp.swapaxes(kernel, 2, 3))[:, :h, :w], of_kernel.reshape(kernel.shape)
+
+
+def _upsample_back(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = operands
+    transposed, taps = jnp.swapaxes(kernel, 2, 3), _taps(gradient)
+    of_x = product(_rows(transposed).T, taps)
+    of_transposed = product(taps, x.reshape(len(x), -1).T).reshape(transposed.shape)
+    return of_x.reshape(x.shape), jnp.swapaxes(of_transposed, 2, 3)
+
+
+_downsample.defvjp(lambda x, kernel: (_downsample(x, kernel), (x, kernel)), _downsample_back)
+_upsample.defvjp(lambda x, kernel: (_upsample(x, kernel), (x, kernel)), _upsample_back)
 
 
 class Downsample(nnx.Module):

@@ -10,7 +10,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vsc_jax.modules.convolution import Downsample, Upsample, arranged
+from vsc_jax.modules.convolution import Downsample, Upsample, arranged, in_pieces
 from vsc_jax.modules.initializers import he_normal, lecun_normal
 from vsc_jax.modules.products import Linear
 
@@ -61,6 +61,9 @@ class ConvEncoder(nnx.Module):
 
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
         """Features of each image."""
+        return in_pieces(self._features, x)
+
+    def _features(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
         x = arranged(x.reshape(*x.shape[:3], self.channels))
         x = arranged(jax.nn.relu(self.second(jax.nn.relu(self.first(x)))))
         return self.head(jax.nn.relu(self.full(x.reshape(x.shape[0], -1))))
@@ -81,6 +84,9 @@ class ConvDecoder(nnx.Module):
 
     def __call__(self, z: Float[Array, "n latents"]) -> Float[Array, "n pixels"]:
         """Pixels of each code's image, flat."""
+        return in_pieces(self._pixels, z)
+
+    def _pixels(self, z: Float[Array, "n latents"]) -> Float[Array, "n pixels"]:
         height, width, _ = self.example
         x = jax.nn.relu(self.full(jax.nn.relu(self.head(z))))
         x = arranged(x.reshape(x.shape[0], math.ceil(height / 4), math.ceil(width / 4), -1))
