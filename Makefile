@@ -50,7 +50,7 @@ audit:
 	PYTHON=$(PYTHON) .ci/audit
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -W default::DeprecationWarning $(ARGS)
 
 clean:
 	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
