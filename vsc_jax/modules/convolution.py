@@ -19,7 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.modules.initializers import he_normal, scaled_normal
-from vsc_jax.modules.products import convolution, product
+from vsc_jax.modules.products import convolution, dot_general, product
 
 Method = Literal["auto", "patches", "lax"]
 
@@ -53,18 +53,47 @@ def arranged(x: Float[Array, "n h w c"]) -> Float[Array, "..."]:
     return jnp.swapaxes(x, 0, 3) if use_patches("auto") else x
 
 
+def arranged_rows(matrix: Float[Array, "hwc m"], shape: tuple[int, int, int]) -> Float[Array, "hwc m"]:
+    """A matrix with a row for each entry of an image ``(h, w, c)``, in the order of the :func:`arranged`."""
+    if not use_patches("auto"):
+        return matrix
+    return jnp.moveaxis(matrix.reshape(*shape, -1), 2, 0).reshape(matrix.shape)
+
+
+def from_arranged(x: Float[Array, "..."], rows: Float[Array, "hwc m"]) -> Float[Array, "n m"]:
+    """Images as :func:`arranged` times the matrix of :func:`arranged_rows`."""
+    if use_patches("auto"):
+        return dot_general(x.reshape(len(rows), -1), rows, (((0,), (0,)), ((), ())))
+    return product(x.reshape(-1, len(rows)), rows)
+
+
+def to_arranged(
+    features: Float[Array, "n m"],
+    rows: Float[Array, "hwc m"],
+    bias: Float[Array, "hwc 1"],
+    shape: tuple[int, int, int],
+) -> Float[Array, "..."]:
+    """Images ``(h, w, c)`` as :func:`arranged`: features times the transpose of ``rows``, and ``bias``."""
+    h, w, c = shape
+    if use_patches("auto"):
+        return (dot_general(rows, features, (((1,), (1,)), ((), ()))) + bias).reshape(c, h, w, -1)
+    return (product(features, rows.T) + bias.T).reshape(-1, h, w, c)
+
+
 def in_pieces(
     network: Callable[[Float[Array, "piece ..."]], Float[Array, "piece ..."]], x: Float[Array, "n ..."]
 ) -> Float[Array, "n ..."]:
     """``network(x)``, on CPU :data:`PIECE` examples at a time, for a network that takes each by itself."""
-    count = len(x) // PIECE
-    if not use_patches("auto") or len(x) <= PIECE:
+    n = x.shape[0]
+    # An exported program is for any number of examples: its n is a symbol.
+    if not use_patches("auto") or not isinstance(n, int) or n <= PIECE:
         return network(x)
+    count = n // PIECE
     # Every count-th example: what devices share is then still the batch, of each piece.
     whole, rest = x[: count * PIECE], x[count * PIECE :]
     y = jax.lax.map(network, jnp.swapaxes(whole.reshape(PIECE, count, *x.shape[1:]), 0, 1))
-    y = jnp.swapaxes(y, 0, 1).reshape(len(whole), *y.shape[2:])
-    return jnp.concatenate([y, network(rest)]) if len(rest) else y
+    y = jnp.swapaxes(y, 0, 1).reshape(count * PIECE, *y.shape[2:])
+    return y if n == count * PIECE else jnp.concatenate([y, network(rest)])
 
 
 def downsample(

@@ -5,12 +5,21 @@ A trunk maps examples to features (encoder) or codes to an array of the example'
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vsc_jax.modules.convolution import Downsample, Upsample, arranged, in_pieces
+from vsc_jax.modules.convolution import (
+    Downsample,
+    Upsample,
+    arranged,
+    arranged_rows,
+    from_arranged,
+    in_pieces,
+    to_arranged,
+)
 from vsc_jax.modules.initializers import he_normal, lecun_normal
 from vsc_jax.modules.products import Linear
 
@@ -55,18 +64,21 @@ class ConvEncoder(nnx.Module):
         self.channels = channels
         self.first = Downsample(channels, first, rngs=rngs)
         self.second = Downsample(first, second, rngs=rngs)
-        full = math.ceil(height / 4) * math.ceil(width / 4) * second
-        self.full = Linear(full, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
+        self.small = (math.ceil(height / 4), math.ceil(width / 4), second)
+        self.full = Linear(math.prod(self.small), CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
         self.head = Linear(CONV_FEATURES, outputs, kernel_init=lecun_normal, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
         """Features of each image."""
-        return in_pieces(self._features, x)
+        kernel, bias = _weights(self.full)
+        return in_pieces(partial(self._features, arranged_rows(kernel, self.small), bias), x)
 
-    def _features(self, x: Float[Array, "n ..."]) -> Float[Array, "n outputs"]:
+    def _features(
+        self, rows: Float[Array, "hwc m"], bias: Float[Array, "1 m"], x: Float[Array, "n ..."]
+    ) -> Float[Array, "n outputs"]:
         x = arranged(x.reshape(*x.shape[:3], self.channels))
-        x = arranged(jax.nn.relu(self.second(jax.nn.relu(self.first(x)))))
-        return self.head(jax.nn.relu(self.full(x.reshape(x.shape[0], -1))))
+        x = jax.nn.relu(self.second(jax.nn.relu(self.first(x))))
+        return self.head(jax.nn.relu(from_arranged(x, rows) + bias))
 
 
 class ConvDecoder(nnx.Module):
@@ -77,21 +89,28 @@ class ConvDecoder(nnx.Module):
         first, second = CONV_CHANNELS
         self.example = (height, width, channels)
         self.head = Linear(latents, CONV_FEATURES, kernel_init=he_normal, rngs=rngs)
-        full = math.ceil(height / 4) * math.ceil(width / 4) * second
-        self.full = Linear(CONV_FEATURES, full, kernel_init=he_normal, rngs=rngs)
+        self.small = (math.ceil(height / 4), math.ceil(width / 4), second)
+        self.full = Linear(CONV_FEATURES, math.prod(self.small), kernel_init=he_normal, rngs=rngs)
         self.second = Upsample(second, first, rngs=rngs)
         self.first = Upsample(first, channels, rngs=rngs)
 
     def __call__(self, z: Float[Array, "n latents"]) -> Float[Array, "n pixels"]:
         """Pixels of each code's image, flat."""
-        return in_pieces(self._pixels, z)
+        rows, bias = (arranged_rows(leaf.T, self.small) for leaf in _weights(self.full))
+        return in_pieces(partial(self._pixels, rows, bias), z)
 
-    def _pixels(self, z: Float[Array, "n latents"]) -> Float[Array, "n pixels"]:
+    def _pixels(
+        self, rows: Float[Array, "hwc m"], bias: Float[Array, "hwc 1"], z: Float[Array, "n latents"]
+    ) -> Float[Array, "n pixels"]:
         height, width, _ = self.example
-        x = jax.nn.relu(self.full(jax.nn.relu(self.head(z))))
-        x = arranged(x.reshape(x.shape[0], math.ceil(height / 4), math.ceil(width / 4), -1))
+        x = jax.nn.relu(to_arranged(jax.nn.relu(self.head(z)), rows, bias, self.small))
         x = jax.nn.relu(self.second(x))[:, : math.ceil(height / 2), : math.ceil(width / 2)]
         return arranged(self.first(x)[:, :height, :width]).reshape(z.shape[0], -1)
+
+
+def _weights(layer: nnx.Linear) -> tuple[Float[Array, "k m"], Float[Array, "1 m"]]:
+    assert layer.bias is not None
+    return layer.kernel[...], layer.bias[...][None]
 
 
 def image_shape(example_shape: tuple[int, ...]) -> tuple[int, int, int]:
