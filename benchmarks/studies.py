@@ -31,7 +31,13 @@ class Setting:
 _PLAIN = {"evaluate.figures": False, "evaluate.samples": 20}
 _ALL_LABELS = {"evaluate.probe_examples": 60_000}
 _SLOWER = {"train.learning_rate": 1e-3}  # half of the presets' rate
-_QUARTER = {"train.steps": 4000, **_SLOWER}
+_QUARTER = {  # too short to over-fit
+    "train.steps": 4000,
+    "train.weight_decay": 0.0,
+    "schedule.learning_rate.begin": 0.7,
+    "schedule.learning_rate.end": 0.1,
+    **_SLOWER,
+}
 
 
 def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
@@ -114,7 +120,6 @@ def _seed() -> list[Setting]:
         "model.latents": 2,
         "train.batch_size": 256,
         "train.steps": 25 * 60_000 // 256,
-        **_SLOWER,
         **_PLAIN,
     }
     return [

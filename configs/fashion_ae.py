@@ -6,5 +6,5 @@ config = Config(
     name="fashion_ae",
     data=DataConfig(name="fashion_mnist"),
     model=ModelConfig(kind="ae", latents=60, hidden=(400,)),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=1e-3),
+    train=TrainConfig(steps=32_000, batch_size=200, learning_rate=1e-3),
 )

@@ -13,6 +13,9 @@ config = Config(
         alpha=0.1,
         prior_rate=0.1,
     ),
-    schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),
+    schedule=ScheduleConfig(
+        learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),
+        sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
+    ),
+    train=TrainConfig(steps=32_000, batch_size=200, learning_rate=2e-3, weight_decay=0.1),
 )

@@ -15,8 +15,9 @@ config = Config(
         initial_gate_logit=4.0,
     ),
     schedule=ScheduleConfig(
+        learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),
         warm_up=Ramp(0.3, 1.0, begin=0.0, until=0.25),
         sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0),
     ),
-    train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),
+    train=TrainConfig(steps=32_000, batch_size=200, learning_rate=2e-3, weight_decay=0.1),
 )

@@ -159,6 +159,8 @@ class TrainConfig:
     """Examples in a batch."""
     learning_rate: Annotated[float, Range(0, 1000, exclusive=True)] = 1e-3
     """Adam's step size."""
+    weight_decay: Weight = 0.0
+    """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
     precision: Precision = "float32"
     """To what the operands of the networks' matrix products are rounded in training; faster on accelerators.
     Parameters, sums, likelihood and divergences stay float32, and so does evaluation."""

@@ -22,9 +22,9 @@ class SweepArguments(Told):
     """A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all combinations.
     model.alpha=model.prior_rate=0.01,0.1 moves both; layers of model.hidden are joined by an x: 400,800x400.
 
-    Members that differ in seed, train.learning_rate, schedule.*, model.alpha, model.beta, model.tc_weight,
-    model.sparsity_weight, model.usage_weight or model.prior_rate share one compiled program; any other
-    setting makes groups that are trained one after the other."""
+    Members that differ in seed, train.learning_rate, train.weight_decay, schedule.*, model.alpha, model.beta,
+    model.tc_weight, model.sparsity_weight, model.usage_weight or model.prior_rate share one compiled program;
+    any other setting makes groups that are trained one after the other."""
     seeds: int | None = None
     """Train every combination with so many seeds, from --seed on."""
     workdir: Path | None = None

@@ -72,6 +72,7 @@ def test_without_hyperparameters_nothing_that_is_traced_is_left():
     base = Config()
     traced = {
         "train.learning_rate": 0.5,
+        "train.weight_decay": 0.3,
         "model.beta": 3.0,
         "model.alpha": 0.3,
         "model.sparsity_weight": 7.0,

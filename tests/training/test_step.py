@@ -119,6 +119,28 @@ def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), state.params, reference)
 
 
+def test_weight_decay_shrinks_kernels_and_nothing_else(tiny, dataset):
+    x = jnp.asarray(dataset.train.x[:16].astype(np.float32) / 255)
+    after = []
+    for decay in (0.0, 0.5):
+        config = tiny("vsc", train={"learning_rate": 0.1, "weight_decay": decay})
+        hyper = hyperparameters(config)
+        graph, state = start(config, dataset)
+        before = state.params
+        after.append(step_once(graph, hyper, state, x, jax.random.key(0))[0].params)
+    rate = float(hyper.learning_rate_at(jnp.int32(0)))
+    kernels = 0
+    for (path, old), plain, decayed in zip(
+        jax.tree.leaves_with_path(before), *map(jax.tree.leaves, after), strict=True
+    ):
+        if old.ndim > 1 and "pseudo_inputs" not in jax.tree_util.keystr(path):
+            kernels += 1
+            np.testing.assert_allclose(decayed, plain - rate * 0.5 * old, rtol=1e-5, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(decayed, plain)
+    assert kernels >= 5
+
+
 def test_members_of_a_sweep_are_the_runs_alone(tiny, dataset):
     # Hyperparameters are traced, so that one program trains many under vmap.
     configs = [tiny("vsc", model={"beta": beta, "sparsity_weight": weight}, seed=seed)

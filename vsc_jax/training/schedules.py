@@ -37,6 +37,7 @@ class Hyperparameters(NamedTuple):
     """What a run's objective and optimiser depend on, as float32 scalars."""
 
     learning_rate: Scalar
+    weight_decay: Scalar
     beta: Scalar
     tc_weight: Scalar
     alpha: Scalar
@@ -71,6 +72,7 @@ def hyperparameters(config: Config) -> Hyperparameters:
     model = config.model
     return Hyperparameters(
         learning_rate=jnp.float32(config.train.learning_rate),
+        weight_decay=jnp.float32(config.train.weight_decay),
         beta=jnp.float32(model.beta),
         tc_weight=jnp.float32(model.tc_weight),
         alpha=jnp.float32(model.alpha),
@@ -104,5 +106,5 @@ def without_hyperparameters(config: Config) -> Config:
         usage_weight=0.0,
         prior_rate=0.5,
     )
-    train = dataclasses.replace(config.train, learning_rate=1e-3)
+    train = dataclasses.replace(config.train, learning_rate=1e-3, weight_decay=0.0)
     return dataclasses.replace(config, seed=0, model=model, schedule=ScheduleConfig(), train=train)

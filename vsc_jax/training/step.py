@@ -83,7 +83,8 @@ def train_step(
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     direction, optimizer = _ADAM.update(gradient, state.optimizer)
     rate = hyper.learning_rate_at(state.step)
-    update = jax.tree.map(lambda leaf: -rate * leaf, direction)
+    pull = jax.tree.map_with_path(partial(_pull, hyper.weight_decay), state.params)
+    update = jax.tree.map(lambda leaf, towards_zero: -rate * (leaf + towards_zero), direction, pull)
     params = optax.apply_updates(state.params, update)
     metrics = {
         "loss": value,
@@ -93,6 +94,11 @@ def train_step(
         "update_norm": _norm(update),
     }
     return TrainState(params, optimizer, state.step + 1), metrics
+
+
+def _pull(weight_decay: Array, path: Any, leaf: Array) -> Array:
+    """What decoupled weight decay adds to Adam's direction (Loshchilov and Hutter, 2019); kernels alone."""
+    return weight_decay * leaf if "kernel" in jax.tree_util.keystr(path) else jnp.zeros_like(leaf)
 
 
 def _norm(tree: Any) -> Float[Array, ""]:
