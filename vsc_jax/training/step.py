@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jax.flatten_util import ravel_pytree
 from jax.sharding import AbstractMesh, Mesh
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from vsc_jax.config import Config, Precision
 from vsc_jax.models import Metrics
@@ -23,6 +22,7 @@ Params = Any
 # A pytree of the members' arrays, each with a leading axis for the member.
 OfMembers = Any
 Method = Literal["auto", "vmap", "map"]
+NORMS = ("gradient_norm", "parameter_norm", "update_norm")
 # Folded into the run's key; 0 is the initial model's.
 _KEYS = (2, 3)
 
@@ -60,6 +60,7 @@ def train_step(
     key: PRNGKeyArray,
     *,
     precision: Precision = "float32",
+    measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, Metrics]:
     """One iteration of Adam on one batch.
 
@@ -70,6 +71,7 @@ def train_step(
       x: examples as floats.
       key: key of this iteration.
       precision: of the networks' products, see :mod:`vsc_jax.modules.products`.
+      measure: whether to take the norms; they are 0 if not.
 
     Returns:
       The state after it, and its metrics: the objective's, the loss, and the norms of gradient,
@@ -86,13 +88,8 @@ def train_step(
     pull = jax.tree.map_with_path(partial(_pull, hyper.weight_decay), state.params)
     update = jax.tree.map(lambda leaf, towards_zero: -rate * (leaf + towards_zero), direction, pull)
     params = optax.apply_updates(state.params, update)
-    metrics = {
-        "loss": value,
-        **metrics,
-        "gradient_norm": _norm(gradient),
-        "parameter_norm": _norm(params),
-        "update_norm": _norm(update),
-    }
+    norms = jax.lax.cond(measure, _norms, _no_norms, (gradient, params, update))
+    metrics = {"loss": value, **metrics, **dict(zip(NORMS, norms, strict=True))}
     return TrainState(params, optimizer, state.step + 1), metrics
 
 
@@ -101,9 +98,18 @@ def _pull(weight_decay: Array, path: Any, leaf: Array) -> Array:
     return weight_decay * leaf if "kernel" in jax.tree_util.keystr(path) else jnp.zeros_like(leaf)
 
 
+def _norms(trees: tuple[Params, ...]) -> list[Float[Array, ""]]:
+    return [_norm(tree) for tree in trees]
+
+
+def _no_norms(trees: tuple[Params, ...]) -> list[Float[Array, ""]]:
+    return [jnp.float32(0) for _ in trees]
+
+
 def _norm(tree: Any) -> Float[Array, ""]:
-    vector, _ = ravel_pytree(tree)
-    return jnp.sqrt(jnp.sum(jnp.square(vector)))
+    # As a product: XLA's own sums on a CPU take an entry at a time.
+    vectors = [leaf.reshape(-1) for leaf in jax.tree.leaves(tree)]
+    return jnp.sqrt(sum((jnp.vdot(vector, vector) for vector in vectors), start=jnp.float32(0)))
 
 
 class Statics(TypedDict):
@@ -150,6 +156,7 @@ def iteration(
     *,
     dynamic: bool,
     precision: Precision = "float32",
+    measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, Metrics]:
     """One iteration of a run, from its examples as they are stored, uint8 or float.
 
@@ -161,12 +168,13 @@ def iteration(
       examples: the batch.
       dynamic: whether the pixels are drawn anew.
       precision: of the networks' products.
+      measure: whether to take the norms.
     """
     x = as_float(examples)
     if dynamic:
         x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
     key = jax.random.fold_in(keys.model, state.step)
-    return train_step(graph, hyper, state, x, key, precision=precision)
+    return train_step(graph, hyper, state, x, key, precision=precision, measure=measure)
 
 
 def stretch(
@@ -198,12 +206,15 @@ def stretch(
       mesh: the devices that share each batch; None for one.
 
     Returns:
-      The state after it, the metrics averaged over it, and the schedules' values in its last iteration.
+      The state after it, the metrics averaged over it, and the schedules' values in its last iteration. The
+      norms are of that one too: what is not finite once stays so, and taking them each time costs a tenth.
     """
 
     def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
         x = along_batch(batches.batch(i), mesh)
-        return iteration(graph, hyper, state, keys, x, dynamic=dynamic, precision=precision)
+        return iteration(
+            graph, hyper, state, keys, x, dynamic=dynamic, precision=precision, measure=i == iterations - 1
+        )
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
@@ -213,7 +224,10 @@ def stretch(
     _, shapes = jax.eval_shape(iterate, jnp.int32(0), state)
     sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     state, sums = jax.lax.fori_loop(0, iterations, body, (state, sums))
-    means = jax.tree.map(lambda total: total / iterations.astype(total.dtype), sums)
+    means = {
+        name: total if name in NORMS else total / iterations.astype(total.dtype)
+        for name, total in sums.items()
+    }
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
     return kept((state, means, schedule), mesh)
 
