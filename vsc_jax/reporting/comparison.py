@@ -17,7 +17,6 @@ ALPHA = {2: 0.5, 32: 0.25}
 """Sizes of the code at which the seed report compares its models, each with the rate of a VSC's latents: few
 latents are no place for a sparse code."""
 
-LEARNING_RATE = 1e-3
 BATCH_SIZE = 256
 STEPS = 25 * 60_000 // BATCH_SIZE
 """The seed report's budget, 25 epochs of MNIST."""
@@ -119,7 +118,7 @@ def _config(name: str, latents: int, steps: int, directory: Path | None) -> Conf
     model = dataclasses.replace(config.model, network="conv", latents=latents)
     if model.kind == "vsc" and model.prior == "pseudo":
         model = dataclasses.replace(model, alpha=ALPHA[latents], prior_rate=ALPHA[latents])
-    train = dataclasses.replace(config.train, steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE)
+    train = dataclasses.replace(config.train, steps=steps, batch_size=BATCH_SIZE)
     config = dataclasses.replace(config, data=data, model=model, train=train)
     validate(config)
     return config
