@@ -26,7 +26,7 @@ from vsc_jax.training.processes import lost_processes, shared_by_all
 from vsc_jax.training.replay import first_failure, not_finite, write_replay
 from vsc_jax.training.run_folder import MetricsLog, Row
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
-from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch, statics
+from vsc_jax.training.step import NORMS, Keys, TrainState, initial_state, keys_of, run_stretch, statics
 
 OnRow = Callable[[Row], None]
 OnStage = Callable[[str], None]
@@ -211,11 +211,15 @@ def stopped(stop: signal.Signals, step: int, steps: int) -> Stopped:
 
 
 def _mean(logged: list[tuple[int, Numbers]]) -> dict[str, float]:
-    """Averages over the parts of a stretch, each weighted by its iterations."""
+    """Averages over the parts of a stretch, each weighted by its iterations; norms of its last iteration."""
     lengths, parts = zip(*logged, strict=True)
     parts = jax.device_get(parts)
     return {
-        name: float(np.float32(np.average([part[name] for part in parts], weights=lengths)))
+        name: float(
+            parts[-1][name]
+            if name in NORMS
+            else np.float32(np.average([part[name] for part in parts], weights=lengths))
+        )
         for name in parts[0]
     }
 
