@@ -28,14 +28,26 @@ CASES: dict[str, dict[str, Any]] = {
 KINDS = ("ae", "vae", "vsc")
 EXAMPLES = 60_000
 FIELDS = (
-    *("case", "kind", "iterations", "vsc_jax", "eager", "compiled", "eager_ratio", "compiled_ratio"),
+    *(
+        "case",
+        "kind",
+        "precision",
+        "threads",
+        "iterations",
+        "vsc_jax",
+        "eager",
+        "compiled",
+        "eager_ratio",
+        "compiled_ratio",
+    ),
     *("peak_share", "gflop", "peak_gflops", "compile_s", "torch_compile_s"),
 )
 
 
-def configuration(case: str, kind: str) -> Config:
+def configuration(case: str, kind: str, precision: str) -> Config:
     """What both sides train: 60 latents, and 32 pseudo-inputs for the VSC."""
     overrides = {**CASES[case], "model.latents": 60, "train.log_every": 100, "train.steps": 6000}
+    overrides["train.precision"] = precision
     if kind == "vsc":
         overrides["model.pseudo_inputs"] = 32
     return with_overrides(load_preset(f"mnist_{kind}"), overrides)
@@ -86,24 +98,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=10, help="iterations of a round")
     parser.add_argument("--epoch", action="store_true", help="a round is an epoch of 60,000 examples")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="float32", help="of both sides' products"
+    )
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--output", type=Path, help="CSV file that the numbers are added to")
     arguments = parser.parse_args()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(threads)
-    print(f"torch {torch.__version__}, {threads} thread(s), {arguments.rounds} rounds; ms an iteration")
+    print(
+        f"torch {torch.__version__}, {threads} thread(s), {arguments.precision}, {arguments.rounds} rounds;"
+        " ms an iteration"
+    )
     print("| network | model | vsc_jax | eager | compiled | eager / ours | compiled / ours | share of peak |")
     print("|---|---|---|---|---|---|---|---|")
     for case in arguments.cases:
         for kind in arguments.kinds:
-            config = configuration(case, kind)
+            config = configuration(case, kind, arguments.precision)
             steps = EXAMPLES // config.train.batch_size if arguments.epoch else arguments.steps
             result = compare(config, steps, arguments.rounds, not arguments.no_compile)
             names = ("vsc_jax", "eager", "compiled", "eager_ratio", "compiled_ratio", "peak_share")
             cells = [f"{result[name]:.2f}" if name in result else "-" for name in names]
             print(f"| {case} | {kind} | {' | '.join(cells)} |", flush=True)
             if arguments.output is not None:
-                append(arguments.output, {"case": case, "kind": kind, "iterations": steps, **result})
+                how = {"precision": arguments.precision, "threads": threads, "iterations": steps}
+                append(arguments.output, {"case": case, "kind": kind, **how, **result})
 
 
 def append(path: Path, row: dict[str, Any]) -> None:

@@ -79,6 +79,7 @@ class Model(nn.Module):
         super().__init__()
         model = config.model
         self.kind, self.latents, self.gate_start = model.kind, model.latents, model.initial_gate_logit
+        self.rounded = config.train.precision == "bfloat16"
         pixels, outputs = side * side, _OUTPUTS_PER_LATENT[model.kind] * model.latents
         if model.network == "conv":
             self.encoder: nn.Module = ConvEncoder(side, outputs)
@@ -90,18 +91,24 @@ class Model(nn.Module):
             self.raw = nn.Parameter(torch.logit(examples[: model.pseudo_inputs].clamp(0.02, 0.98)))
             self.classifier = mlp([pixels, _CLASSIFIER_WIDTH, model.pseudo_inputs])
 
+    def through(self, network: nn.Module, x: Tensor) -> Tensor:
+        """What a network makes of ``x``, in float32; its products in bfloat16 where that was asked for."""
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.rounded):
+            return network(x).float()
+
     def log_likelihood(self, z: Tensor, x: Tensor) -> Tensor:
         """Mean over the batch of ``log p(x|z)``, in nats."""
-        return -F.binary_cross_entropy_with_logits(self.decoder(z), x, reduction="sum") / len(x)
+        logits = self.through(self.decoder, z)
+        return -F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
 
     def forward(
         self, x: Tensor, kl_weight: Tensor, sharpness: Tensor, blend: Tensor, weight: Tensor
     ) -> Tensor:
         """Loss to be minimised."""
         if self.kind == "ae":
-            return -self.log_likelihood(self.encoder(x), x)
+            return -self.log_likelihood(self.through(self.encoder, x), x)
         if self.kind == "vae":
-            mean, log_var = self.encoder(x).chunk(2, -1)
+            mean, log_var = self.through(self.encoder, x).chunk(2, -1)
             z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
             kl = 0.5 * (log_var.exp() + mean.square() - 1 - log_var).sum(-1).mean()
             return kl_weight * kl - self.log_likelihood(z, x)
@@ -111,8 +118,8 @@ class Model(nn.Module):
         self, x: Tensor, kl_weight: Tensor, sharpness: Tensor, blend: Tensor, weight: Tensor
     ) -> Tensor:
         """Loss of Variational Sparse Coding."""
-        mean, log_var, logit = self.encoder(x).chunk(3, -1)
-        p_mean, p_log_var, p_logit = self.encoder(torch.sigmoid(self.raw)).chunk(3, -1)
+        mean, log_var, logit = self.through(self.encoder, x).chunk(3, -1)
+        p_mean, p_log_var, p_logit = self.through(self.encoder, torch.sigmoid(self.raw)).chunk(3, -1)
         logit, p_logit = logit + self.gate_start, p_logit + self.gate_start
         p_gamma = torch.sigmoid(p_logit)
         rate = 0.1
@@ -142,7 +149,7 @@ class Model(nn.Module):
             mean_gamma * torch.log(mean_gamma / alpha)
             + (1 - mean_gamma) * torch.log((1 - mean_gamma) / (1 - alpha))
         )
-        guess = torch.log_softmax(self.classifier(x), -1)
+        guess = torch.log_softmax(self.through(self.classifier, x), -1)
         cross_entropy = -(weights.detach() * guess).sum(-1).mean()
         loss = kl_weight * kl.mean() - self.log_likelihood(z, x)
         return loss + weight * sparsity + cross_entropy

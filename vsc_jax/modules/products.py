@@ -3,20 +3,23 @@
 ``precision("bfloat16")`` is set while an objective and its gradient are traced: every product of the
 networks, forwards and backwards, then rounds its two operands and sums in float32. All else (parameters,
 gradients, the optimiser, samples, likelihoods, divergences) stays in float32. An accelerator rounds in its
-matrix units; a CPU, which has none, rounds the operands and multiplies in float32: the same arithmetic, no
-faster, so that what it does to a run can be seen anywhere.
+matrix units, and so does a CPU that has such units (Intel's AMX). Other CPUs round the operands and multiply
+in float32: the same arithmetic, no faster, so that what it does to a run can be seen anywhere.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax import lax
-from jaxtyping import Array, Float
+from jax.experimental.layout import Layout, with_layout_constraint
+from jaxtyping import Array, BFloat16, Float
 
 from vsc_jax.config import Precision
 
@@ -50,8 +53,14 @@ def product(x: Float[Array, "*n k"], w: Float[Array, "k m"]) -> Float[Array, "*n
 
 
 def dot_general(x: Array, w: Array, dimension_numbers: Any, **_: Any) -> Array:
-    """``lax.dot_general`` at the current precision, in the form in which layers of Flax take it."""
-    name = "float32" if _on_cpu() else _CURRENT.get()
+    """``lax.dot_general`` over one axis at the current precision, in the form that layers of Flax take."""
+    name = _CURRENT.get()
+    if name == "bfloat16" and _on_cpu() and cpu_has_matrix_units():
+        ((x_axis,), (w_axis,)), _ = dimension_numbers
+        x, w = jnp.moveaxis(x, x_axis, -1), jnp.moveaxis(w, w_axis, 0)
+        return _in_matrix_units(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[1])
+    if _on_cpu():
+        name = "float32"
     return _rounded(
         partial(lax.dot_general, dimension_numbers=dimension_numbers, precision=_OF_PRODUCTS[name]), x, w
     )
@@ -84,6 +93,42 @@ Linear = partial(nnx.Linear, dot_general=dot_general)
 
 def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
+
+
+@cache
+def cpu_has_matrix_units() -> bool:
+    """Whether this machine's CPU multiplies matrices of bfloat16 in units of their own."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+@jax.custom_vjp
+def _in_matrix_units(x: Float[Array, "n k"], w: Float[Array, "k m"]) -> Float[Array, "n m"]:
+    """``x @ w`` of operands in bfloat16, summed in float32; its gradients are two more of the kind."""
+    return _summed_in_float32(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16))
+
+
+def _summed_in_float32(x: BFloat16[Array, "n k"], w: BFloat16[Array, "k m"]) -> Float[Array, "n m"]:
+    # XLA takes the units only where the rows of the first operand are contiguous; else it goes on in float32.
+    # For a product that a transposition of its result is folded into it has no kernel: hence the barrier.
+    rows = with_layout_constraint(x, Layout((0, 1)))
+    y = lax.dot_general(rows, w, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+    return lax.optimization_barrier(y)
+
+
+def _matrix_units_forward(x: Array, w: Array) -> tuple[Array, tuple[Array, Array]]:
+    x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
+    return _summed_in_float32(x, w), (x, w)
+
+
+def _matrix_units_back(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    (x, w), gradient = operands, gradient.astype(jnp.bfloat16)
+    return _summed_in_float32(gradient, w.T), _summed_in_float32(x.T, gradient)
+
+
+_in_matrix_units.defvjp(_matrix_units_forward, _matrix_units_back)
 
 
 def _rounded(work: Callable[[Array, Array], Array], x: Array, w: Array) -> Array:
