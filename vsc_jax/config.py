@@ -162,8 +162,8 @@ class TrainConfig:
     weight_decay: Weight = 0.0
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
     precision: Precision = "float32"
-    """To what the operands of the networks' matrix products are rounded in training; faster on accelerators and
-    on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, and so does evaluation."""
+    """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
+    and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, and so does evaluation."""
     log_every: Count = 100
     """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
     progress: bool = True
