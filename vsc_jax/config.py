@@ -163,7 +163,7 @@ class TrainConfig:
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
     precision: Precision = "float32"
     """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
-    and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, and so does evaluation."""
+    and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, as does evaluation."""
     log_every: Count = 100
     """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
     progress: bool = True
