@@ -16,6 +16,7 @@ METRICS = (
     "mse_sample",
     "probe_accuracy",
     "attributes_found",
+    "feature_ceiling_share",
 )
 
 
@@ -66,7 +67,10 @@ def _collapse() -> list[Setting]:
 
 
 # Few latents are no place for a sparse code: alpha follows J.
-_ALPHA = {2: 0.9, 8: 0.5, 24: 0.3, 60: 0.15, 200: 0.1}
+_ALPHA = {
+    "mnist": {2: 0.9, 8: 0.5, 24: 0.3, 60: 0.15, 200: 0.1},
+    "fashion": {2: 0.9, 8: 0.5, 24: 0.3, 60: 0.15, 200: 0.05},
+}
 # With two of them a VSC begins as the VAE that it will be but for its prior: open gates, a standard prior.
 _AS_A_VAE_FIRST = {
     "model.initial_gate_logit": 4.0,
@@ -79,7 +83,7 @@ _AS_A_VAE_FIRST = {
 def _against_vae(data: str, **budget: Any) -> list[Setting]:
     """VAE and VSC over J: the same network, the same budget."""
     settings = []
-    for latents, alpha in _ALPHA.items():
+    for latents, alpha in _ALPHA[data].items():
         start = _AS_A_VAE_FIRST if latents == 2 else {}
         settings += [
             Setting(f"vae-J{latents}", f"{data}_vae", {"model.latents": latents, **_PLAIN, **budget}),
@@ -88,9 +92,13 @@ def _against_vae(data: str, **budget: Any) -> list[Setting]:
     return settings
 
 
-def _binarised(data: str) -> list[Setting]:
+def _binarised(data: str, steps: int) -> list[Setting]:
     """Pixels drawn anew in every batch; two hidden layers of 300, as in the VampPrior's comparison."""
     shared = {
+        "train.steps": steps,
+        "train.precision": "bfloat16",
+        "schedule.learning_rate.begin": 0.5,
+        "schedule.learning_rate.end": 0.01,
         "data.binarize": "dynamic",
         "model.hidden": [300, 300],
         "model.latents": 40,
@@ -100,7 +108,7 @@ def _binarised(data: str) -> list[Setting]:
     }
     return [
         Setting("vae", f"{data}_vae", shared),
-        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": 0.25, "model.prior_rate": 0.25}),
+        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": 0.5, "model.prior_rate": 0.5}),
     ]
 
 
@@ -117,6 +125,22 @@ def _smiley() -> list[Setting]:
     return [Setting("vae-J60", "smiley_vae", {"model.latents": 60, **_PLAIN})] + [
         Setting(f"vsc-J{latents}", "smiley_vsc", _vsc(latents, round(9 / latents, 3)))
         for latents in (18, 40, 50, 60, 200)
+    ]
+
+
+def _dense(preset: str, latents: int, **budget: Any) -> list[Setting]:
+    """Dense models at their best: autoencoder, VAE, beta-VAE over beta, beta-TCVAE (beta - 1 on its term)."""
+    shared = {"model.latents": latents, **_PLAIN, **budget}
+    return [
+        Setting("ae", preset.replace("vae", "ae"), shared),
+        *(
+            Setting(f"vae-beta{beta}", preset, {**shared, "model.beta": beta})
+            for beta in (0.5, 1.0, 2.0, 4.0)
+        ),
+        *(
+            Setting(f"tcvae-beta{beta}", preset, {**shared, "model.tc_weight": beta - 1})
+            for beta in (2.0, 4.0)
+        ),
     ]
 
 
@@ -144,9 +168,12 @@ STUDIES: dict[str, list[Setting]] = {
     "fashion": _against_vae("fashion", **_WHOLE),
     "mnist_short": _against_vae("mnist", **_QUARTER),
     "fashion_short": _against_vae("fashion", **_QUARTER),
-    "mnist_binary": _binarised("mnist"),
-    "fashion_binary": _binarised("fashion"),
+    "mnist_binary": _binarised("mnist", 100_000),
+    "fashion_binary": _binarised("fashion", 50_000),
     "fashion_mse": _reconstruction(),
     "smiley": _smiley(),
+    "mnist_dense": _dense("mnist_vae", 60, **_QUARTER),
+    "fashion_dense": _dense("fashion_vae", 60, **_QUARTER),
+    "smiley_dense": _dense("smiley_vae", 60),
     "seed": _seed(),
 }
