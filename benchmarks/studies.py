@@ -92,7 +92,7 @@ def _against_vae(data: str, **budget: Any) -> list[Setting]:
     return settings
 
 
-def _binarised(data: str, steps: int) -> list[Setting]:
+def _binarised(data: str, steps: int, alpha: float) -> list[Setting]:
     """Pixels drawn anew in every batch; two hidden layers of 300, as in the VampPrior's comparison."""
     shared = {
         "train.steps": steps,
@@ -108,7 +108,7 @@ def _binarised(data: str, steps: int) -> list[Setting]:
     }
     return [
         Setting("vae", f"{data}_vae", shared),
-        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": 0.5, "model.prior_rate": 0.5}),
+        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": alpha, "model.prior_rate": alpha}),
     ]
 
 
@@ -168,8 +168,8 @@ STUDIES: dict[str, list[Setting]] = {
     "fashion": _against_vae("fashion", **_WHOLE),
     "mnist_short": _against_vae("mnist", **_QUARTER),
     "fashion_short": _against_vae("fashion", **_QUARTER),
-    "mnist_binary": _binarised("mnist", 100_000),
-    "fashion_binary": _binarised("fashion", 50_000),
+    "mnist_binary": _binarised("mnist", 100_000, alpha=0.5),
+    "fashion_binary": _binarised("fashion", 50_000, alpha=0.4),
     "fashion_mse": _reconstruction(),
     "smiley": _smiley(),
     "mnist_dense": _dense("mnist_vae", 60, **_QUARTER),

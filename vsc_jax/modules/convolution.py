@@ -26,6 +26,9 @@ Method = Literal["auto", "patches", "lax"]
 PIECE = 64
 """Examples that a convolutional network on a CPU takes at once."""
 
+UNROLLED = 4
+"""Up to so many pieces are independent of each other in the program, so that a second core takes some."""
+
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
@@ -91,7 +94,8 @@ def in_pieces(
     count = n // PIECE
     # Every count-th example: what devices share is then still the batch, of each piece.
     whole, rest = x[: count * PIECE], x[count * PIECE :]
-    y = jax.lax.map(network, jnp.swapaxes(whole.reshape(PIECE, count, *x.shape[1:]), 0, 1))
+    pieces = jnp.swapaxes(whole.reshape(PIECE, count, *x.shape[1:]), 0, 1)
+    y = jnp.stack([network(piece) for piece in pieces]) if count <= UNROLLED else jax.lax.map(network, pieces)
     y = jnp.swapaxes(y, 0, 1).reshape(count * PIECE, *y.shape[2:])
     return y if n == count * PIECE else jnp.concatenate([y, network(rest)])
 
