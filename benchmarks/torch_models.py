@@ -169,6 +169,7 @@ class Trainer:
         self.data = torch.from_numpy(data.reshape(len(data), -1))
         self.batch_size = config.train.batch_size
         self.model = Model(config, data.shape[1], self.data.float() / 255)
+        torch.compiler.reset()  # it compiles a function only so often, whatever the model, and then no more
         self.loss: Callable[..., Tensor] = torch.compile(self.model) if compiled else self.model
         self.adam = torch.optim.Adam(self.model.parameters(), lr=config.train.learning_rate)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
