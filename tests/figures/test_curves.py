@@ -67,6 +67,16 @@ def test_active_latents_are_measured_and_have_bars_of_their_own():
     assert axes.get_xlim()[0] == 0
 
 
+def test_latents_that_are_on_have_a_logarithmic_axis_where_they_span_a_decade():
+    curves = [
+        Curve("VSC", np.array([2.0, 10.0]), np.array([-150.0, -97.0])),
+        Curve("VAE", np.array([2.0, 200.0]), np.array([-150.0, -101.0])),
+    ]
+    axes = draw_bound_against_active(curves).axes[0]
+    assert axes.get_xscale() == "log"
+    assert {"2", "10", "100", "200"} <= set(ticks(axes))
+
+
 def test_accuracies_are_shown_in_percent():
     axes = draw_accuracy_against_latents([Curve("VSC", np.array([2, 8]), np.array([0.5, 0.9]))]).axes[0]
     np.testing.assert_allclose(axes.containers[0][0].get_ydata(), [50, 90])

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from vsc_jax.figures import style
 
@@ -57,10 +58,16 @@ def draw_bound_against_latents(curves: Sequence[Curve], bound: str = "true bound
 
 
 def draw_bound_against_active(curves: Sequence[Curve], bound: str = "true bound") -> Figure:
-    """Bound in nats against the measured number of latents that are on in an example."""
+    """Bound in nats against the latents that are on in an example, on a logarithmic axis over a decade."""
     figure, axes = _panel(f"The {bound} against the latents that are on")
     _draw(axes, curves)
-    axes.set_xlim(left=0)
+    if _span_a_decade(curves):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.minorticks_off()
+    else:
+        axes.set_xlim(left=0)
     style.label(axes, "", "latents on in an example", f"{bound} (nats an example)")
     return figure
 
@@ -78,8 +85,7 @@ def draw_accuracy_against_latents(curves: Sequence[Curve]) -> Figure:
 def draw_against_setting(setting: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
     """A quantity in nats against any other setting, on a logarithmic axis where it spans a decade."""
     figure, axes = _panel(f"The {quantity} against {setting}")
-    values = np.concatenate([_numbers(curve.x) for curve in curves if curve.x is not None])
-    if values.min() > 0 and values.max() >= 10 * values.min():
+    if _span_a_decade(curves):
         axes.set_xscale("log")
     _mark_settings(axes, curves)
     _draw(axes, curves)
@@ -92,6 +98,11 @@ def _panel(title: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     style.open_frame(axes)
     return figure, axes
+
+
+def _span_a_decade(curves: Sequence[Curve]) -> bool:
+    values = np.concatenate([_numbers(curve.x) for curve in curves if curve.x is not None])
+    return bool(values.min() > 0 and values.max() >= 10 * values.min())
 
 
 def _mark_settings(axes: Axes, curves: Sequence[Curve]) -> None:
