@@ -103,7 +103,6 @@ def _binarised(data: str, steps: int, alpha: float) -> list[Setting]:
         "model.hidden": [300, 300],
         "model.latents": 40,
         "evaluate.samples": 5000,
-        "evaluate.examples": 1000,
         "evaluate.figures": False,
     }
     return [
