@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.modules import MLP, ConvDecoder, ConvEncoder
-from vsc_jax.modules.convolution import PIECE, in_pieces, use_patches
+from vsc_jax.modules.convolution import PIECE, UNROLLED, in_pieces, use_patches
 from vsc_jax.modules.trunks import image_shape
 
 SHAPES = [(28, 28), (32, 32), (9, 7), (12, 10, 3), (1, 2, 1)]
@@ -97,7 +97,7 @@ def test_gradient_reaches_every_parameter(kind, arguments):
         assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
 
 
-@pytest.mark.parametrize("size", [PIECE - 1, PIECE, 2 * PIECE, 2 * PIECE + 3])
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, 2 * PIECE, 2 * PIECE + 3, (UNROLLED + 1) * PIECE + 3])
 def test_a_batch_in_pieces_is_each_example_by_itself_in_value_and_gradient(size):
     x, weights = normal(0, (size, 5)), normal(1, (5, 3))
 
