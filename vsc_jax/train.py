@@ -70,6 +70,8 @@ def _train(arguments: TrainArguments, config: Config) -> None:
         return
     workdir = arguments.workdir or default_workdir(config)
     arguments.say(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
+    for note in dataset.notes:
+        arguments.say(note)
     arguments.say(f"run folder: {workdir}")
     report = workdir / "report.html"
     with ExitStack() as opened:

@@ -65,6 +65,8 @@ class Dataset:
       channel_names: for signals the names of the channels; empty for everything else.
       scaling: how a model of these data is to see them; x itself is not scaled.
       description: one sentence that says what the numbers are (source, grey or binarised, split).
+      notes: one line for everything that the source was understood to be (header, labels, split) and for
+        everything in it that is not used; ``train`` prints them at the start.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     description: str = ""
     channel_names: tuple[str, ...] = ()
     scaling: Scaling | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def example_shape(self) -> tuple[int, ...]:
