@@ -265,3 +265,13 @@ def test_any_array_is_kept_exactly_or_refused(x: np.ndarray) -> None:
     expected = x.astype(np.uint8) * np.uint8(255) if x.dtype == bool else x
     assert kept.dtype == (np.float32 if x.dtype.kind == "f" else np.uint8)
     assert sorted(rows(kept)) == sorted(rows(expected.astype(kept.dtype)))
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 16, 16), (6, 1, 28, 28)])
+def test_channels_first_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError) as caught:
+        from_arrays(np.zeros(shape, np.float32))
+    assert str(caught.value) == (
+        f"x: expected images [n, height, width, channels], got shape {shape}; give them channels"
+        " last: x.transpose(0, 2, 3, 1)"
+    )

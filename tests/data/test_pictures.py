@@ -143,3 +143,168 @@ def test_more_images_than_memory_are_refused(tmp_path: Path, monkeypatch) -> Non
         UserError, match=f"^{tmp_path}: 6 images would take 0.0 GB, more than .* data.resize makes"
     ):
         load(DataConfig(path=tmp_path))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_that_a_camera_wrote_is_applied(orientation: int, tmp_path: Path) -> None:
+    seen = np.zeros((16, 24), np.uint8)
+    seen[:4], seen[:, :8] = 255, 128  # no two orientations look the same
+    turned = {
+        1: seen, 2: seen[:, ::-1], 3: seen[::-1, ::-1], 4: seen[::-1],
+        5: seen.T, 6: seen.T[::-1], 7: seen.T[::-1, ::-1], 8: seen.T[:, ::-1],
+    }  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for number in range(2):
+        stored = Image.fromarray(np.ascontiguousarray(turned[orientation]))
+        stored.save(tmp_path / f"{number}.jpg", exif=exif, quality=100)
+    x = load(DataConfig(path=tmp_path)).train.x[0]
+    assert x.shape == seen.shape
+    assert np.abs(x.astype(int) - seen).max() < 8
+
+
+def transparent(kind: str) -> tuple[Image.Image, np.ndarray]:
+    """Ink on a transparent ground, and what a viewer with a white background shows."""
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[2:6, 2:6], alpha[0, 0] = 255, 51
+    on_white = np.where(alpha == 255, 0, np.where(alpha == 51, 204, 255)).astype(np.uint8)
+    if kind == "grey":
+        return Image.fromarray(np.stack([0 * alpha, alpha], -1)), on_white
+    if kind == "palette":
+        image = Image.fromarray((alpha == 255).astype(np.uint8)).convert("P")
+        image.putpalette([255, 0, 255, 0, 0, 0])
+        image.info["transparency"] = 0
+        return image, np.stack([np.where(alpha == 255, 0, 255).astype(np.uint8)] * 3, -1)
+    return Image.fromarray(np.stack([0 * alpha] * 3 + [alpha], -1)), np.stack([on_white] * 3, -1)
+
+
+@pytest.mark.parametrize("kind", ["black ink", "grey", "palette"])
+def test_what_is_transparent_is_laid_on_white_and_told(kind: str, tmp_path: Path) -> None:
+    image, expected = transparent(kind)
+    for number in range(3):
+        image.save(tmp_path / f"{number}.png")
+    saved(tmp_path, np.full((1, 8, 8), 9, np.uint8), first=3)
+    dataset = load(DataConfig(path=tmp_path))
+    rows = np.concatenate([dataset.train.x, dataset.test.x])
+    assert any(np.array_equal(row, expected) for row in rows)
+    assert dataset.notes == ("3 of 4 images have an alpha channel: they are laid on white",)
+
+
+def png_of_16_bits(path: Path, colour_type: int, channels: int) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", 4, 4, 16, colour_type, 0, 0, 0)
+    rows = b"".join(b"\0" + struct.pack(">H", 4000) * 4 * channels for _ in range(4))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bits_that_pillow_reduces_by_itself_are_refused(
+    colour_type: int, channels: int, tmp_path: Path
+) -> None:
+    png_of_16_bits(tmp_path / "0.png", colour_type, channels)
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(path=tmp_path))
+    assert str(caught.value) == f"{tmp_path}/0.png: expected 8 bits a channel, got 16"
+
+
+@pytest.mark.parametrize("suffix", ["tif", "gif", "png", "webp"])
+def test_files_of_several_pages_or_frames_are_refused(suffix: str, tmp_path: Path) -> None:
+    pages = [Image.fromarray(image) for image in GREY]
+    pages[0].save(tmp_path / f"0.{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(path=tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path}/0.{suffix}: expected one picture, got 6 pages or frames; save each as a file"
+    )
+
+
+def test_masks_of_0_and_1_are_black_and_white(tmp_path: Path) -> None:
+    saved(tmp_path, GREY % 2)
+    dataset = load(DataConfig(path=tmp_path))
+    assert np.unique(dataset.train.x).tolist() == [0, 255]
+    assert dataset.notes == ("no pixel is above 1: 0 is taken for black, 1 for white",)
+
+
+def test_images_without_anything_in_them_are_refused(tmp_path: Path) -> None:
+    saved(tmp_path, 0 * GREY)
+    with pytest.raises(UserError, match=f"^{tmp_path}: every pixel of the images is 0$"):
+        load(DataConfig(path=tmp_path))
+
+
+@pytest.mark.parametrize("flat_neighbour", [True, False])
+def test_images_deeper_than_a_class_are_refused_not_passed_over(flat_neighbour: bool, tmp_path: Path) -> None:
+    saved(tmp_path / "dog" / "batch1", GREY)
+    if flat_neighbour:
+        saved(tmp_path / "cat", GREY)
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(path=tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path}/dog/batch1/000.png: expected images in {tmp_path} or in folders of classes in it, found"
+        " this one deeper"
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "held_out"),
+    [("Train", "Test"), ("train", "val"), ("TRAIN", "validation"), ("training", "valid")],
+)
+def test_the_parts_are_known_in_any_case_of_letters_and_val_stands_in_for_test(
+    training: str, held_out: str, tmp_path: Path
+) -> None:
+    for part, images in ((training, GREY[:4]), (held_out, GREY[4:])):
+        saved(tmp_path / part / "a", images[:1])
+        saved(tmp_path / part / "b", images[1:], first=1)
+    dataset = load(DataConfig(path=tmp_path))
+    np.testing.assert_array_equal(dataset.train.x, GREY[:4])
+    np.testing.assert_array_equal(dataset.test.x, GREY[4:])
+    assert dataset.notes == (
+        "2 classes, each a folder: a, b",
+        f"{training} is the training part, {held_out} the test part",
+    )
+
+
+def test_what_is_not_used_is_told(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        saved(tmp_path / part, GREY)
+    saved(tmp_path, GREY[:1])
+    (tmp_path / "train" / "notes.txt").write_text("no image")
+    dataset = load(DataConfig(path=tmp_path))
+    assert (len(dataset.train), len(dataset.test)) == (6, 6)
+    assert dataset.notes == (
+        "train is the training part, test the test part",
+        "not used: 000.png, val (images: 7)",
+        "left out, being no images that can be read: train/notes.txt (files: 1)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (("train",), "train"),
+        (("test", "cats"), "test"),
+        (("Train", "train", "test"), "Train, train, test"),
+        (("val", "test"), "test, val"),
+    ],
+)
+def test_parts_without_their_other_half_are_no_classes(
+    folders: tuple[str, ...], named: str, tmp_path: Path
+) -> None:
+    for folder in folders:
+        saved(tmp_path / folder, GREY)
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(path=tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path}: expected one folder train and one folder test or val, or folders of classes with other"
+        f" names, found {named}"
+    )
+
+
+def test_names_in_no_encoding_are_refused(tmp_path: Path) -> None:
+    saved(tmp_path / "caf\udce9", GREY)
+    with pytest.raises(UserError) as caught:
+        load(DataConfig(path=tmp_path))
+    assert str(caught.value) == f"{tmp_path}: expected names in UTF-8, got b'caf\\xe9'"

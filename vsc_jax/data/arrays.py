@@ -169,6 +169,11 @@ def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> E
         )
     if array.size == 0:
         raise UserError(f"{name}: expected at least one value, got shape {array.shape}")
+    if array.ndim == 4 and array.shape[1] in (1, 3) and min(array.shape[2:]) > 4:
+        raise UserError(
+            f"{name}: expected images [n, height, width, channels], got shape {array.shape}; give them"
+            f" channels last: {name}.transpose(0, 2, 3, 1)"
+        )
     if array.dtype == bool:
         return select(array, convert=_as_bytes)
     if array.dtype == np.uint8:

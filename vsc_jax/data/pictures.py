@@ -1,8 +1,11 @@
 """Pictures from files: cropped, resized and in one colour mode, and folders of them as a data set."""
 
+import dataclasses
 import io
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,11 +17,14 @@ from vsc_jax.errors import UserError
 Colour = Literal["auto", "grey", "rgb"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-"""Files that a folder of images may hold; others in it are passed over."""
+"""Files that a folder of images may hold; others in it are left out and counted."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
-_SPLITS = ("train", "test")
+_TRAINING, _TEST = ("train", "training"), ("test", "testing")
+_VALIDATION = ("val", "valid", "validation")
+_BITS_PER_SAMPLE = 258  # tag of a TIFF file
+_MOST_NAMES = 10
 
 
 class Fit(NamedTuple):
@@ -45,7 +51,8 @@ def load_folder(path: Path, fit: Fit = AS_THEY_ARE, *, test_fraction: float = 0.
     """A folder of images as a data set.
 
     Images lie in the folder itself, or in one folder for each class, whose name is the class's. Where the
-    folder holds folders ``train`` and ``test``, these are the two splits, each arranged in this way.
+    folder holds folders ``train`` and ``test`` (in any case of letters; ``val``, ``valid`` or ``validation``
+    where there is no ``test``), these are the two splits, each arranged in this way.
 
     Args:
       path: the folder.
@@ -53,47 +60,74 @@ def load_folder(path: Path, fit: Fit = AS_THEY_ARE, *, test_fraction: float = 0.
       test_fraction: share of the examples that is held out where there are no such two folders.
       seed: seed of the held-out choice.
 
+    Returns:
+      The data set; its notes name the classes, the split, and what in the folder is not used.
+
     Raises:
-      UserError: naming the file that cannot be read, or is of another size than the first.
+      UserError: naming the file that cannot be read, is of another size than the first, holds several
+        pictures, or lies in a folder below that of a class.
     """
-    split = [path / name for name in _SPLITS]
-    folders = split if all(folder.is_dir() for folder in split) else [path]
-    files = [_files(folder) for folder in folders]
-    classes = sorted({name for part in files for _, name in part if name is not None})
-    if any(name is None for part in files for _, name in part) and classes:
+    folders, notes = _splits(path)
+    found = [_files(folder) for folder in folders]
+    files = [file for part in found for file, _ in part]
+    classes = sorted({name for part in found for _, name in part if name is not None})
+    if any(name is None for part in found for _, name in part) and classes:
         raise UserError(f"{path}: expected images in folders of classes or without, found both")
-    fit = fit._replace(colour=_colour([file for part in files for file, _ in part], fit.colour))
-    x = _decoded([file for part in files for file, _ in part], fit)
-    labels = np.array([classes.index(name) for part in files for _, name in part if name], np.int32)
+    if classes:
+        notes.insert(0, f"{len(classes)} classes, each a folder: {_listed(classes)}")
+    if others := [file for folder in folders for file in _others(folder)]:
+        names = _listed([str(file.relative_to(path)) for file in others])
+        notes.append(f"left out, being no images that can be read: {names} (files: {len(others):,})")
+    colour, with_alpha = _look(files, fit.colour)
+    if with_alpha:
+        notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
+    x = _decoded(files, fit._replace(colour=colour))
+    if x.max() == 0:
+        raise UserError(f"{path}: every pixel of the images is 0")
+    if x.max() == 1:  # masks
+        x *= 255
+        notes.append("no pixel is above 1: 0 is taken for black, 1 for white")
+    labels = np.array([classes.index(name) for part in found for _, name in part if name], np.int32)
     y = labels if classes else None
     if len(folders) == 1:
-        return from_arrays(x, y, name=path.name, label_names=classes, test_fraction=test_fraction, seed=seed)
-    n = len(files[0])
-    y_train, y_test = (None, None) if y is None else (y[:n], y[n:])
-    return from_arrays(x[:n], y_train, x[n:], y_test, name=path.name, label_names=classes)
+        dataset = from_arrays(
+            x, y, name=path.name, label_names=classes, test_fraction=test_fraction, seed=seed
+        )
+    else:
+        n = len(found[0])
+        y_train, y_test = (None, None) if y is None else (y[:n], y[n:])
+        dataset = from_arrays(x[:n], y_train, x[n:], y_test, name=path.name, label_names=classes)
+    return dataclasses.replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def fitted(content: bytes | Path, fit: Fit) -> np.ndarray:
-    """A picture as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour.
+    """A picture as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour, as viewers show it.
+
+    It is turned as its EXIF orientation says; what is transparent is laid on white.
 
     Args:
       content: the file, or what it holds.
       fit: its form; the colour mode must be decided.
 
     Raises:
-      UserError: if it is smaller than what is to be cropped, or has more than 8 bits a channel.
+      UserError: if it is smaller than what is to be cropped, has more than 8 bits a channel, or is one of
+        several pages or frames.
       OSError, ValueError, Image.DecompressionBombError and more: whatever Pillow raises for a file that is
         damaged or far too large.
     """
     import PIL.Image
+    import PIL.ImageOps
 
     mode = "L" if fit.colour == "grey" else "RGB"
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     with PIL.Image.open(source, formats=_FORMATS) as image:
-        if image.mode[0] in "IF":
-            raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
+        _check_whole(image)
         image.load()
-        picture = image if image.mode == mode else image.convert(mode)
+        picture = PIL.ImageOps.exif_transpose(image)
+        if picture.has_transparency_data:
+            white = PIL.Image.new("RGBA", picture.size, "white")
+            picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
+        picture = picture if picture.mode == mode else picture.convert(mode)
     if fit.white != 255:
         picture = picture.point([min(value * 255 // fit.white, 255) for value in range(256)] * len(mode))
     side = fit.crop or (min(picture.size) if fit.resize else None)
@@ -108,39 +142,116 @@ def fitted(content: bytes | Path, fit: Fit) -> np.ndarray:
     return np.asarray(picture)
 
 
+def _check_whole(image: Any) -> None:
+    """Refuse a picture of which Pillow would give a part: the upper 8 bits, or the first page or frame."""
+    if image.mode[0] in "IF":
+        raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
+    bits = 8
+    if image.format == "PNG":
+        position = image.fp.tell()
+        image.fp.seek(24)
+        bits = image.fp.read(1)[0]
+        image.fp.seek(position)
+    elif image.format == "TIFF":
+        bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,)))
+    if bits > 8:
+        raise UserError(f"expected 8 bits a channel, got {bits}")
+    # What a camera adds to a photograph (format MPO) is a preview of it.
+    if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
+        raise UserError(f"expected one picture, got {frames} pages or frames; save each as a file")
+
+
+def _splits(path: Path) -> tuple[list[Path], list[str]]:
+    """The folders of the training and the test images, or the one of all, and what is to be said of that."""
+    entries = _entries(path)
+
+    def called(names: Sequence[str]) -> list[Path]:
+        return [entry for entry in entries if entry.is_dir() and entry.name.lower() in names]
+
+    training, held_out, unused = called(_TRAINING), called(_TEST), called(_VALIDATION)
+    if not training + held_out + unused:
+        return [path], []
+    used = training + (held_out or unused)
+    if len(training) != 1 or len(used) != 2:
+        names = ", ".join(entry.name for entry in training + held_out + unused)
+        raise UserError(
+            f"{path}: expected one folder train and one folder test or val, or folders of classes with other"
+            f" names, found {names}"
+        )
+    first, second = (entry.name for entry in used)
+    notes = [f"{first} is the training part, {second} the test part"]
+    beside = {entry.name: _pictures(entry) for entry in entries if entry not in used}
+    if left_out := [name for name, images in beside.items() if images]:
+        notes.append(f"not used: {_listed(left_out)} (images: {sum(map(len, beside.values())):,})")
+    return used, notes
+
+
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
     """The images of a folder in the order of their names, each with its class."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
-    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    entries = _entries(folder)
     found: list[tuple[Path, str | None]] = [(file, None) for file in entries if _is_picture(file)]
-    for inner in entries:
-        if inner.is_dir():
-            found += [(file, inner.name) for file in sorted(inner.iterdir()) if _is_picture(file)]
+    for inner in filter(Path.is_dir, entries):
+        content = _entries(inner)
+        if deeper := [file for deep in content if deep.is_dir() for file in _pictures(deep)]:
+            raise UserError(
+                f"{deeper[0]}: expected images in {folder} or in folders of classes in it, found this one"
+                " deeper"
+            )
+        found += [(file, inner.name) for file in content if _is_picture(file)]
     if not found:
         raise UserError(f"{folder}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
     return found
 
 
+def _others(folder: Path) -> list[Path]:
+    """The files in a folder and in its folders of classes that are no images."""
+    entries = _entries(folder)
+    files = [file for entry in entries for file in (_entries(entry) if entry.is_dir() else [entry])]
+    return [file for file in files if not file.is_dir() and not _is_picture(file)]
+
+
+def _pictures(entry: Path) -> list[Path]:
+    """The images in a folder and below, or the one that a file is."""
+    inside = (Path(base, name) for base, _, names in os.walk(entry) for name in sorted(names))
+    return [file for file in ([*inside] if entry.is_dir() else [entry]) if _is_picture(file)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, but for what is hidden, in the order of the names."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+    for entry in entries:
+        if os.fsencode(entry.name).decode(errors="replace") != entry.name:
+            raise UserError(f"{folder}: expected names in UTF-8, got {os.fsencode(entry.name)!r}")
+    return entries
+
+
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
 
 
-def _colour(files: list[Path], colour: Colour) -> Colour:
+def _listed(names: Sequence[str]) -> str:
+    """The names, but for those that are too many."""
+    return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])])
+
+
+def _look(files: list[Path], colour: Colour) -> tuple[Colour, int]:
+    """The colour mode that the images ask for, and how many have an alpha channel."""
     import PIL.Image
 
-    if colour != "auto":
-        return colour
+    with_alpha, coloured = 0, False
     for file in files:
         try:
             with PIL.Image.open(file, formats=_FORMATS) as image:
-                if image.mode not in _GREY_MODES:
-                    return "rgb"
+                with_alpha += image.has_transparency_data
+                coloured |= image.mode not in _GREY_MODES
         except Exception as error:  # Pillow has many errors of its own for damaged files
             raise _unreadable(file, error) from None
-    return "grey"
+    if colour == "auto":
+        colour = "rgb" if coloured else "grey"
+    return colour, with_alpha
 
 
 def _decoded(files: list[Path], fit: Fit) -> np.ndarray:
