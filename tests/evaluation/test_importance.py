@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.evaluation import batches, importance
-from vsc_jax.evaluation.bounds import bounds
+from vsc_jax.evaluation.elbo import bounds
 from vsc_jax.evaluation.importance import importance_weighted
 from vsc_jax.models import VAE, build
 

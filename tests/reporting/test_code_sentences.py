@@ -5,7 +5,7 @@ import pytest
 
 from vsc_jax import data
 from vsc_jax.config import DataConfig
-from vsc_jax.evaluation.codes import Codes
+from vsc_jax.evaluation.encoding import Codes
 from vsc_jax.figures.from_model import Shown
 from vsc_jax.reopen import run_config, run_dataset
 from vsc_jax.reporting import code_sentences

@@ -9,8 +9,8 @@ from vsc_jax.config import Config
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation import factors
-from vsc_jax.evaluation.codes import codes
 from vsc_jax.evaluation.dci import dci
+from vsc_jax.evaluation.encoding import codes
 from vsc_jax.evaluation.factor_vae import factor_vae_score
 from vsc_jax.evaluation.mutual_information import information, mig, modularity
 from vsc_jax.evaluation.prepared import Prepared

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsc_jax.evaluation.codes import Codes
+from vsc_jax.evaluation.encoding import Codes
 
 
 class Prepared(NamedTuple):

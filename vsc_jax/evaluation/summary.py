@@ -13,9 +13,9 @@ from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.attributes import gate_statistics
 from vsc_jax.evaluation.batches import means
 from vsc_jax.evaluation.ceiling import supervised_ceiling
-from vsc_jax.evaluation.codes import codes
 from vsc_jax.evaluation.collapse import collapse_statistics
 from vsc_jax.evaluation.correlation import feature_statistics
+from vsc_jax.evaluation.encoding import codes
 from vsc_jax.evaluation.further import further
 from vsc_jax.evaluation.importance import importance_weighted
 from vsc_jax.evaluation.prepared import Prepared
@@ -23,7 +23,7 @@ from vsc_jax.evaluation.presentation import in_words, presented
 from vsc_jax.evaluation.probes import linear_probe, raw_probe
 from vsc_jax.evaluation.reconstruction import error_statistics
 from vsc_jax.evaluation.selection import selection_statistics
-from vsc_jax.evaluation.sparsity import code_statistics
+from vsc_jax.evaluation.statistics import code_statistics
 from vsc_jax.evaluation.survey import Survey, survey
 from vsc_jax.models import VSC, Autoencoder, Model
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.evaluation.batches import map_batches
-from vsc_jax.evaluation.bounds import bound_terms
-from vsc_jax.evaluation.codes import Codes, encoded
 from vsc_jax.evaluation.collapse import latent_divergences
+from vsc_jax.evaluation.elbo import bound_terms
+from vsc_jax.evaluation.encoding import Codes, encoded
 from vsc_jax.evaluation.reconstruction import squared_errors
 from vsc_jax.evaluation.selection import Choices, chosen
 from vsc_jax.models import VSC, Autoencoder, Model
@@ -23,7 +23,7 @@ class Survey(NamedTuple):
     """What is known of each of n examples.
 
     Attributes:
-      bound: parts of the bound, see :func:`vsc_jax.evaluation.bounds.bound_terms`.
+      bound: parts of the bound, see :func:`vsc_jax.evaluation.elbo.bound_terms`.
       codes: the codes.
       errors: squared errors, see :func:`vsc_jax.evaluation.reconstruction.squared_errors`.
       latent_kl: divergence of each latent from the prior, ``[n, latents]``; None for an autoencoder.

@@ -9,8 +9,8 @@ from flax import nnx
 
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
-from vsc_jax.evaluation.codes import codes
-from vsc_jax.evaluation.sparsity import USED_SHARE
+from vsc_jax.evaluation.encoding import codes
+from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures.sampling import resample_slab
 from vsc_jax.models import VSC, Autoencoder, Model
 from vsc_jax.spike_slab import SpikeSlab

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from vsc_jax import losses
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
-from vsc_jax.evaluation.codes import Codes, codes
-from vsc_jax.evaluation.sparsity import USED_SHARE
+from vsc_jax.evaluation.encoding import Codes, codes
+from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures.activation import draw_activation
 from vsc_jax.figures.correlations import draw_correlations, signed_correlation, size_correlation
 from vsc_jax.figures.grid import draw_latent_grid, grid_codes

@@ -4,7 +4,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
-from vsc_jax.evaluation.sparsity import USED_SHARE
+from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures import style
 
 UNDECIDED = (0.1, 0.9)

@@ -5,7 +5,7 @@ variational ones also ``terms`` and ``log_importance_weights``.
 """
 
 from vsc_jax.models.autoencoder import Autoencoder
-from vsc_jax.models.build import Model, build, check_network, parameter_count
+from vsc_jax.models.building import Model, build, check_network, parameter_count
 from vsc_jax.models.objective import Knobs, Metrics, Terms
 from vsc_jax.models.vae import VAE, Gaussian
 from vsc_jax.models.vsc import VSC

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vsc_jax.evaluation.selection import choices
-from vsc_jax.evaluation.sparsity import USED_SHARE
+from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures.activation import class_means
 from vsc_jax.figures.correlations import signed_correlation
 from vsc_jax.figures.from_model import Shown

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from vsc_jax.evaluation.codes import Codes, codes
+from vsc_jax.evaluation.encoding import Codes, codes
 
 
 def test_sparse_codes_are_exactly_zero_where_gates_are_off(tiny, examples):

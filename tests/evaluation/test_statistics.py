@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vsc_jax.evaluation.codes import Codes
-from vsc_jax.evaluation.sparsity import active_units, code_statistics, hoyer, sparsity
+from vsc_jax.evaluation.encoding import Codes
+from vsc_jax.evaluation.statistics import active_units, code_statistics, hoyer, sparsity
 
 GAMMA = np.array([[0.99, 0.0, 0.5, 0.2], [0.95, 0.0, 0.6, 0.2], [0.01, 0.0, 0.7, 0.3], [0.05, 0.0, 0.2, 0.1]])
 Z = np.array([[1.0, 0.0, 0.0, 0.0], [2.0, 0.0, 1.0, -1.0], [0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]])

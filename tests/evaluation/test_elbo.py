@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from vsc_jax.evaluation.bounds import bounds
+from vsc_jax.evaluation.elbo import bounds
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vsc_jax.evaluation.codes import Codes
+from vsc_jax.evaluation.encoding import Codes
 from vsc_jax.models import VSC, Model
 
 # A latent is used when it is on in at least this share of the examples.
