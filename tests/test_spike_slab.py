@@ -25,6 +25,7 @@ from vsc_jax.spike_slab import (
     log_prob_matrix,
     sample,
     sample_gate,
+    sample_given_support,
     warm_up,
 )
 
@@ -565,3 +566,31 @@ def test_the_density_matrix_is_that_of_every_code_under_every_component():
     expected = np.where(z[:, None] != 0, log_on + slab, log_off).sum(-1)
     assert found.shape == (7, 4)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-4)
+
+
+# Conditional sampling
+
+
+def test_the_support_is_kept_and_the_values_are_drawn_from_the_slab():
+    support = np.array([[True, False, True], [False, True, False]])
+    prior = SpikeSlab(jnp.array([[3.0, -2, 0]]), jnp.log(jnp.array([[0.25, 1.0, 4.0]])), jnp.zeros((1, 3)))
+    z = np.asarray(sample_given_support(prior, support, jax.random.key(0), 4000))
+    assert z.shape == (2, 4000, 3)
+    np.testing.assert_array_equal(z != 0, np.broadcast_to(support[:, None], z.shape))
+    np.testing.assert_allclose(z[0, :, [0, 2]].mean(axis=1), [3, 0], atol=0.15)
+    np.testing.assert_allclose(z[0, :, [0, 2]].std(axis=1), [0.5, 2], rtol=0.05)
+
+
+def test_components_are_chosen_by_the_probability_of_the_support():
+    gamma = np.array([[0.9, 0.1], [0.3, 0.2]], np.float32)
+    means = jnp.array([[10.0, 0], [-10, 0]])
+    prior = SpikeSlab(means, jnp.full((2, 2), -9.0), scipy.special.logit(gamma))
+    z = sample_given_support(prior, np.array([[True, False]]), jax.random.key(1), 20_000)
+    weights = gamma[:, 0] * (1 - gamma[:, 1])
+    np.testing.assert_allclose((z[0, :, 0] > 0).mean(), weights[0] / weights.sum(), atol=0.01)
+
+
+def test_conditional_samples_at_extreme_logits_are_finite():
+    prior = SpikeSlab(jnp.ones((2, 2)), jnp.zeros((2, 2)), jnp.array([[1e4, -1e4], [-1e4, 1e4]]))
+    z = sample_given_support(prior, np.array([[True, True], [False, True]]), jax.random.key(0), 3)
+    assert np.isfinite(z).all()

@@ -276,3 +276,30 @@ def log_prob_matrix(p: SpikeSlab, z: Float[Array, "n latents"]) -> Float[Array, 
     )
     spikes = jnp.sum(jax.nn.log_sigmoid(-p.gate_logit), axis=-1)
     return jnp.matmul(features, weights.T, precision=jax.lax.Precision.HIGHEST) + spikes[None, :]
+
+
+def sample_given_support(
+    p: SpikeSlab, on: Bool[ArrayLike, "n latents"], key: PRNGKeyArray, samples: int
+) -> Float[Array, "n samples latents"]:
+    """Draw codes from an equal mixture given which latents are on.
+
+    Given the support, component u has probability proportional to its probability of that support; each
+    latent that is on is then drawn from the component's slab (conditional sampling: Tonolini, Jensen and
+    Murray-Smith, *Variational Sparse Coding*, UAI 2019).
+
+    Args:
+      p: mixture components, fields ``[components, latents]``.
+      on: which latents are on, booleans ``[n, latents]``.
+      key: a JAX random key.
+      samples: draws for each support.
+
+    Returns:
+      Codes ``[n, samples, latents]``, exactly 0 where the support is off.
+    """
+    p, on = validated(p), jnp.asarray(on, bool)
+    component_key, slab_key = jax.random.split(key)
+    open_, closed = jax.nn.log_sigmoid(p.gate_logit), jax.nn.log_sigmoid(-p.gate_logit)
+    log_weights = jnp.sum(jnp.where(on[:, None], open_, closed), axis=-1)
+    chosen = jax.random.categorical(component_key, log_weights, shape=(samples, len(on))).T
+    noise = jax.random.normal(slab_key, (*chosen.shape, on.shape[-1]), p.mean.dtype)
+    return jnp.where(on[:, None], p.mean[chosen] + p.std[chosen] * noise, 0)

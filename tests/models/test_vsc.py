@@ -10,7 +10,8 @@ import scipy.special
 from flax import nnx
 
 from vsc_jax import losses
-from vsc_jax.spike_slab import SpikeSlab, blend_gates
+from vsc_jax.errors import UserError
+from vsc_jax.spike_slab import SpikeSlab, blend_gates, sample_given_support
 
 
 @partial(jax.jit, static_argnums=0)
@@ -194,3 +195,19 @@ def test_samples_of_the_prior_use_every_component_with_hard_gates(tiny):
     share = [np.mean(np.all(np.abs(draws - mean) < 1e-5, axis=1)) for mean in means]
     assert sum(share) == 1
     assert min(share) > 0.18
+
+
+def test_samples_like_an_example_keep_its_latents_and_take_values_from_the_prior(vsc, examples):
+    model = vsc(latents=8)
+    drawn = jax.jit(lambda x, key: model.sample_like(x, 5, key))(examples, jax.random.key(1))
+    assert drawn.shape == (6, 5, 4, 3)
+    on = model.code(examples) != 0
+    assert 0 < np.asarray(on).sum(axis=1).min() < 8
+    codes = sample_given_support(model.components(), on, jax.random.key(1), 5)
+    np.testing.assert_allclose(drawn, model.decode(codes), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["vae", "ae"])
+def test_without_gates_there_is_no_pattern_to_keep(kind, tiny, examples):
+    with pytest.raises(UserError, match="^sample_like: an? .* has no gates, so there is no pattern to keep"):
+        tiny(kind).sample_like(examples, 2, jax.random.key(0))

@@ -11,9 +11,8 @@ from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation.encoding import codes
 from vsc_jax.evaluation.statistics import USED_SHARE
-from vsc_jax.figures.sampling import resample_slab
 from vsc_jax.models import VSC, Autoencoder, Model
-from vsc_jax.spike_slab import SpikeSlab
+from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
 EXAMPLES = 1000
 """How many test examples can be picked, at most."""
@@ -122,7 +121,7 @@ class Explorer:
         """
         if self._prior is None:
             raise ValueError("an autoencoder has no prior to sample from")
-        return resample_slab(support[None], self._prior, SAMPLES, np.random.default_rng(seed))[0]
+        return np.asarray(sample_given_support(self._prior, support[None], jax.random.key(seed), SAMPLES)[0])
 
     def _median(self, latent: int) -> float:
         values = self.codes[:, latent]

@@ -19,7 +19,7 @@ from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.interpolation import Interpolation, continuous_path, discrete_path, draw_interpolations
 from vsc_jax.figures.pseudo_inputs import draw_pseudo_inputs
 from vsc_jax.figures.reconstructions import Reconstructed, draw_reconstructions, draw_vector_reconstructions
-from vsc_jax.figures.sampling import draw_conditional_samples, resample_slab
+from vsc_jax.figures.sampling import draw_conditional_samples
 from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
 
@@ -47,7 +47,6 @@ __all__ = [
     "draw_traversals",
     "draw_vector_reconstructions",
     "grid_codes",
-    "resample_slab",
     "signed_correlation",
     "size_correlation",
     "traversal_codes",

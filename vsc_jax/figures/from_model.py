@@ -35,7 +35,7 @@ from vsc_jax.figures.reconstructions import (
     draw_signal_reconstructions,
     draw_vector_reconstructions,
 )
-from vsc_jax.figures.sampling import draw_conditional_samples, resample_slab
+from vsc_jax.figures.sampling import draw_conditional_samples
 from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
 from vsc_jax.models import VSC, Model
@@ -186,11 +186,9 @@ def conditional_samples(shown: Shown, model: VSC) -> Figure:
     """Samples with the latents on that test examples of different classes have on."""
     chosen = shown.examples(SAMPLED)
     base = shown.code[chosen]
-    drawn = resample_slab(base != 0, model.components(), SAMPLES, np.random.default_rng(shown.seed))
     originals = as_float(shown.test.x[chosen])
-    return draw_conditional_samples(
-        originals, shown.decode(base), shown.decode(drawn), np.count_nonzero(base, axis=1)
-    )
+    drawn = np.asarray(model.sample_like(originals, SAMPLES, jax.random.key(shown.seed)))
+    return draw_conditional_samples(originals, shown.decode(base), drawn, np.count_nonzero(base, axis=1))
 
 
 def interpolations(shown: Shown) -> Figure:

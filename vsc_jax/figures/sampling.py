@@ -8,34 +8,6 @@ from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
 from vsc_jax.figures import style
-from vsc_jax.spike_slab import SpikeSlab
-
-
-def resample_slab(support: ArrayLike, prior: SpikeSlab, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw codes from the prior given which latents are on.
-
-    The prior is an equal mixture of spike-and-slab components. Given the support, component u has
-    probability proportional to its probability of that support; then each latent that is on is drawn
-    from the slab of the component.
-
-    Args:
-      support: which latents are on, booleans ``[n, latents]``.
-      prior: components of the prior, fields ``[components, latents]``.
-      samples: draws for each row.
-      rng: NumPy generator.
-
-    Returns:
-      Codes ``[n, samples, latents]``, exactly 0 where the support is off.
-    """
-    on = np.asarray(support, bool)
-    mean, std, logit = (np.asarray(field, np.float64) for field in (prior.mean, prior.std, prior.gate_logit))
-    log_on, log_off = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
-    log_weight = on @ log_on.T + ~on @ log_off.T
-    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-    weight /= weight.sum(axis=1, keepdims=True)
-    chosen = np.stack([rng.choice(len(mean), size=samples, p=row) for row in weight])
-    draws = mean[chosen] + std[chosen] * rng.standard_normal((*chosen.shape, mean.shape[1]))
-    return np.where(on[:, None, :], draws, 0.0)
 
 
 def draw_conditional_samples(

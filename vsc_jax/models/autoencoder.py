@@ -1,11 +1,14 @@
 """The plain autoencoder: the same encoder and decoder, no distribution over codes."""
 
+from typing import NoReturn
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from vsc_jax.errors import UserError
 from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar
 from vsc_jax.modules import Decoder, Trunk
@@ -44,6 +47,10 @@ class Autoencoder(nnx.Module):
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """Decoded standard-normal codes. An autoencoder has no prior: these need not look like data."""
         return self.decode(jax.random.normal(key, (n, self.latents)))
+
+    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> NoReturn:
+        """Refused: without gates, examples have no pattern of latents that a sample could keep."""
+        raise UserError("sample_like: an autoencoder has no gates, so there is no pattern to keep")
 
     def reconstruction(self, x: Float[Array, "n ..."]) -> Float[Array, " n"]:
         """``log p(x|z)`` of each example at its code, in nats."""

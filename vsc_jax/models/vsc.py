@@ -17,7 +17,7 @@ from vsc_jax import losses
 from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
 from vsc_jax.modules import Classifier, Decoder, PseudoInputs, Trunk
-from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix
+from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
 
@@ -156,6 +156,21 @@ class VSC(nnx.Module):
         prior = self.components()
         chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0])
         return self.decode(SpikeSlab(*(field[chosen] for field in prior)).sample(code_key))
+
+    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
+        """``E[x|z]`` of ``n`` new codes for each example: the latents that it has on, new values.
+
+        On is gamma > 1/2, as in :meth:`code`; the values are drawn from the prior given that pattern.
+
+        Args:
+          x: examples ``[examples, *example_shape]``.
+          n: draws for each.
+          key: a JAX random key.
+
+        Returns:
+          ``[examples, n, *example_shape]``.
+        """
+        return self.decode(sample_given_support(self.components(), self.encode(x).gate_logit > 0, key, n))
 
     def components(self, alpha: ArrayLike | None = None) -> SpikeSlab:
         """The components of the prior, fields ``[components, latents]``.

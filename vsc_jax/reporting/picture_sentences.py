@@ -15,7 +15,6 @@ from vsc_jax.figures.from_model import (
 )
 from vsc_jax.figures.grid import grid_codes
 from vsc_jax.figures.interpolation import continuous_path, discrete_path
-from vsc_jax.figures.sampling import resample_slab
 from vsc_jax.figures.traversal import traversal_codes
 from vsc_jax.models import VSC
 from vsc_jax.reporting.words import count, percent
@@ -58,9 +57,8 @@ def conditional_samples(shown: Shown) -> str:
     """How much of the samples' variance lies within the rows, where the support is the same."""
     model = shown.model
     assert isinstance(model, VSC)
-    support = shown.code[shown.examples(SAMPLED)] != 0
-    rng = np.random.default_rng(shown.seed)
-    pictures = shown.decode(resample_slab(support, model.components(), SAMPLES, rng))
+    x = shown.test.x[shown.examples(SAMPLED)]
+    pictures = np.asarray(model.sample_like(x, SAMPLES, jax.random.key(shown.seed)))
     total, within = pictures.var(axis=(0, 1)).sum(), pictures.var(axis=1).mean(axis=0).sum()
     share = float(within / total) if total > 0 else 0.0
     return (
