@@ -121,7 +121,7 @@ def edit(path: Path, **changes: object) -> None:
         (lambda folder: (folder / "config.json").write_text('{"seed": '), "config.json: not a readable JSON"),
         (lambda folder: edit(folder / "config.json", version=9), "config.json: version: unknown key"),
         (lambda folder: (folder / "data.json").unlink(), "data.json: "),
-        (lambda folder: edit(folder / "data.json", name="cats"), "was trained on name cats, but the data"),
+        (lambda folder: edit(folder / "data.json", name="cats"), "was trained on other data than its config"),
         (
             lambda folder: (folder / "model.safetensors").write_bytes(b"half"),
             "not a readable safetensors file",

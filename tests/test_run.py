@@ -22,6 +22,7 @@ from vsc_jax.model_card import model_card
 from vsc_jax.spike_slab import SpikeSlab
 from vsc_jax.training import initial_model
 
+EXAMPLES = {"example_shape": [4, 4]}
 CONFIG = Config(
     name="tiny",
     model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
@@ -73,8 +74,10 @@ def saved_copy(saved, tmp_path):
 
 def test_the_run_folder_holds_what_the_run_says(run):
     names = {path.name for path in run.workdir.iterdir()}
-    assert names == {".lock", "config.json", "data.json", "metrics.jsonl", "checkpoints", "results.json"}
-    assert run.config == CONFIG
+    assert names == {
+        ".lock", "config.json", "data.json", "data.npz", "metrics.jsonl", "checkpoints", "results.json",
+    }  # fmt: skip
+    assert run.config == dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, name="tiny"))
     assert json.loads((run.workdir / "results.json").read_text()) == run.results
     lines = (run.workdir / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == run.history
@@ -179,6 +182,37 @@ def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
     assert contents(copy) == before
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_other_values_of_the_same_shape_are_refused(part, copy):
+    before = contents(copy)
+    other = getattr(noise(), part).x.copy()
+    other[3, 2, 1] ^= 1
+    with pytest.raises(
+        UserError, match=r"other data \(of the same shape, with other values\); choose another"
+    ):
+        vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(noise(), **{part: Split(other)}))
+    assert contents(copy) == before
+
+
+def test_other_labels_are_refused(tmp_path):
+    x, y = noise().train.x, np.arange(50) % 3
+    vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y))
+    with pytest.raises(UserError, match=r"other data \(of the same shape, with other values\)"):
+        vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y[::-1].copy()))
+
+
+def test_how_data_are_described_decides_nothing(run, copy):
+    reworded = dataclasses.replace(noise(), description="Noise, in other words")
+    assert vsc_jax.fit(CONFIG, copy, dataset=reworded).results == run.results
+
+
+def test_a_path_given_from_python_is_that_of_the_configuration(tmp_path):
+    np.save(tmp_path / "x.npy", noise().train.x)
+    run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=str(tmp_path / "x.npy"))
+    assert run.config.data.path == tmp_path / "x.npy"
+    assert not (tmp_path / "run" / "data.npz").exists()
+
+
 # load and save
 
 
@@ -258,11 +292,26 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     assert "| latents | 3 |" in card
     assert "Noise" in card
     assert f"| `elbo` | {run.results['elbo']:.2f} | true bound: reconstruction - kl |" in card
-    assert "Licence of the data: not known" not in card
-    own = dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, path=Path("mine.npz")))
-    card = model_card(own, {"example_shape": [4, 4]}, {}, {})
-    assert "Licence of the data: not known to vsc_jax." in card
+    assert "# Variational Sparse Coding on tiny" in card
+    assert "datasets: []" in card
+    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+    card = model_card(CONFIG, {"name": "smiley", "example_shape": [4, 4]}, {}, {})
+    assert "# Variational Sparse Coding on Smiley" in card
+    assert "Licence of the data: drawn by vsc_jax itself, MIT." in card
     assert "Not measured." in card
+    own = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, path=Path("smiley")))
+    assert "Licence of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
+
+
+@pytest.mark.parametrize("folder", [None, "run"])
+def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_path):
+    workdir = folder and tmp_path / folder
+    run = vsc_jax.fit(CONFIG, workdir, dataset=(noise().train.x, np.arange(50) % 3))
+    card = (vsc_jax.save(run, tmp_path / "saved") / "README.md").read_text()
+    assert "# Variational Sparse Coding on arrays" in card
+    assert "arrays, test examples held out at random" in card
+    assert "iley" not in card
+    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
 
 
 def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):

@@ -1,7 +1,7 @@
 """Measure a trained model again: ``python -m vsc_jax.evaluate RUN [--samples K] [--all] ...``."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,16 +49,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if output is not None and not output.resolve().parent.is_dir():
         raise UserError(f"--output: no folder {output.resolve().parent}")
 
-    from vsc_jax.evaluation import evaluate
     from vsc_jax.evaluation.meanings import table
     from vsc_jax.progress import tell
-    from vsc_jax.reopen import run_dataset
-    from vsc_jax.run import load
 
-    model = load(folder)
-    dataset = run_dataset(folder, config)
     on_stage = None if arguments.quiet else tell
-    results = evaluate(model, dataset, config, everything=arguments.all, on_stage=on_stage)
+    results = _measure(folder, config, None, everything=arguments.all, on_stage=on_stage)
     tell("")
     arguments.say(table(results))
     arguments.say()
@@ -69,6 +64,43 @@ def main(argv: Sequence[str] | None = None) -> None:
         _write(output, results)
         arguments.say(f"written: {output}")
     arguments.tell({"written": output, "results": results})
+
+
+def evaluate(
+    run: str | Path,
+    dataset: Any = None,
+    *,
+    everything: bool = False,
+    on_stage: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Measure a run or a saved model on its test set, and write nothing.
+
+    Args:
+      run: its folder.
+      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
+        folder does not keep them.
+      everything: also what takes minutes.
+      on_stage: called with a few words before each part of the work.
+
+    Returns:
+      What ``results.json`` holds; likelihoods in nats an example.
+
+    Raises:
+      UserError: if the folder is no run, or the data are not those that it was trained on.
+    """
+    from vsc_jax.reopen import run_config
+
+    folder = Path(run).expanduser()
+    return _measure(folder, run_config(folder), dataset, everything=everything, on_stage=on_stage)
+
+
+def _measure(folder: Path, config: Config, dataset: Any, **options: Any) -> dict[str, Any]:
+    from vsc_jax import evaluation
+    from vsc_jax.reopen import run_dataset
+    from vsc_jax.run import load
+
+    model = load(folder)
+    return evaluation.evaluate(model, run_dataset(folder, config, dataset=dataset), config, **options)
 
 
 def _config(arguments: EvaluateArguments) -> Config:

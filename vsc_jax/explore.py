@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -34,26 +34,51 @@ def main(argv: Sequence[str] | None = None) -> None:
         "and watch the decoded image change. Ctrl-C stops it.",
         argv,
     )
-    if not 0 <= (arguments.port or 0) < 2**16:
-        raise UserError(f"--port: expected a number from 0 to 65535, got {arguments.port}")
+    explore(arguments.run, port=arguments.port, open=arguments.open, directory=arguments.directory)
+
+
+def explore(
+    run: str | Path,
+    dataset: Any = None,
+    *,
+    port: int | None = None,
+    open: bool = False,
+    directory: Path | None = None,
+) -> None:
+    """Serve the page of a run or a saved model until interrupted.
+
+    Args:
+      run: its folder.
+      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
+        folder does not keep them.
+      port: port on the loopback address, 0 for any that is free; by default the first free one from 8765 on.
+      open: whether to open the page in the web browser.
+      directory: folder with prepared TFDS sets, if not the one that the run used.
+
+    Raises:
+      UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.
+    """
+    if not 0 <= (port or 0) < 2**16:
+        raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"the explorer needs {package}: pip install 'vsc_jax[explore]'")
     from vsc_jax.reopen import run_config, run_dataset
 
-    config = run_config(arguments.run)
+    folder = Path(run).expanduser()
+    config = run_config(folder)
 
     from vsc_jax.exploring.explorer import Explorer
     from vsc_jax.exploring.server import listen, serve, url
     from vsc_jax.run import load
 
-    listening = listen(arguments.port)
+    listening = listen(port)
     with listening:
-        model = load(arguments.run)
-        dataset = run_dataset(arguments.run, config, arguments.directory)
-        explorer = Explorer(model, dataset, name=arguments.run.resolve().name, seed=config.seed)
+        model = load(folder)
+        loaded = run_dataset(folder, config, directory, dataset)
+        explorer = Explorer(model, loaded, name=folder.resolve().name, seed=config.seed)
         print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
-        if arguments.open:
+        if open:
             import webbrowser
 
             webbrowser.open(url(listening))

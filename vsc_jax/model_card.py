@@ -60,7 +60,8 @@ def model_card(
       results: its ``results.json``; may be empty.
       sizes: shape of every parameter, by name.
     """
-    source = None if config.data.path is not None else SOURCES.get(config.data.name)
+    by_name = config.data.path is None or config.data.name == "uci_har"
+    source = SOURCES.get(config.data.name) if by_name and data.get("name") == config.data.name else None
     model, train = config.model, config.train
     title = _TITLES[model.kind]
     name = source.title if source else data.get("name", "own data")

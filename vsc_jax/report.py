@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -79,6 +79,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.tell({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
+
+
+def report(
+    runs: str | Path | Sequence[str | Path], dataset: Any = None, *, output: str | Path | None = None
+) -> Path:
+    """Write the report of a run, or of several side by side.
+
+    Args:
+      runs: a run folder or the folder of a saved model, or several.
+      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
+        folders do not keep them.
+      output: folder to write to; by default a single run's own folder, or ``report``.
+
+    Returns:
+      The page, ``report.html``.
+
+    Raises:
+      UserError: if no folder is a run, or the report cannot be written.
+    """
+    from vsc_jax.reporting import write_report
+
+    folders = [Path(run).expanduser() for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    into = None if output is None else Path(output).expanduser()
+    return write_report(folders, into, dataset=dataset).html
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Composes the rooms below: data, model, training, run folder, evaluation, figures
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from flax import nnx
 from vsc_jax import data as data_room
 from vsc_jax import scaling
 from vsc_jax.config import Config, from_json, validate
-from vsc_jax.data import Dataset
+from vsc_jax.data import Dataset, kept
+from vsc_jax.data.identity import describe
+from vsc_jax.data.loading import called, can_load
 from vsc_jax.errors import UserError
 from vsc_jax.models import Model, build, parameter_count
 from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
@@ -36,7 +38,9 @@ class Run:
       results: test metrics, as in ``results.json``; likelihoods in nats an example.
       history: the rows of ``metrics.jsonl``: training metrics averaged between two log points.
       workdir: the run folder, or None.
-      config: the configuration that was trained.
+      config: the configuration that was trained; where the data were given from Python its ``data.name`` is
+        what they are called.
+      data: what the data were, as in ``data.json``.
     """
 
     model: Model
@@ -44,6 +48,7 @@ class Run:
     history: list[Row]
     workdir: Path | None
     config: Config
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(
@@ -64,7 +69,8 @@ def fit(
       workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
       dataset: data to use in place of those that ``config.data`` names: a :class:`~vsc_jax.data.Dataset`, or
         your own: an array, examples with labels ``(x, y)``, a mapping of x, y, x_test and y_test, a pandas or
-        polars frame. Your own are held out, scaled and binarised as ``config.data`` says.
+        polars frame, a path. Your own are held out, scaled and binarised as ``config.data`` says, and
+        :mod:`vsc_jax.data.kept` says what the run folder keeps of them.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
       on_stage: called with a few words before each part of the work; ``compiling`` is the first.
 
@@ -74,24 +80,36 @@ def fit(
       Stopped: on SIGINT or SIGTERM while training in a run folder, after a checkpoint.
     """
     validate(config)
-    dataset = data_room.load(config.data, dataset)
+    config, dataset = _with_data(config, dataset)
     check(config, dataset)
     if not is_first():
         trained = train(config, dataset)
         leave()
         return Run(trained.model, {}, trained.history, None, config)
+    described = describe(dataset)
     if workdir is None:
         trained = train(config, dataset, None, on_row, on_stage)
         leave()
-        return Run(
-            trained.model, _evaluate(trained, dataset, config, on_stage), trained.history, None, config
-        )
+        results = _evaluate(trained, dataset, config, on_stage)
+        return Run(trained.model, results, trained.history, None, config, described)
     folder = Path(workdir)
     with hold(folder):
-        claim(folder, config, describe(dataset))
+        claim(folder, config, described)
+        if not can_load(config.data):
+            kept.keep(folder, dataset, config)
         trained = train(config, dataset, folder, on_row, on_stage)
         leave()
-        return finish(trained, config, dataset, folder, on_stage)
+        return replace(finish(trained, config, dataset, folder, on_stage), data=described)
+
+
+def _with_data(config: Config, data: Any) -> tuple[Config, Dataset]:
+    """The data set, and the configuration that says which it is, also where the data are given."""
+    if isinstance(data, str | Path) and config.data.name != "uci_har":
+        config, data = replace(config, data=replace(config.data, path=Path(data))), None
+    dataset = data_room.load(config.data, data)
+    if data is not None and dataset.name != called(config.data):
+        config = replace(config, data=replace(config.data, name=dataset.name, path=None))
+    return config, dataset
 
 
 def finish(
@@ -130,20 +148,6 @@ def _evaluate(
 
     with memory_errors(lambda: "evaluate.batch_size, evaluate.samples: too many at a time"):
         return evaluate(trained.model, dataset, config, on_stage=on_stage)
-
-
-def describe(dataset: Dataset) -> dict[str, Any]:
-    """What ``data.json`` keeps of a data set: enough to rebuild the model without the data."""
-    return {
-        "name": dataset.name,
-        "example_shape": list(dataset.example_shape),
-        "train_examples": len(dataset.train),
-        "test_examples": len(dataset.test),
-        "label_names": list(dataset.label_names),
-        "factor_names": list(dataset.factor_names),
-        "description": dataset.description,
-        "scaling": scaling.to_json(dataset.scaling),
-    }
 
 
 def load(folder: str | Path) -> Model:
@@ -187,9 +191,7 @@ def save(run: Run, folder: str | Path) -> Path:
     if (folder / "checkpoints").exists():
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
     shape = run.model.decoder.example_shape
-    data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling)}
-    if run.workdir is not None:
-        data = read_json(run.workdir / "data.json")
+    data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling), **run.data}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", to_dict(run.config))

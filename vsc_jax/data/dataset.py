@@ -11,7 +11,16 @@ from vsc_jax.scaling import Scaling
 
 Form = Literal["vector", "image", "signal"]
 
+_SAMPLING = 2  # names the stream of random numbers; Smiley draws from (seed, 0) and (seed, 1)
+
 Rows = TypeVar("Rows", bound=Examples, covariant=True)
+
+
+def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:
+    """Rows of a random sample without repetition of ``count`` of n, ascending; all if there are no more."""
+    if count >= n:
+        return slice(None)
+    return np.sort(np.random.default_rng((seed, _SAMPLING)).choice(n, count, replace=False))
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,12 @@ class Split(Generic[Rows]):
         """The first n examples."""
         return self.take(slice(n))
 
+    def sample(self, n: int, seed: int) -> "Split":
+        """At most n examples, chosen at random, in the order that they have; all if there are no more."""
+        return self.take(sample_rows(len(self), n, seed))
+
     def take(self, rows: slice | np.ndarray) -> "Split":
-        """The examples of a slice, or where a mask ``[n]`` is true."""
+        """The examples of a slice, at an array of indices, or where a mask ``[n]`` is true."""
 
         def of(field: np.ndarray | None) -> np.ndarray | None:
             return None if field is None else field[rows]

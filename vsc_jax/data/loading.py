@@ -64,6 +64,18 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     return dataset
 
 
+def called(config: DataConfig) -> str:
+    """What the data set that the configuration names is called."""
+    if config.path is not None and config.name != "uci_har":
+        return config.path.expanduser().name
+    return config.name.removeprefix(_TFDS).partition(":")[0]
+
+
+def can_load(config: DataConfig) -> bool:
+    """Whether the configuration names data at all; it does not where they were given from Python."""
+    return config.path is not None or config.name in SOURCES or config.name.startswith(_TFDS)
+
+
 def _check_path(path: Path, field: str) -> None:
     """Refuse what the system does not take for a path; whether something is there its reader will say."""
     try:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -62,13 +62,14 @@ class Illustration(NamedTuple):
 
 
 def illustrate(
-    source: Source, directory: Path | None = None, *, every_figure: bool = True
+    source: Source, directory: Path | None = None, *, dataset: Any = None, every_figure: bool = True
 ) -> tuple[list[Illustration], list[str]]:
     """Draw a run's figures.
 
     Args:
       source: the run.
       directory: folder with prepared TFDS sets, if not the one that the run used.
+      dataset: data that were given from Python, see :func:`vsc_jax.reopen.run_dataset`.
       every_figure: False draws only what ``vsc_jax.figures.overview`` does, which is quick.
 
     Returns:
@@ -84,7 +85,7 @@ def illustrate(
         missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
     try:
         model = load(source.folder)
-        dataset = run_dataset(source.folder, source.config, directory)
+        dataset = run_dataset(source.folder, source.config, directory, dataset)
     except UserError as error:
         missing.append(f"no figures of the model: {error}")
     else:

@@ -147,6 +147,7 @@ def write_report(
     output: Path | None = None,
     *,
     directory: Path | None = None,
+    dataset: Any = None,
     every_figure: bool = True,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
@@ -156,6 +157,7 @@ def write_report(
       runs: run folders, or folders of saved models.
       output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
+      dataset: data that were given from Python to every run, see :func:`vsc_jax.reopen.run_dataset`.
       every_figure: False draws only the figures that a run draws when it ends, which is quick.
       on_stage: called with a few words before each part of the work.
 
@@ -168,7 +170,13 @@ def write_report(
         output = runs[0] if len(runs) == 1 else DEFAULT_FOLDER
     title = f"{len(runs)} runs side by side" if len(runs) > 1 else ""
     return write_grouped_report(
-        title, [Group("", runs)], output, directory=directory, every_figure=every_figure, on_stage=on_stage
+        title,
+        [Group("", runs)],
+        output,
+        directory=directory,
+        dataset=dataset,
+        every_figure=every_figure,
+        on_stage=on_stage,
     )
 
 
@@ -178,6 +186,7 @@ def write_grouped_report(
     output: Path,
     *,
     directory: Path | None = None,
+    dataset: Any = None,
     every_figure: bool = True,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
@@ -188,6 +197,7 @@ def write_grouped_report(
       groups: runs by group.
       output: folder to write to; made when missing.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
+      dataset: data that were given from Python to every run, see :func:`vsc_jax.reopen.run_dataset`.
       every_figure: False draws only the figures that a run draws when it ends.
       on_stage: called with a few words before each part of the work.
 
@@ -209,7 +219,7 @@ def write_grouped_report(
     for folder, source in read.items():
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
-        illustrations, missing = illustrate(source, directory, every_figure=every_figure)
+        illustrations, missing = illustrate(source, directory, dataset=dataset, every_figure=every_figure)
         named = {illustration.name: illustration for illustration in illustrations}
         shown[folder] = _Run(source, [*source.missing, *missing], named)
     grouped = [(group.title, [shown[folder] for folder in group.runs if folder in shown]) for group in groups]

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from vsc_jax import data as data_room
 from vsc_jax.config import Config
 from vsc_jax.data import Dataset
+from vsc_jax.data.identity import describe
 from vsc_jax.json_dataclass import to_plain
-from vsc_jax.run import describe, finish
+from vsc_jax.run import finish
 from vsc_jax.sweeping.grid import Axis, Member, expand
 from vsc_jax.sweeping.pictures import draw_pictures
 from vsc_jax.sweeping.table import Finished, write_tables
@@ -81,9 +82,10 @@ def sweep(
 
     with hold(workdir), ExitStack() as folders:
         # Those that are there are looked at first, so that a refusal leaves no new ones.
+        described = {key: describe(dataset) for key, dataset in datasets.items()}
         there = {member.name: (workdir / member.name / "config.json").exists() for member in members}
         for member in sorted(members, key=lambda member: not there[member.name]):
-            claim(workdir / member.name, member.config, describe(datasets[_key(member.config.data)]))
+            claim(workdir / member.name, member.config, described[_key(member.config.data)])
             folders.enter_context(hold(workdir / member.name))
         for group in groups:
             waiting = [member for member in group if not (workdir / member.name / "results.json").exists()]

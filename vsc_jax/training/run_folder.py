@@ -19,6 +19,7 @@ from typing import Any
 import filelock
 
 from vsc_jax.config import Config, from_json, to_dict
+from vsc_jax.data.identity import difference as data_difference
 from vsc_jax.errors import UserError
 
 Row = dict[str, Any]
@@ -127,18 +128,27 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
     _make(workdir)
     path = workdir / "config.json"
     if path.exists():
-        if difference := first_difference(identity(from_json(path)), identity(config)):
+        there, asked, described = (
+            identity(from_json(path)),
+            identity(config),
+            read_json(workdir / "data.json"),
+        )
+        if "digest" not in described:  # of a version that kept the name of data which it did not use
+            there["data"]["name"] = asked["data"]["name"]
+        if difference := first_difference(there, asked):
             raise UserError(
                 f"--workdir: {workdir} holds a run with another configuration ({difference});"
                 " choose another folder"
             )
-        if difference := first_difference(read_json(workdir / "data.json"), data):
+        if difference := data_difference(described, data):
             raise UserError(
                 f"--workdir: {workdir} holds a run on other data ({difference}); choose another folder"
             )
         return
     if any((workdir / name).exists() for name in ("checkpoints", "metrics.jsonl", "results.json")):
         raise UserError(f"--workdir: {workdir} holds a run without config.json; choose another folder")
+    if config.data.path is not None:  # as it is from here: a later start may be in another folder
+        data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
     try:
         write_json(workdir / "data.json", data)
         write_json(path, to_dict(config))
