@@ -163,6 +163,40 @@ def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian)
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("method", ["transform", "gates", "score_samples", "score"])
+def test_a_bernoulli_coder_refuses_values_outside_0_and_1_in_every_method(method, gaussian):
+    unit = (gaussian > gaussian.mean(axis=0)).astype(float)
+    coder = SparseCoder(likelihood="bernoulli", prior="fixed", steps=4, random_state=0).fit(unit)
+    assert (coder.score_samples(unit) < 0).all()
+    unit[7, 1] = 100.0
+    with pytest.raises(UserError) as caught:
+        getattr(coder, method)(unit)
+    assert str(caught.value) == (
+        "X: expected values in [0, 1] for the bernoulli likelihood (likelihood='gaussian' takes any value),"
+        " got 100.0 in row 7, column 1"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.1, 0.3, 333333.33])
+def test_a_constant_feature_is_not_scaled(value, dtype, gaussian):
+    # Of 250 rows, float64 gives deviations of 1e-16 to 1e-10 for these.
+    X = np.c_[gaussian, np.full(len(gaussian), value)].astype(dtype)
+    coder = SparseCoder(steps=4, random_state=0).fit(X)
+    assert coder.scale_[-1] == 1
+    score = coder.score(X)
+    X[:, -1] *= 1 + 1e-12
+    assert coder.score(X) == pytest.approx(score, abs=0.5)  # its samples follow the bits of a row
+
+
+def test_a_rare_value_costs_no_more_than_its_distance(gaussian):
+    X = np.c_[gaussian, np.zeros(len(gaussian))]
+    X[0, -1] = 16
+    coder = SparseCoder(steps=4, random_state=0).fit(X)
+    assert coder.scale_[-1] == pytest.approx((16 - 16 / 250) / 5)
+    np.testing.assert_allclose(coder.scale_[:-1], gaussian.std(axis=0))
+
+
 def test_data_that_cannot_be_used_are_refused(coder, gaussian):
     with pytest.raises(ValueError, match=r"X: expected values in \[0, 1\] for the bernoulli likelihood"):
         SparseCoder(likelihood="bernoulli").fit(gaussian)

@@ -59,6 +59,34 @@ def test_values_that_never_change_keep_a_scale_of_1() -> None:
         np.testing.assert_allclose(fit(kind, x).apply(x)[:, 0], 0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("center", "deviation"), [(300, 1e-3), (5.8e6, 5), (101325, 0.05), (1.7e9, 1e4), (0, 1e-30)]
+)
+def test_small_deviations_beside_large_means_are_scaled(center, deviation) -> None:
+    # As far as float32 tells them: a step is up to an eighth of these deviations.
+    x = (center + deviation * RNG.normal(size=(500, 1))).astype(np.float32)
+    scaled = fit("standardise", x).apply(x).astype(np.float64)
+    assert abs(scaled.mean()) < 0.1
+    assert scaled.std() == pytest.approx(1, abs=1e-3)
+
+
+def test_no_standardised_value_is_beyond_5() -> None:
+    x = np.zeros((1000, 3), np.float32)
+    x[0, 0], x[0, 1], x[:, 2] = 16, -1e-3, VECTORS[np.arange(1000) % 50, 0]
+    scaled = fit("standardise", x).apply(x)
+    np.testing.assert_allclose(np.abs(scaled[:, :2]).max(axis=0), 5, rtol=1e-5)
+    assert scaled[:, 2].std() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 333333.33, -1e-30, 1e30])
+@pytest.mark.parametrize("n", [3, 300, 7001])
+def test_rounding_is_no_deviation(value, n) -> None:
+    for dtype in (np.float32, np.float64):
+        assert scaling.moments(np.full((n, 1), value, dtype))[1].tolist() == [1]
+    nearly = value * (1 + np.finfo(float).eps * (np.arange(n) % 2))
+    assert scaling.moments(nearly[:, None])[1].tolist() == [1]
+
+
 def test_large_arrays_are_measured_in_parts(monkeypatch) -> None:
     whole = fit("standardise", VECTORS)
     monkeypatch.setattr(scaling, "_CHUNK_BYTES", 100)

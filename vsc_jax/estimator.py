@@ -16,10 +16,12 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
-from vsc_jax.data import Dataset, Split, check_range
+from vsc_jax.data import Dataset, Split
+from vsc_jax.data.dataset import first_outside, place
 from vsc_jax.errors import UserError
 from vsc_jax.evaluation.batches import map_batches
 from vsc_jax.models import VSC
+from vsc_jax.scaling import moments
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
@@ -44,8 +46,9 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature;
         ``bernoulli`` for values in [0, 1].
       min_log_var: floor of the Gaussian's log-variance; of standardised features, where they are.
-      standardize: whether the Gaussian likelihood sees features of zero mean and unit variance. Scores
-        and reconstructions are those of ``X`` as given either way.
+      standardize: whether the Gaussian likelihood sees features of zero mean and unit variance, or less
+        where the largest training value would be beyond 5 (:func:`vsc_jax.scaling.moments`). Scores and
+        reconstructions are those of ``X`` as given either way.
       beta: weight of the KL divergence.
       alpha: target of the share of latents that are on; ``gate_rate_`` says what came of it.
       prior: ``pseudo``, a mixture of the posteriors of learned pseudo-inputs, or ``fixed``.
@@ -129,14 +132,12 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if parameters["standardize"] and config.model.likelihood == "gaussian":
-            mean, scale = _moments(X)
-        rows = _standardised(X, mean, scale)
+            mean, scale = moments(X)
+        rows = _standardised(X, mean, scale, config.model.likelihood)
         check_sizes(config.train, config.train.batch_size)
         # Fewer rows than a batch has are repeated, all equally often.
         repeated = np.tile(rows, (-(-config.train.batch_size // len(rows)), 1))
-        dataset = Dataset("X", Split(repeated), Split(rows[:1]))
-        check_range(dataset, config.model.likelihood)
-        trained = train(config, dataset)
+        trained = train(config, Dataset("X", Split(repeated), Split(rows[:1])))
         assert isinstance(trained.model, VSC)
         self.mean_, self.scale_ = mean, scale
         self.config_, self.model_, self.history_ = config, trained.model, trained.history
@@ -212,7 +213,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return _standardised(X, self.mean_, self.scale_)
+        return _standardised(X, self.mean_, self.scale_, self.config_.model.likelihood)
 
     def _map(self, measure: Any, rows: np.ndarray) -> np.ndarray:
         n = len(rows)
@@ -249,19 +250,16 @@ def _plain(value: T) -> T:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each feature in double precision; a constant feature is not scaled."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    deviation = X.std(axis=0, dtype=np.float64)
-    constant = deviation <= 10 * np.finfo(X.dtype).eps * np.abs(mean)
-    return mean, np.where(constant, 1.0, deviation)
-
-
-def _standardised(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
+def _standardised(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood: str) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
         rows = ((X - mean) / scale).astype(np.float32)
     if not np.isfinite(rows).all():
         raise UserError("X: expected values that float32 can hold")
+    if likelihood == "bernoulli" and (index := first_outside(rows, 0.0, 1.0)) is not None:
+        raise UserError(
+            "X: expected values in [0, 1] for the bernoulli likelihood (likelihood='gaussian' takes any"
+            f" value), got {X[index]} in {place(index)}"
+        )
     return rows
 
 

@@ -17,6 +17,7 @@ X = TypeVar("X")
 
 _LARGEST = float(np.finfo(np.float32).max)
 _CHUNK_BYTES = 2**24  # how much of an array is converted at a time
+_REACH = 5.0  # largest standardised distance of a training value from the mean
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Scaling:
     """``(x - shift) / scale``, with one pair of constants in all or one for each entry of the last axis.
 
     Attributes:
-      kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardise`` (mean 0, deviation 1).
+      kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardise`` (mean 0, deviation
+        1, or less where the largest value would be beyond 5).
       shift: what is subtracted.
       scale: what is divided by, positive.
     """
@@ -56,32 +58,50 @@ def fit(kind: Kind, x: Any, *, signals: bool = False) -> Scaling:
     channels]``, and one pair in all for images ``[n, height, width]``.
 
     Args:
-      kind: ``unit`` takes the least and the largest value, ``standardise`` mean and standard deviation. Where
+      kind: ``unit`` takes the least and the largest value, ``standardise`` what :func:`moments` gives. Where
         a value never changes, its scale is 1.
       x: training examples as stored, uint8 (which stands for x / 255) or float, in memory or to be read.
       signals: whether ``[n, time, channels]`` are signals, not images.
     """
-    last = 1 if x.ndim == 3 and not signals else x.shape[-1]
-    rows = max(1, _CHUNK_BYTES // max(1, 8 * x[:1].size))
-
-    def parts() -> Iterator[np.ndarray]:
-        for start in range(0, len(x), rows):
-            part = _floats(x[start : start + rows])
-            yield part.reshape(len(part), -1, last)
-
     if kind == "unit":
-        ends = [(part.min(axis=(0, 1)), part.max(axis=(0, 1))) for part in parts()]
-        low, high = np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
+        low, high = _ends(x, signals)
         shift, scale = low, high - low
     else:
-        count = x.size // last
-        shift = sum(part.sum(axis=(0, 1)) for part in parts()) / count
-        squares = sum(np.square(part - shift).sum(axis=(0, 1)) for part in parts())
-        scale = np.sqrt(squares / count)
-    scale = np.minimum(scale, np.finfo(np.float32).max)
-    # A deviation that is rounding error is none.
-    scale = np.where(scale > 1e-6 * np.maximum(np.abs(shift), 1e-30), scale, 1.0)
+        shift, scale = moments(x, signals=signals)
+    float32 = np.finfo(np.float32)
+    scale = np.where(scale < float32.tiny, 1.0, np.minimum(scale, float32.max))
     return Scaling(kind, *(tuple(constants.astype(np.float32).tolist()) for constants in (shift, scale)))
+
+
+def moments(x: Any, *, signals: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of what :func:`fit` has constants for, in double precision.
+
+    The scale is the standard deviation, but no less than a fifth of the largest distance from the mean, so
+    that no value of ``x`` is standardised to more than 5: a feature that is nearly always the same would
+    else send its rare values to hundreds of deviations. Normal features are not changed by it. The scale is
+    1 where the variance is within the rounding error of a constant's (the bound of scikit-learn's scalers).
+    """
+    low, high = _ends(x, signals)
+    n, eps = x.size // low.size, np.finfo(np.float64).eps
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = sum(part.sum(axis=0) for part in _parts(x, signals)) / n
+        variance = sum(np.square(part - mean).sum(axis=0) for part in _parts(x, signals)) / n
+        constant = (low == high) | (variance <= n * eps * variance + np.square(n * mean * eps))
+        scale = np.maximum(np.sqrt(variance), np.maximum(high - mean, mean - low) / _REACH)
+    return mean, np.where(constant, 1.0, scale)
+
+
+def _ends(x: Any, signals: bool) -> tuple[np.ndarray, np.ndarray]:
+    ends = [(part.min(axis=0), part.max(axis=0)) for part in _parts(x, signals)]
+    return np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
+
+
+def _parts(x: Any, signals: bool) -> Iterator[np.ndarray]:
+    """The examples as float64 ``[values, constants]``, some rows at a time."""
+    last = 1 if x.ndim == 3 and not signals else x.shape[-1]
+    rows = max(1, _CHUNK_BYTES // max(1, 8 * x[:1].size))
+    for start in range(0, len(x), rows):
+        yield _floats(x[start : start + rows]).reshape(-1, last)
 
 
 def to_json(scaling: Scaling | None) -> dict[str, Any] | None:

@@ -7,8 +7,10 @@ import shutil
 import numpy as np
 import pytest
 from flax import nnx
+from sklearn.datasets import load_digits
 
-from vsc_jax.data import Split
+from vsc_jax.config import load_preset, with_overrides
+from vsc_jax.data import Split, from_arrays
 from vsc_jax.errors import UserError
 from vsc_jax.training import TrainingError, train
 
@@ -145,3 +147,16 @@ def test_a_configuration_that_does_not_suit_the_data_is_refused_first(
         train(tiny(**sections), vectors, tmp_path)
     assert str(caught.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_standardised_digits_stay_finite_at_a_rate_ten_times_the_presets() -> None:
+    changes = {
+        "model.likelihood": "gaussian",
+        "model.hidden": [64],
+        "model.pseudo_inputs": 16,
+        "train.steps": 300,
+        "train.learning_rate": 2e-2,
+    }
+    config = with_overrides(load_preset("smiley_vsc"), changes)
+    digits = from_arrays(load_digits().data.astype(np.float32), scaling="standardise")
+    assert train(config, digits).history[-1]["elbo"] > -80

@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Scalar = Float[Array, ""]
 Metrics = dict[str, Scalar]
+LOG_VAR_RANGE = (-20.0, 10.0)
 
 
 class Knobs(NamedTuple):
@@ -48,3 +51,13 @@ class Terms(NamedTuple):
     reconstruction: Float[Array, " batch"]
     kl: Float[Array, " batch"]
     selection_kl: Float[Array, " batch"]
+
+
+def bounded_log_var(log_var: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """An encoder's log-variances, cut off at :data:`LOG_VAR_RANGE`; gradients pass as if they were not.
+
+    Far from most examples an encoder extrapolates to log-variances of hundreds, whose exponentials float32
+    does not hold. No sound posterior is so narrow or so wide beside a prior of unit variance.
+    """
+    cut = jax.lax.stop_gradient(jnp.clip(log_var, *LOG_VAR_RANGE))
+    return cut + (log_var - jax.lax.stop_gradient(log_var))

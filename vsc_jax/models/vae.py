@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vsc_jax.errors import UserError
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
 from vsc_jax.models.inputs import as_inputs
-from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
+from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.modules import Decoder, Trunk
 
 
@@ -60,7 +60,8 @@ class VAE(nnx.Module):
 
     def encode(self, x: ArrayLike) -> Gaussian:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        return Gaussian(*jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1))
+        mean, log_var = jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1)
+        return Gaussian(mean, bounded_log_var(log_var))
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``: the posterior mean."""

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
 from vsc_jax.models.inputs import as_inputs
-from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms
+from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.modules import Classifier, Decoder, PseudoInputs, Trunk
 from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
@@ -135,7 +135,7 @@ class VSC(nnx.Module):
     def encode(self, x: ArrayLike) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
         mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
-        return SpikeSlab(mean, log_var, gate_logit + self.initial_gate_logit)
+        return SpikeSlab(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
 
     def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
         """The deterministic sparse code of each example: its mean where gamma > 1/2, else exactly 0."""
