@@ -5,35 +5,49 @@
 # make wheel   build the wheel, and test it installed apart from the checkout
 # make dist    build the source distribution and the wheel for a release, and check them
 # make audit   look the requirements up in the public advisories of vulnerabilities
-# make test-oldest   the suite with the oldest JAX, Flax, Optax and Orbax that setup.cfg allows
-# make clean   remove the environment and everything built; runs are kept
+# make pins    renew requirements*.txt: the newest versions for each Python, and the oldest that setup.cfg allows
+# make notebooks     write the first cell of all notebooks, and the notebooks from their scripts
+# make test-oldest   the suite with the oldest versions that setup.cfg allows
+# make test-colab    the wheel installed among Colab's versions, as the notebooks' first cell does it
+# make clean   remove the environments and everything built; runs are kept
 #
 # Each makes the environment .venv by itself, with nothing but the machine's python3, and keeps it up to date.
+# Another Python has an environment of its own: make PYTHON=python3.13 test makes .venv-python3.13.
 
 PYTHON ?= python3
 ARGS ?=
-BIN := .venv/bin
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+# Old versions warn of newer ones beside them; JAX 0.8 takes Equinox's use of keys for a reuse.
+OLDEST := -W default::pyparsing.warnings.PyparsingDeprecationWarning \
+	--deselect "tests/integrations/test_losses_elsewhere.py::test_the_loop_learns[equinox]"
+# A Python that is not on the path is looked for among those of pyenv.
+PYENV := $(shell ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/*/bin/$(notdir $(PYTHON)) 2>/dev/null | sort -rV)
+FOUND := $(shell for python in $(PYTHON) $(PYENV); do \
+	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: train test test-oldest lint docs wheel dist audit clean
+.PHONY: ready-to-test train test test-oldest test-colab lint docs wheel dist audit pins notebooks python found clean
 
-train: .venv/ready
+train: $(VENV)/ready
 	$(BIN)/python -m vsc_jax.train $(ARGS)
 
-test: .venv/ready-to-test
+ready-to-test: $(VENV)/ready-to-test
+
+test: $(VENV)/ready-to-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: .venv/ready-to-test
+lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: .venv/ready-to-test
+docs: $(VENV)/ready-to-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
 	@echo "built: build/site/index.html"
 
-wheel: .venv/ready-to-test
+wheel: $(VENV)/ready-to-test
 	rm -rf build
 	$(PIP) wheel --no-deps --wheel-dir build/wheel .
 	$(PIP) install --no-deps --target build/installed build/wheel/*.whl
@@ -41,36 +55,56 @@ wheel: .venv/ready-to-test
 	cd build && PYTHONPATH=installed ../$(BIN)/python -m pytest -q -c /dev/null --import-mode=importlib -p no:cacheprovider \
 		tests/test_presets.py tests/test_wheel.py tests/losses/test_likelihood.py
 
-dist: .venv/ready-to-test
+dist: $(VENV)/ready-to-test
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
 
 audit:
-	PYTHON=$(PYTHON) .ci/audit
+	PYTHON="$(FOUND)" .ci/audit
+
+pins: .venv-uv/ready
+	.ci/pins
+
+notebooks: $(VENV)/ready-to-test
+	$(BIN)/python .ci/notebooks.py
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -W default::DeprecationWarning $(ARGS)
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -W default::DeprecationWarning $(OLDEST) $(ARGS)
+
+test-colab: wheel .venv-uv/ready
+	.ci/colab
 
 clean:
-	rm -rf .venv .venv-oldest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/ready: requirements.txt setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "error: vsc_jax needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+python:
+	@test -n "$(FOUND)" || { echo "error: no Python called $(PYTHON) here" >&2; exit 1; }
+	@"$(FOUND)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: vsc_jax needs Python 3.11 or newer, and $(PYTHON) is $$("$(FOUND)" --version 2>&1);" \
 			"name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Installing into .venv; the first time this takes some minutes."
-	$(PYTHON) -m venv .venv
+
+found: python
+	@echo "$(FOUND)"
+
+$(VENV)/ready: requirements.txt setup.cfg pyproject.toml | python
+	@echo "Installing into $(VENV); the first time this takes some minutes."
+	"$(FOUND)" -m venv $(VENV)
 	$(PIP) install -r requirements.txt -e .
 	touch $@
 
-.venv/ready-to-test: .venv/ready requirements-test.txt
+$(VENV)/ready-to-test: $(VENV)/ready requirements-test.txt
 	$(PIP) install -r requirements-test.txt -e '.[test,lint,docs]'
 	touch $@
 
-.venv-oldest/ready: requirements-oldest.txt setup.cfg
-	$(PYTHON) -m venv .venv-oldest
+.venv-uv/ready: | python
+	"$(FOUND)" -m venv .venv-uv
+	.venv-uv/bin/python -m pip -qq --disable-pip-version-check --no-input install 'uv>=0.9'
+	touch $@
+
+.venv-oldest/ready: requirements-oldest.txt setup.cfg | python
+	"$(FOUND)" -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip -qq --disable-pip-version-check --no-input install \
 		-c requirements-oldest.txt -e '.[test]'
 	touch $@

@@ -65,5 +65,5 @@ def test_a_taken_port_or_an_impossible_one_is_named(run):
 
 def test_without_its_extra_it_says_how_to_get_it(run, monkeypatch):
     monkeypatch.setattr(explore.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"needs starlette: pip install 'vsc_jax\[explore\]'"):
+    with pytest.raises(UserError, match=r"needs starlette: pip install starlette uvicorn"):
         explore.main([str(run)])

@@ -80,5 +80,5 @@ def test_the_hubs_refusal_is_one_line(saved, remote, monkeypatch):
     with pytest.raises(UserError, match=r"some body: not pushed \(bad name\)"):
         hub.push(saved, "some body")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(UserError, match=r"pip install 'vsc_jax\[hub\]'"):
+    with pytest.raises(UserError, match=r"pip install huggingface_hub"):
         hub.pull("somebody/model")

@@ -1,6 +1,7 @@
 """What setup.cfg says about the package is true of the folders."""
 
 import configparser
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +28,27 @@ def test_pins_meet_what_the_package_asks_for():
         for line in (ROOT / name).read_text().splitlines():
             if "==" in line:
                 pin = Requirement(line)
-                pins[pin.name.replace("_", "-").lower()] = str(pin.specifier).removeprefix("==")
+                pins.setdefault(_name(pin), []).append(str(pin.specifier).removeprefix("=="))
     for line in "\n".join(asked).split("\n"):
         if line.strip():
             requirement = Requirement(line)
-            assert requirement.specifier.contains(pins[requirement.name.replace("_", "-").lower()]), line
+            assert all(requirement.specifier.contains(pin) for pin in pins[_name(requirement)]), line
+
+
+def _name(requirement):
+    return requirement.name.replace("_", "-").lower()
+
+
+def test_no_version_is_too_new():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert "<" not in setup["options"]["install_requires"] + setup["options"]["python_requires"]
+
+
+def test_nothing_installs_a_name_that_is_not_ours():
+    files = [ROOT / "README.md", *(ROOT / "notebooks").iterdir()]
+    for folder, suffix in (("docs", "*.md"), ("vsc_jax", "*.py"), (".ci", "*.py")):
+        files += [file for file in (ROOT / folder).rglob(suffix) if file.name != "releasing.md"]
+    bare = re.compile(r"""pip install[^\n`]*["' ]vsc_jax\b(?! \{|-)""")
+    found = [f"{file}: {match[0]}" for file in files for match in bare.finditer(file.read_text())]
+    assert found == []

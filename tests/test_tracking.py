@@ -83,5 +83,5 @@ def test_a_missing_extra_is_named_before_anything_is_written(name, module, tmp_p
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError) as caught:
         tracker(name, CONFIG, tmp_path)
-    assert str(caught.value) == f"--track {name} needs {module}: pip install 'vsc_jax[{name}]'"
+    assert str(caught.value) == f"--track {name} needs {module}: pip install {module}"
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def explore(
         raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
-            raise UserError(f"the explorer needs {package}: pip install 'vsc_jax[explore]'")
+            raise UserError(f"the explorer needs {package}: pip install starlette uvicorn")
     from vsc_jax.reopen import run_config, run_dataset
 
     folder = Path(run).expanduser()

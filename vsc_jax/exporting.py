@@ -94,7 +94,7 @@ def load_programs(folder: str | Path) -> Programs:
 
 def _check_extra() -> None:
     if importlib.util.find_spec("flatbuffers") is None:
-        raise UserError("exported programs need flatbuffers: pip install 'vsc_jax[export]'")
+        raise UserError("exported programs need flatbuffers: pip install flatbuffers")
 
 
 def _read(path: Path) -> export.Exported:

@@ -78,4 +78,4 @@ def _hub() -> ModuleType:
     try:
         return importlib.import_module("huggingface_hub")
     except ModuleNotFoundError:
-        raise UserError("the hub needs huggingface_hub: pip install 'vsc_jax[hub]'") from None
+        raise UserError("the hub needs huggingface_hub: pip install huggingface_hub") from None

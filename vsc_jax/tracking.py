@@ -116,4 +116,4 @@ def _imported(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError:
-        raise UserError(f"--track {extra} needs {module}: pip install 'vsc_jax[{extra}]'") from None
+        raise UserError(f"--track {extra} needs {module}: pip install {module}") from None

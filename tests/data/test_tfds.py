@@ -131,7 +131,7 @@ def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(
         tfds.load_tfds("fashion_mnist", tmp_path)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}/fashion_mnist: no prepared Fashion-MNIST there")
-    for part in ('pip install "vsc_jax[prepare]"', "--data.directory", "TFDS_DATA_DIR"):
+    for part in ("pip install tensorflow", "--data.directory", "TFDS_DATA_DIR"):
         assert part in message
     assert "\n" not in message
 

@@ -117,7 +117,7 @@ def _prepared(name: str, version: str | None, root: Path) -> Path:
     if name not in OWN_BUILDERS and importlib.util.find_spec("tensorflow") is None:
         raise UserError(
             f"{where}: no prepared {title} there; point --data.directory or TFDS_DATA_DIR to a "
-            'folder that has it, or prepare it once with TensorFlow: pip install "vsc_jax[prepare]"'
+            "folder that has it, or prepare it once with TensorFlow: pip install tensorflow"
         )
     import tensorflow_datasets
 

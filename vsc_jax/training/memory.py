@@ -29,7 +29,8 @@ def memory_errors(advice: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        words = ("RESOURCE_EXHAUSTED", "Out of memory")  # since and before JAX 0.9
+        if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
             raise
         raise UserError(f"{advice()} (out of memory, {device_memory() / 2**30:.1f} GiB)") from None
 
