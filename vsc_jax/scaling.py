@@ -91,6 +91,36 @@ def moments(x: Any, *, signals: bool = False) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(constant, 1.0, scale)
 
 
+def check_resolution(x: Any, called: str) -> None:
+    """Refuse columns whose deviation is less than about three steps of float32, as which data are stored.
+
+    Args:
+      x: finite numbers ``[..., columns]``; a type that float32 holds is passed over.
+      called: what a column is called in an error, with ``{}`` for its number.
+
+    Raises:
+      UserError: naming the first such column.
+    """
+    if np.can_cast(x.dtype, np.float32):
+        return
+    pivot, n = x[:1].reshape(-1, x.shape[-1])[0].astype(np.float64), x.size // x.shape[-1]
+    sums = np.zeros((3, x.shape[-1]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in _parts(x, signals=True):
+            away, lost = part - pivot, part - part.astype(np.float32)
+            sums += [away.sum(axis=0), np.square(away).sum(axis=0), np.square(lost).sum(axis=0)]
+        away, square, lost = sums / n
+        mean, variance = pivot + away, square - np.square(away)
+        # A deviation of a ten-billionth of the mean is the rounding of whatever made the numbers.
+        bad = (variance > np.square(1e-10 * mean)) & (lost > 0.01 * variance)
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise UserError(
+            f"{called.replace('{}', str(i))}: stored as float32, which rounds its variation away"
+            f" (mean {mean[i]:.6g}, deviation {variance[i] ** 0.5:.2g}); subtract an offset, or leave it out"
+        )
+
+
 def _ends(x: Any, signals: bool) -> tuple[np.ndarray, np.ndarray]:
     ends = [(part.min(axis=0), part.max(axis=0)) for part in _parts(x, signals)]
     return np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)

@@ -275,3 +275,24 @@ def test_channels_first_are_refused(shape: tuple[int, ...]) -> None:
         f"x: expected images [n, height, width, channels], got shape {shape}; give them channels"
         " last: x.transpose(0, 2, 3, 1)"
     )
+
+
+@pytest.mark.parametrize("scaling", ["none", "unit", "standardise"])
+def test_a_column_whose_variation_float32_rounds_away_is_refused(scaling) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    x[:, 1] = 1.7e9 + 3 * np.arange(200)  # seconds; float32 has steps of 128 there
+    with pytest.raises(UserError) as caught:
+        from_arrays(x, scaling=scaling)
+    assert str(caught.value) == (
+        "x: column 1: stored as float32, which rounds its variation away (mean 1.7e+09, deviation 1.7e+02);"
+        " subtract an offset, or leave it out"
+    )
+    x[:, 1] -= 1.7e9
+    from_arrays(x, scaling=scaling)
+
+
+@pytest.mark.parametrize(
+    "column", [5.8e6 + 5 * np.sin(np.arange(200)), 0.1 + 1e-13 * np.arange(200), np.arange(200)]
+)
+def test_a_column_that_float32_holds_or_that_is_constant_but_for_rounding_is_taken(column) -> None:
+    assert len(from_arrays(np.stack([column, np.arange(200.0)], axis=1)).train) == 180

@@ -227,3 +227,12 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(UserError, match="x.npy: holds Python objects; expected numbers only$"):
         load(DataConfig(path=tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_column_whose_variation_float32_rounds_away_is_named(kind: str) -> None:
+    frame = FRAMES[kind]({"time": 1.7e9 + 3.0 * np.arange(50), "width": np.arange(50.0)})
+    with pytest.raises(
+        UserError, match=r"^column 'time': stored as float32, which rounds its variation away"
+    ):
+        load(DataConfig(), frame)

@@ -185,6 +185,8 @@ def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> E
         expected = "finite float32 numbers" if free else "images in [0, 1], or uint8"
         value = array[index[0]][index[1:]]
         raise UserError(f"{name}: expected {expected}, got {value} in {place(index)}")
+    if free:
+        scalings.check_resolution(array, f"{name}: column {{}}")
     return examples
 
 

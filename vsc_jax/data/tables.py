@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vsc_jax import scaling
 from vsc_jax.errors import UserError
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -123,6 +124,7 @@ def _numbers(series: Any, name: str) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(f"row {row}, column {name!r}: expected a finite float32 number, got {series[row]}")
+    scaling.check_resolution(np.asarray(series.to_numpy())[:, None], f"column {name!r}")
     return values
 
 
