@@ -63,9 +63,10 @@ class DataConfig:
     binarize: Literal["none", "static", "dynamic"] = "none"
     """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
     train_examples: Count | None = None
-    """Use at most so many training examples, the first; Smiley: how many to generate (100,000)."""
+    """Use at most so many training examples, drawn by data.seed; of MNIST and Fashion-MNIST, which come
+    shuffled, the first; Smiley: how many to generate (100,000)."""
     test_examples: Count | None = None
-    """Use at most so many test examples, the first; Smiley: how many to generate (5,000)."""
+    """Use at most so many test examples, drawn in the same way; Smiley: how many to generate (5,000)."""
     test_fraction: Probability = 0.1
     """Share of the examples that is held out where there is no test part."""
     image_size: Literal[28, 32] = 32
@@ -81,7 +82,7 @@ class DataConfig:
     """How the model sees the values: as they are (none), from the training set's range to [0, 1] (unit), or
     with its mean at 0 and its deviation at 1 (standardise); auto standardises signals and leaves the rest."""
     seed: Seed = 0
-    """Seed of generated data, of the held-out split and of static binarisation."""
+    """Seed of generated data, of the held-out split, of all subsets and of static binarisation."""
 
 
 @dataclass(frozen=True)
@@ -187,11 +188,11 @@ class EvaluateConfig:
     samples: Count = 100
     """Importance samples K of the bound iwae."""
     examples: Count | None = None
-    """Use only the first so many test examples for iwae; all if not given."""
+    """Use only so many test examples for iwae, drawn by data.seed; all if not given."""
     batch_size: Count = 500
     """Examples in one evaluation batch."""
     probe_examples: Count = 10_000
-    """Labelled training examples on which the linear probe is fitted."""
+    """Labelled training examples, drawn by data.seed, on which the linear probe is fitted."""
     figures: bool = True
     """Draw figures/*.png when training ends."""
 

@@ -22,7 +22,7 @@ class EvaluateArguments(Told):
     samples: int | None = None
     """Importance samples K of iwae; if not given, as in the run's config.json, like the next two."""
     examples: int | None = None
-    """Use only the first so many test examples for iwae."""
+    """Use only so many test examples for iwae, drawn by data.seed."""
     probe_examples: int | None = None
     """Labelled training examples on which the probes are fitted."""
     all: bool = False

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vsc_jax.data import Dataset, Split, check_range
-from vsc_jax.data.dataset import first_outside
+from vsc_jax.data.dataset import first_outside, sample_rows
+from vsc_jax.data.examples import LazyArray, from_source
 from vsc_jax.errors import UserError
 from vsc_jax.scaling import Scaling
 
@@ -80,6 +81,24 @@ def test_first_keeps_every_field_in_step() -> None:
     assert chosen.x.tolist() == [[2, 3], [4, 5]]
     assert chosen.subjects is not None
     assert chosen.subjects.tolist() == [8, 9]
+
+
+def test_a_sample_is_random_keeps_the_order_and_is_that_of_its_seed() -> None:
+    split = Split(np.arange(1000).reshape(1000, 1), np.arange(1000))
+    sample = split.sample(50, seed=0)
+    assert sample.labels is not None
+    assert (np.diff(sample.labels) > 0).all()
+    np.testing.assert_array_equal(sample.x[:, 0], sample.labels)
+    assert sample.labels.mean() == pytest.approx(499.5, abs=120)
+    np.testing.assert_array_equal(sample.labels, split.sample(50, seed=0).labels)
+    assert (sample.labels != split.sample(50, seed=1).labels).any()
+    assert len(split.sample(1001, seed=0)) == 1000
+
+
+def test_a_sample_of_examples_that_are_read_stays_to_be_read() -> None:
+    sample = Split(from_source(range(1000), lambda row: np.array([row]))).sample(50, seed=0)
+    assert isinstance(sample.x, LazyArray)
+    np.testing.assert_array_equal(sample.x[:][:, 0], np.arange(1000)[sample_rows(1000, 50, 0)])
 
 
 def test_example_shape_is_that_of_one_example() -> None:

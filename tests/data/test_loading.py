@@ -94,6 +94,29 @@ def test_values_that_are_no_probabilities_are_not_binarised(binarize, tmp_path: 
         load(DataConfig(path=tmp_path / "x.npy", binarize=binarize))
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_subset_of_data_sorted_by_class_has_all_classes(own, tmp_path: Path) -> None:
+    y = np.repeat(np.arange(10), 100)
+    x = y[:, None] + np.zeros((1000, 4), np.float32)
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    config = DataConfig(path=tmp_path / "x.npz" if own else None, train_examples=300, test_examples=60)
+    dataset = load(config, None if own else (x, y))
+    for split, n in ((dataset.train, 300), (dataset.test, 60)):
+        assert len(split) == n
+        np.testing.assert_array_equal(split.x[:, 0], split.labels)
+        np.testing.assert_allclose(np.bincount(split.labels) / n, 0.1, atol=0.07)
+        assert (np.diff(split.labels) >= 0).all()
+    assert dataset.notes == ()
+
+
+def test_a_subset_without_some_classes_says_so(tmp_path: Path) -> None:
+    y = np.repeat(np.arange(10), [991, *[1] * 9])
+    dataset = load(DataConfig(train_examples=5), (np.zeros((1000, 4), np.float32), y))
+    assert dataset.notes == (
+        "data.train_examples 5 leaves no example of 9 of 10 classes: 1, 2, 3, 4, 5, ...",
+    )
+
+
 def test_more_examples_than_there_are_gives_all(tiny_mnist) -> None:
     config = DataConfig(name="mnist", directory=tiny_mnist.root, train_examples=41, test_examples=21)
     dataset = load(config)

@@ -10,7 +10,7 @@ import pytest
 
 from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig
 from vsc_jax.data import Dataset, Split, load
-from vsc_jax.evaluation import evaluate
+from vsc_jax.evaluation import evaluate, summary
 from vsc_jax.evaluation.meanings import meaning
 from vsc_jax.evaluation.survey import survey
 from vsc_jax.models import build
@@ -122,6 +122,18 @@ def test_dynamic_binarisation_is_seen_by_bound_and_codes_alike(letters):
     assert binary["data"] == "letters, 50 test examples, binarised dynamically"
     for name in ("elbo", "iwae", "mse", "mean_gamma", "probe_accuracy"):
         assert binary[name] != grey[name]
+
+
+def test_probes_and_iwae_take_samples_of_data_sorted_by_class(letters, monkeypatch):
+    y = np.repeat(np.arange(3, dtype=np.int32), 50)
+    x = letters.train.x.copy()
+    x[:, :3] = 100 * y[:, None, None]
+    by_class = Dataset("sorted", Split(x, y), Split(x, y))
+    config = dataclasses.replace(CONFIG, evaluate=EvaluateConfig(samples=5, examples=40, probe_examples=40))
+    monkeypatch.setattr(summary, "importance_weighted", lambda model, x, key, **_: x[:, 0, 0] / 100)
+    found = measured(by_class, "vsc", config, everything=True)
+    assert found["iwae"] == pytest.approx(1, abs=0.2)  # the mean class
+    assert found["probe_accuracy_raw"] == 1.0  # the first 40 are of one class
 
 
 def test_stages_are_told(letters):

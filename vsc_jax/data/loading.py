@@ -20,6 +20,8 @@ from vsc_jax.data.pictures import Fit
 from vsc_jax.errors import UserError
 
 _TFDS = "tfds:"
+_SHUFFLED = ("smiley", *tfds.TITLES)  # sets whose first examples are a fair sample of all
+_MOST_NAMES = 5  # in a note
 _SMILEY_BYTES = 2400  # of an example while it is drawn
 
 
@@ -45,12 +47,10 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         raise UserError(
             "data.train_examples, data.test_examples: the examples do not fit in the memory"
         ) from None
-    dataset = dataclasses.replace(
-        dataset,
-        train=dataset.train.first(config.train_examples or len(dataset.train)),
-        test=dataset.test.first(config.test_examples or len(dataset.test)),
+    dataset = _scaled(
+        _cut(dataset, config, shuffled=data is None and config.path is None and config.name in _SHUFFLED),
+        config,
     )
-    dataset = _scaled(dataset, config)
     if config.binarize != "none":
         check_unit_range(dataset, f"data.binarize {config.binarize}")
     dataset = dataclasses.replace(dataset, description=_describe(dataset, config))
@@ -62,6 +62,26 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
             test=dataclasses.replace(dataset.test, x=bernoulli_draw(dataset.test.x, test_stream)),
         )
     return dataset
+
+
+def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
+    """At most as many examples as are asked for: the first of a shuffled set, else drawn at random."""
+    parts: dict[str, Any] = {}
+    notes = list(dataset.notes)
+    for part, n in (("train", config.train_examples), ("test", config.test_examples)):
+        if n is None:
+            continue
+        split: Split[Any] = getattr(dataset, part)
+        parts[part] = split = split.first(n) if shuffled else split.sample(n, config.seed)
+        if split.labels is not None:
+            absent = [
+                name for label, name in enumerate(dataset.label_names) if not (split.labels == label).any()
+            ]
+            if absent:
+                names = ", ".join(absent[:_MOST_NAMES]) + ", ..." * (len(absent) > _MOST_NAMES)
+                classes = f"{len(absent)} of {len(dataset.label_names)} classes"
+                notes.append(f"data.{part}_examples {n:,} leaves no example of {classes}: {names}")
+    return dataclasses.replace(dataset, **parts, notes=tuple(notes))
 
 
 def called(config: DataConfig) -> str:

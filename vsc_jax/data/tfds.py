@@ -16,7 +16,7 @@ import numpy as np
 
 from vsc_jax.data.arrays import hold_out
 from vsc_jax.data.cache import cached, scratch
-from vsc_jax.data.dataset import Dataset, Split, first_outside
+from vsc_jax.data.dataset import Dataset, Split, first_outside, sample_rows
 from vsc_jax.data.examples import give_back
 from vsc_jax.data.memory import check_memory
 from vsc_jax.data.pictures import AS_THEY_ARE, Fit, fitted, size_in_words
@@ -30,7 +30,7 @@ OWN_BUILDERS = ("smiley", "uci_har")
 
 _BATCH = 4096  # records decoded at a time
 _LOOKED_AT = 100  # records that tell whether a set is stored as 0 and 1
-_DECODING = 2  # part of the cache key; raise it when decoding changes
+_DECODING = 3  # part of the cache key; raise it when decoding changes
 
 
 class Request(NamedTuple):
@@ -40,10 +40,10 @@ class Request(NamedTuple):
       image: the feature that holds the images; None for ``image``, or the only one there is.
       label: the feature that holds the classes, ``a/b`` inside another one; None for ``label``, if there.
       fit: how the images are brought to one form.
-      train: how many training examples at most, the first; None for all.
+      train: how many training examples at most, drawn by the seed; None for all.
       test: how many test examples at most.
       test_fraction: share of the training examples that is held out where there is no test split.
-      seed: seed of that choice.
+      seed: seed of these choices.
     """
 
     image: str | None = None
@@ -148,7 +148,8 @@ def _version(folder: Path, version: str | None) -> Path | None:
 def _fingerprint(folder: Path, request: Request) -> str:
     """A short name of the files' state: another copy, size or time of change gives another one."""
     files = sorted((path.name, path.stat()) for path in folder.iterdir())
-    read = request._replace(test_fraction=0.0, seed=0)
+    drawn = request.seed if request.train or request.test else 0
+    read = request._replace(test_fraction=0.0, seed=drawn)
     state = [_DECODING, read, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)]
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
@@ -187,7 +188,7 @@ def _decode(source: Path, request: Request) -> dict[str, np.ndarray]:
         limits = (None, None)
     for part, split, limit in zip(("train", "test"), ("train", test), limits, strict=True):
         if split is not None:
-            decoded = _decode_split(builder, split, columns, fit, limit, source)
+            decoded = _decode_split(builder, split, columns, fit, (limit, request.seed), source)
             if columns.label is not None:
                 most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else math.inf
                 if (index := first_outside(decoded["labels"], 0.0, most)) is not None:
@@ -258,20 +259,25 @@ def _without_images(features: Any) -> dict[str, Any]:
 
 
 def _decode_split(
-    builder: Any, split: str, columns: _Columns, fit: Fit, limit: int | None, source: Path
+    builder: Any, split: str, columns: _Columns, fit: Fit, drawn: tuple[int | None, int], source: Path
 ) -> dict[str, np.ndarray]:
-    """Images ``x``, uint8, and where there are any int32 ``labels`` and float32 ``factors``."""
+    """Images ``x``, uint8, and where there are any int32 ``labels`` and float32 ``factors``.
+
+    Of all records, or of as many as ``drawn`` says, with the seed of their choice.
+    """
     try:
         # Pillow by itself decodes a PNG in half the time that TFDS takes around it.
         decoders = _without_images(builder.info.features)
         records = builder.as_data_source(split=split, decoders=decoders)
-        n = len(records) if limit is None else min(limit, len(records))
+        limit, seed = drawn
+        chosen = np.arange(len(records))[sample_rows(len(records), limit or len(records), seed)]
+        n = len(chosen)
         labels = np.empty(n, np.int32)
         factors = np.empty((n, len(columns.factors)), np.float32)
         images: np.ndarray | None = None
         for start in range(0, n, _BATCH):
             rows = range(start, min(start + _BATCH, n))
-            examples = records.__getitems__(list(rows))
+            examples = records.__getitems__(chosen[rows.start : rows.stop].tolist())
             if start == 0:
                 fit = fit._replace(
                     white=_white([_at(example, columns.image) for example in examples[:_LOOKED_AT]])
@@ -280,14 +286,16 @@ def _decode_split(
                 try:
                     picture = fitted(_at(example, columns.image), fit)
                 except UserError as error:
-                    raise UserError(f"{source}: example {row} of the {split} split: {error}") from None
+                    raise UserError(
+                        f"{source}: example {chosen[row]} of the {split} split: {error}"
+                    ) from None
                 if images is None:
                     what = f"{source}: {n:,} images of the {split} split"
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
                     images = scratch((n, *picture.shape), np.uint8)
                 if picture.shape != images.shape[1:]:
                     raise UserError(
-                        f"{source}: example {row} of the {split} split: expected"
+                        f"{source}: example {chosen[row]} of the {split} split: expected"
                         f" {size_in_words(images.shape[1:])} as the first has, got"
                         f" {size_in_words(picture.shape)}; data.resize brings images to one size"
                     )

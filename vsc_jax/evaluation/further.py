@@ -32,7 +32,7 @@ def further(
 
     Args:
       model: the model.
-      dataset: its data.
+      dataset: its test examples, and the training examples that probes are fitted on.
       config: settings of the evaluation.
       prepared: examples and their codes.
       tell: called with a few words before each part of the work.
@@ -44,15 +44,15 @@ def further(
         results[f"denoising_mse_{row.noise:g}"] = row.mse
         results[f"denoising_explained_variance_{row.noise:g}"] = row.explained_variance
     if dataset.train.labels is not None and dataset.test.labels is not None:
-        labels = dataset.train.labels[: len(prepared.probe)]
-        results |= _probes(model, prepared, labels, dataset.test.labels, tell)
+        results |= _probes(model, prepared, dataset.train.labels, dataset.test.labels, tell)
         if dataset.form != "vector":
             tell("linear probe on the examples themselves")
             results["probe_accuracy_raw"] = raw_probe(dataset, prepared)
     if factors.has_factors(dataset):
-        probe = dataset.train.first(len(prepared.probe))
         levels = (factors.attributes, factors.features)
-        attributes, features = (factors.measurable(level(probe), level(dataset.test)) for level in levels)
+        attributes, features = (
+            factors.measurable(level(dataset.train), level(dataset.test)) for level in levels
+        )
         if attributes[0]:
             results |= _attribute_metrics(model, prepared, *attributes, tell)
         if features[0]:

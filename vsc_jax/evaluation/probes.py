@@ -42,11 +42,11 @@ def linear_probe(
 
 
 def raw_probe(dataset: Dataset, prepared: Prepared) -> float:
-    """Test accuracy of :func:`linear_probe` on the examples themselves; both splits must have labels."""
+    """Test accuracy of :func:`linear_probe` on the examples themselves, with the data set's labels."""
     assert dataset.train.labels is not None
     assert dataset.test.labels is not None
     train, test = (np.asarray(as_float(x)).reshape(len(x), -1) for x in (prepared.probe, prepared.test))
-    return linear_probe(train, dataset.train.labels[: len(train)], test, dataset.test.labels)
+    return linear_probe(train, dataset.train.labels, test, dataset.test.labels)
 
 
 def neighbour_probe(

@@ -1,6 +1,7 @@
 """Everything that ``results.json`` holds: one flat table on the whole test set."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from vsc_jax.config import Config
-from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.dataset import Dataset, sample_rows
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.attributes import gate_statistics
 from vsc_jax.evaluation.batches import means
@@ -64,14 +65,17 @@ def evaluate(
     survey_key, iwae_key, probe_key = jax.random.split(key, 3)
     size, binarize = config.evaluate.batch_size, config.data.binarize
     test = presented(dataset.test.x, binarize, config.seed)
-    probe = presented(dataset.train.x[: config.evaluate.probe_examples], binarize, config.seed)
+    # Both samples are the same for every model of these data.
+    dataset = replace(dataset, train=dataset.train.sample(config.evaluate.probe_examples, config.data.seed))
+    probe = presented(np.asarray(dataset.train.x), binarize, config.seed)
+    bounded = sample_rows(len(test), config.evaluate.examples or len(test), config.data.seed)
 
     tell("bound and codes")
     measured = survey(model, test, survey_key, batch_size=size)
     prepared = Prepared(test, measured.codes, probe, codes(model, probe, probe_key, batch_size=size))
     results: Results = means(measured.bound)
     if not isinstance(model, Autoencoder):
-        results |= _iwae(model, test[: config.evaluate.examples], iwae_key, config, tell)
+        results |= _iwae(model, test[bounded], iwae_key, config, tell)
     results |= {"test_examples": len(test), **_statistics(model, dataset, test, measured)}
     results |= _what_codes_tell(model, dataset, config, prepared, tell)
     if everything:
@@ -110,8 +114,9 @@ def _what_codes_tell(
     train_code, test_code = prepared.probe_codes.expected, prepared.test_codes.expected
     if dataset.train.labels is not None and dataset.test.labels is not None:
         tell("linear probe")
-        labels = dataset.train.labels[: len(train_code)]
-        results["probe_accuracy"] = linear_probe(train_code, labels, test_code, dataset.test.labels)
+        results["probe_accuracy"] = linear_probe(
+            train_code, dataset.train.labels, test_code, dataset.test.labels
+        )
         if dataset.form == "vector":
             results["probe_accuracy_raw"] = raw_probe(dataset, prepared)
     if factors.has_factors(dataset):

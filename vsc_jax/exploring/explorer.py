@@ -52,7 +52,7 @@ class Explorer:
     def __init__(self, model: Model, dataset: Dataset, *, name: str, seed: int = 0):
         self.name = name
         self.dataset = dataset
-        self.test = dataset.test.first(EXAMPLES)
+        self.test = dataset.test.sample(EXAMPLES, seed)
         self.latents = model.latents
         self.gated = isinstance(model, VSC)
         encoded = codes(model, self.test.x, jax.random.key(seed))

@@ -53,7 +53,7 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
-    sample = np.asarray(explorer.test.x[:500], np.float64)
+    sample = np.asarray(explorer.test.sample(500, 0).x, np.float64)
     scale = 255.0 if explorer.test.x.dtype == np.uint8 else 1.0
     low, high = float(sample.min()) / scale, float(sample.max()) / scale
     largest_body = 4096 + 32 * explorer.latents

@@ -73,7 +73,7 @@ class Shown:
         self.model = model
         self.dataset = dataset
         self.seed = seed
-        self.test = dataset.test.first(ENCODED)
+        self.test = dataset.test.sample(ENCODED, seed)
         self.sparse = isinstance(model, VSC)
         self._decode: Callable[[jax.Array], jax.Array] = model.decode
 
@@ -146,9 +146,11 @@ def reconstructions(shown: Shown) -> Figure:
     model, dataset = shown.model, shown.dataset
     images = dataset.form == "image"
     count = {"image": IMAGES, "vector": VECTORS, "signal": SIGNALS}[dataset.form]
-    rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(dataset.test)))
-    clean = np.array(as_float(dataset.test.x[rows]))
-    noisy, name = _add_noise(clean, dataset.train.x[:ENCODED], np.random.default_rng(shown.seed))
+    rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(shown.test)))
+    clean = np.array(as_float(shown.test.x[rows]))
+    noisy, name = _add_noise(
+        clean, np.asarray(dataset.train.sample(ENCODED, shown.seed).x), np.random.default_rng(shown.seed)
+    )
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)
         for inputs, what in ((clean, "clean"), (noisy, name))

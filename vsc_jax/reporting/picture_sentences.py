@@ -35,7 +35,7 @@ SAMPLES = 20
 def reconstructions(shown: Shown) -> str:
     """How much of the variance the outputs explain, from clean and from noisy input."""
     key = jax.random.key(shown.seed)
-    clean, noisy = denoising(shown.model, shown.test.x[:MEASURED], key, noise=(0.0, NOISE))
+    clean, noisy = denoising(shown.model, shown.test.sample(MEASURED, shown.seed).x, key, noise=(0.0, NOISE))
     what = shown.dataset.form
     look = f"Look for outputs that keep the details of each {what} and drop the noise"
     if clean.explained_variance < MEAN_IMAGE:
