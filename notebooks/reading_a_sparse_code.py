@@ -93,7 +93,7 @@ shown = from_model.Shown(model, mine, seed=0)
 # ## 1. Who is used, and how often
 
 # %%
-draw_latent_density(shown.encoded.gamma, shown.encoded.z)
+draw_latent_density(shown.encoded.on)
 
 # %% [markdown]
 # A latent that is on in every image is a coordinate: all digits have some of it. One that is on in a tenth is a *part*.

@@ -26,7 +26,7 @@ def test_table_groups_and_explains():
             "  iwae               -98.30  importance-weighted bound of K samples",
             "",
             "Sparse code",
-            "  active_per_image        8  latents that are on in an image, mean",
+            "  active_per_image        8  latents on (gamma > 1/2) in an image, mean",
             "",
             "Attributes (presence)",
             "  gate_auc_bow_tie    0.988  AUC of the best gate: bow tie",

@@ -13,16 +13,24 @@ MEAN = np.ones((4, 4))
 
 def test_numbers_by_hand():
     numbers = sparsity(Codes(MEAN, GAMMA, Z))
-    assert numbers["active_per_image"] == (1 + 3 + 1 + 0) / 4
+    assert numbers["active_per_image"] == (1 + 2 + 1 + 0) / 4  # gamma > 1/2, whatever the sample has on
     assert numbers["active_per_image_p50"] == 1
     assert numbers["active_per_image_p5"] == pytest.approx(0.15)
-    assert numbers["active_per_image_p95"] == pytest.approx(2.7)
+    assert numbers["active_per_image_p95"] == pytest.approx(1.85)
     assert numbers["used_latents"] == 2  # gamma > 1/2 somewhere: the first and the third
     assert numbers["dead_latents"] == 2
     assert numbers["mean_gamma"] == pytest.approx(GAMMA.mean())
     assert numbers["undecided_gates"] == 7 / 16  # strictly between 0.1 and 0.9
     assert numbers["gamma_std"] == pytest.approx((GAMMA[:, 0].std() + GAMMA[:, 2].std()) / 2)
     assert numbers["active_units"] == 2  # Var gamma: .22, 0, .035, .005
+
+
+def test_what_is_on_is_counted_on_the_same_codes_as_what_is_used():
+    gamma = np.full((200, 60), 0.15)  # gates that no example decides: nine are on in a sample
+    gamma[:, :4] = 0.9
+    z = np.random.default_rng(0).random(gamma.shape) < gamma
+    numbers = sparsity(Codes(np.ones_like(gamma), gamma, z.astype(float)))
+    assert (numbers["active_per_image"], numbers["used_latents"], numbers["dead_latents"]) == (4, 4, 56)
 
 
 def test_a_collapsed_code_uses_nothing():

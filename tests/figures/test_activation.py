@@ -29,13 +29,13 @@ def test_latents_are_ordered_by_class_and_then_by_size():
 
 
 def test_both_maps_show_the_same_latents_in_the_same_order():
-    gamma = gates()
-    z = np.where(gamma > 0.4, -2.0, 0.0)
-    figure = draw_activation(gamma, z, LABELS, ("a", "b", "c"))
+    on = gates() > 0.4
+    code = np.where(on, -2.0, 0.0)
+    figure = draw_activation(on, code, LABELS, ("a", "b", "c"))
     top, bottom = figure.axes[:2]
     kept = [2, 4, 3, 1]
-    np.testing.assert_allclose(top.images[0].get_array(), class_means(gamma, LABELS, 3)[:, kept])
-    np.testing.assert_allclose(bottom.images[0].get_array(), class_means(np.abs(z), LABELS, 3)[:, kept])
+    np.testing.assert_allclose(top.images[0].get_array(), class_means(on, LABELS, 3)[:, kept])
+    np.testing.assert_allclose(bottom.images[0].get_array(), class_means(np.abs(code), LABELS, 3)[:, kept])
     for axes in (top, bottom):
         assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(latent) for latent in kept]
         assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "c"]
@@ -45,7 +45,7 @@ def test_both_maps_show_the_same_latents_in_the_same_order():
 
 
 def test_the_title_says_how_many_latents_are_left_out():
-    figure = draw_activation(gates(), gates(), LABELS)
+    figure = draw_activation(gates() > 0.4, gates(), LABELS)
     assert figure.get_suptitle().startswith("Class by class: 4 latents")
     assert "1 of 5" in figure.get_suptitle()
 
@@ -58,5 +58,5 @@ def test_without_gates_there_is_one_map_of_all_latents():
 
 
 def test_a_collapsed_code_can_be_drawn():
-    figure = draw_activation(np.full((6, 2), 0.01), np.zeros((6, 2)), LABELS)
+    figure = draw_activation(np.zeros((6, 2), bool), np.zeros((6, 2)), LABELS)
     assert figure.axes[0].images[0].get_array().shape == (3, 2)

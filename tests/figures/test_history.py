@@ -86,7 +86,7 @@ def test_one_row_is_a_point_and_not_an_empty_panel():
 def test_rows_written_before_a_metric_existed_are_skipped():
     history = rows(sparse=True, count=5)
     del history[0]["active_per_image"]
-    line = panels(draw_history(history))[r"Active latents (sum of $\gamma$)"].lines[0]
+    line = panels(draw_history(history))[r"Latents that are on ($\gamma$ above 1/2)"].lines[0]
     np.testing.assert_array_equal(line.get_xdata(), [20, 30, 40, 50])
 
 

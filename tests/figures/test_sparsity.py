@@ -20,8 +20,7 @@ def test_densities_are_sorted_and_used_and_dead_latents_are_counted():
     gamma[:100, 2] = 0.9
     gamma[:, 0] = 0.9
     gamma[:1, 3] = 0.9  # on in half a percent: neither used nor dead
-    z = gamma * 2
-    figure = draw_latent_density(gamma, z)
+    figure = draw_latent_density(gamma > 0.5)
     left, right = figure.axes
     assert [bar.get_height() for bar in left.containers[0]] == [1, 0.5, 0.005, 0]
     assert figure.get_suptitle() == "2 of 4 latents are used, 1 never on; 1.5 are on in an example"
@@ -32,5 +31,5 @@ def test_densities_are_sorted_and_used_and_dead_latents_are_counted():
 
 
 def test_a_code_that_is_all_off_can_be_drawn():
-    figure = draw_latent_density(np.zeros((5, 3)), np.zeros((5, 3)))
+    figure = draw_latent_density(np.zeros((5, 3), bool))
     assert figure.get_suptitle().startswith("0 of 3 latents are used, 3 never on")

@@ -99,6 +99,7 @@ def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, kn
     value, metrics = measure(graph, params, examples, jax.random.key(1), knobs)
     np.testing.assert_allclose(value, by_hand(params, examples, jax.random.key(1), knobs), rtol=1e-5)
     np.testing.assert_allclose(metrics["elbo"], metrics["reconstruction"] - metrics["kl"], rtol=1e-6)
+    assert float(metrics["active_per_image"]) == pytest.approx((model.code(examples) != 0).sum() / 6)
     assert ("paper_objective" in metrics) == (selection == "paper")
     assert ("sparsity_kl" in metrics) == (prior == "pseudo")
     assert ("classifier_cross_entropy" in metrics) == (prior == "pseudo" and selection == "exact")

@@ -58,7 +58,7 @@ def test_gates_that_follow_the_class_are_counted(make_shown):
         gamma[np.arange(40) % 3 == latent, latent] = 0.99
     sentence = code_sentences.activation(make_shown(gamma))
     assert "here 3 of the 4 used latents are on for most of one class and hardly ever for another" in sentence
-    assert "latent 0, is on in 99 % of 0 and 1 % of 1" in sentence
+    assert "latent 0, is on in 100 % of 0 and 0 % of 1" in sentence
 
 
 def test_gates_that_no_class_owns_are_said_to_tell_nothing(make_shown):

@@ -24,6 +24,16 @@ class Codes(NamedTuple):
     z: np.ndarray
 
     @property
+    def on(self) -> np.ndarray:
+        """Which latents are on, booleans ``[n, latents]``: those with gamma > 1/2, as in ``model.code``."""
+        return self.gamma > 0.5
+
+    @property
+    def sparse(self) -> np.ndarray:
+        """The deterministic code ``[n, latents]``, ``model.code``: the mean where on, else exactly 0."""
+        return np.where(self.on, self.mean, 0)
+
+    @property
     def expected(self) -> np.ndarray:
         """``E[z] = gamma mu``, ``[n, latents]``: the sparse code as one number a latent."""
         return self.gamma * self.mean

@@ -28,19 +28,17 @@ def code_statistics(model: Model, codes: Codes) -> dict[str, float]:
 
 
 def sparsity(codes: Codes) -> dict[str, float]:
-    """Sparsity of a spike-and-slab code; a gate is *on* where ``gamma > 1/2``.
+    """Sparsity of a spike-and-slab code; a latent is *on* where ``gamma > 1/2``, as in ``model.code``.
 
     Returns:
-      ``active_per_image`` and its 5th, 50th and 95th percentile over examples (number of latents of
-      the hard sample that are not zero), ``used_latents`` (on in at least 1 % of the examples),
+      ``active_per_image`` and its 5th, 50th and 95th percentile over examples (number of latents that
+      are on), ``used_latents`` (on in at least 1 % of the examples),
       ``dead_latents`` (on in none), ``mean_gamma``, ``undecided_gates`` (share with
       0.1 < gamma < 0.9), ``gamma_std`` (standard deviation over examples, mean over used latents: 0
       when gates do not depend on the example), ``hoyer`` (see :func:`hoyer`, of E[z]) and
       ``active_units`` (see :func:`active_units`).
     """
-    on = codes.gamma > 0.5
-    count = np.count_nonzero(codes.z, axis=1)
-    density = on.mean(axis=0)
+    count, density = codes.on.sum(axis=1), codes.on.mean(axis=0)
     used = density >= USED_SHARE
     percentiles = np.percentile(count, [5, 50, 95])
     return {

@@ -55,10 +55,10 @@ class Explorer:
         self.test = dataset.test.sample(EXAMPLES, seed)
         self.latents = model.latents
         self.gated = isinstance(model, VSC)
-        encoded = codes(model, self.test.x, jax.random.key(seed))
-        self.gamma = encoded.gamma
-        self.codes = np.where(encoded.gamma > 0.5, encoded.mean, 0.0)
-        self.density = (self.codes != 0).mean(axis=0)
+        encoded = codes(model, dataset.test.x, jax.random.key(seed))
+        self.gamma = encoded.gamma[:EXAMPLES]
+        self.codes = encoded.sparse[:EXAMPLES]
+        self.density = encoded.on.mean(axis=0)
         self.used = self.density >= USED_SHARE
         values = np.abs(self.codes[self.codes != 0])
         self.reach = float(np.percentile(values, REACH)) * 1.1 if values.size else 1.0

@@ -1,6 +1,6 @@
-"""Which latents each class uses: mean gate probability and mean size of the code, class by class.
+"""Which latents each class uses: how often each is on and how large the code is, class by class.
 
-The seed report's "activated dimensions", with the code z where it plotted the slab's mean.
+The seed report's "activated dimensions", with the sparse code where it plotted the slab's mean.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
+from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures import style
-
-RARELY_ON = 0.05
-"""A latent is left out when its mean gamma is below this in every class."""
 
 
 def class_means(values: ArrayLike, labels: ArrayLike, classes: int) -> np.ndarray:
@@ -40,33 +38,34 @@ def order_by_class(means: np.ndarray) -> np.ndarray:
 
 
 def draw_activation(
-    gamma: ArrayLike | None, z: ArrayLike, labels: ArrayLike, label_names: Sequence[str] = ()
+    on: ArrayLike | None, code: ArrayLike, labels: ArrayLike, label_names: Sequence[str] = ()
 ) -> Figure:
-    """Two heat maps, class against latent: mean gamma and mean |z|, latents ordered by class.
+    """Two heat maps, class against latent: how often it is on, and mean |z|; latents ordered by class.
 
     Args:
-      gamma: gate probabilities ``[n, latents]``, or None for a model without gates, which gets the
-        second map alone.
-      z: codes ``[n, latents]``: posterior samples with hard gates.
+      on: which latents are on, booleans ``[n, latents]``, or None for a model without gates, which gets
+        the second map alone. Latents that are not used are left out.
+      code: deterministic codes ``[n, latents]``, exact zeros *off*.
       labels: class of every example, ``[n]``.
       label_names: names of the classes; numbers if not given.
     """
     classes = max(len(label_names), int(np.max(np.asarray(labels))) + 1)
     names = list(label_names) + [str(number) for number in range(len(label_names), classes)]
-    size = class_means(np.abs(np.asarray(z, np.float64)), labels, classes)
+    size = class_means(np.abs(np.asarray(code, np.float64)), labels, classes)
     maps = [(size, "Mean |z|: how large the code is", "mean |z|", float(np.nanmax(size)))]
     used = np.ones(size.shape[1], bool)
-    if gamma is not None:
-        on = class_means(gamma, labels, classes)
-        maps.insert(0, (on, r"Mean $\gamma$: how often a latent is on", r"mean $\gamma$", 1.0))
-        used = np.nanmax(on, axis=0) >= RARELY_ON
+    if on is not None:
+        share = class_means(on, labels, classes)
+        maps.insert(0, (share, "How often a latent is on", "share of examples", 1.0))
+        used = np.asarray(on).mean(axis=0) >= USED_SHARE
     order = order_by_class(maps[0][0])
     order = order[used[order]] if used.any() else order
     title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
     hidden = size.shape[1] - len(order)
     if hidden:
-        reason = rf"mean $\gamma$ below {RARELY_ON:g} in every class"
-        title += f"\n({hidden} of {size.shape[1]} are left out: {reason})"
+        title += (
+            f"\n({hidden} of {size.shape[1]} are left out: on in fewer than {USED_SHARE:.0%} of the examples)"
+        )
     figure = style.new_figure(len(maps) * (0.17 * max(classes, 6) + 0.75) + 0.4, title)
     panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]
     for axes, (means, panel_title, bar, high) in zip(panels, maps, strict=True):

@@ -48,7 +48,7 @@ NOISE = 0.25
 """Standard deviation of the noise on the noisy input, in units of the data's range or deviation."""
 
 ENCODED = 5000
-"""How many test examples are encoded, at most."""
+"""From how many training examples the size of the noise is taken, at most."""
 
 SAMPLED, SAMPLES = 5, 7
 """How many images are sampled like, and how often each."""
@@ -73,7 +73,7 @@ class Shown:
         self.model = model
         self.dataset = dataset
         self.seed = seed
-        self.test = dataset.test.sample(ENCODED, seed)
+        self.test = dataset.test
         self.sparse = isinstance(model, VSC)
         self._decode: Callable[[jax.Array], jax.Array] = model.decode
 
@@ -85,12 +85,12 @@ class Shown:
     @cached_property
     def code(self) -> np.ndarray:
         """Deterministic sparse codes ``[n, latents]``, exactly zero where off."""
-        return np.where(self.encoded.gamma > 0.5, self.encoded.mean, 0.0)
+        return self.encoded.sparse
 
     @cached_property
     def density(self) -> np.ndarray:
         """Share of the examples in which each latent is on, ``[latents]``."""
-        return (self.encoded.gamma > 0.5).mean(axis=0)
+        return self.encoded.on.mean(axis=0)
 
     @property
     def used(self) -> np.ndarray:
@@ -125,7 +125,7 @@ def draw_all(model: Model, dataset: Dataset, *, seed: int) -> dict[str, Figure]:
         figures["activation"] = activation(shown)
     if shown.sparse:
         figures["gate_histogram"] = draw_gate_histogram(shown.encoded.gamma)
-        figures["latent_density"] = draw_latent_density(shown.encoded.gamma, shown.encoded.z)
+        figures["latent_density"] = draw_latent_density(shown.encoded.on)
     if isinstance(model, VSC) and model.pseudo_inputs is not None:
         figures["pseudo_inputs"] = pseudo_inputs(shown, model)
     if dataset.form == "image":
@@ -164,10 +164,10 @@ def reconstructions(shown: Shown) -> Figure:
 
 
 def activation(shown: Shown) -> Figure:
-    """Class means of gamma and |z|; the data must have labels."""
+    """How often each class has each latent on, and how large its code is; the data must have labels."""
     assert shown.test.labels is not None
-    gamma = shown.encoded.gamma if shown.sparse else None
-    return draw_activation(gamma, shown.encoded.z, shown.test.labels, shown.dataset.label_names)
+    on = shown.encoded.on if shown.sparse else None
+    return draw_activation(on, shown.code, shown.test.labels, shown.dataset.label_names)
 
 
 def latent_grid(shown: Shown, example: int = 0, pair: tuple[int, int] | None = None) -> Figure:

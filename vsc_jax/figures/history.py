@@ -108,7 +108,7 @@ def _divergences(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _active(axes: Axes, rows: Sequence[Row]) -> None:
     _curves(axes, rows, [("active_per_image", "")])
-    style.label(axes, r"Active latents (sum of $\gamma$)", "iteration", "latents")
+    style.label(axes, r"Latents that are on ($\gamma$ above 1/2)", "iteration", "latents")
     axes.set_ylim(bottom=0)
 
 

@@ -32,15 +32,14 @@ def draw_gate_histogram(gamma: ArrayLike) -> Figure:
     return figure
 
 
-def draw_latent_density(gamma: ArrayLike, z: ArrayLike) -> Figure:
+def draw_latent_density(on: ArrayLike) -> Figure:
     """How often each latent is on, sorted, and how many latents are on in an example.
 
     Args:
-      gamma: gate probabilities ``[n, latents]``; *on* is above one half.
-      z: hard posterior samples ``[n, latents]``, exact zeros *off*.
+      on: which latents are on, booleans ``[n, latents]``.
     """
-    density = np.sort((np.asarray(gamma) > 0.5).mean(axis=0))[::-1]
-    count = np.count_nonzero(np.asarray(z), axis=1)
+    density = np.sort(np.asarray(on).mean(axis=0))[::-1]
+    count = np.count_nonzero(np.asarray(on), axis=1)
     latents = len(density)
     used, dead = int((density >= USED_SHARE).sum()), int((density == 0).sum())
     title = f"{used} of {latents} latents are used, {dead} never on; {count.mean():.1f} are on in an example"

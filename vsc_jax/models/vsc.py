@@ -252,7 +252,7 @@ class VSC(nnx.Module):
             "reconstruction": reconstruction,
             "kl": kl,
             "selection_kl": jnp.mean(bound.selection_kl),
-            "active_per_image": jnp.mean(jnp.sum(posterior.gamma, axis=-1)),
+            "active_per_image": jnp.mean(jnp.sum(posterior.gate_logit > 0, axis=-1), dtype=jnp.float32),
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
         loss = loss + knobs.usage_weight * metrics["usage_kl"]

@@ -56,7 +56,7 @@ def activation(shown: Shown) -> str:
 
     look = "Look for columns that are bright for some classes and dark for the others"
     if not shown.sparse:
-        size = class_means(np.abs(shown.encoded.z), shown.test.labels, classes)
+        size = class_means(np.abs(shown.code), shown.test.labels, classes)
         high, low = np.nanmax(size, axis=0), np.nanmin(size, axis=0)
         latent = int(np.argmax(high - low))
         return (
@@ -65,7 +65,7 @@ def activation(shown: Shown) -> str:
             f" {class_name(int(np.nanargmax(size[:, latent])))} and {low[latent]:.2f} for"
             f" {class_name(int(np.nanargmin(size[:, latent])))}."
         )
-    on = class_means(shown.encoded.gamma, shown.test.labels, classes)
+    on = class_means(shown.encoded.on, shown.test.labels, classes)
     high, low = np.nanmax(on, axis=0), np.nanmin(on, axis=0)
     telling = int(((high > OFTEN) & (low < RARELY)).sum())
     latent = int(np.argmax(high - low))
@@ -101,7 +101,7 @@ def latent_density(shown: Shown) -> str:
     latents = len(shown.density)
     always = int((shown.density > ALWAYS).sum())
     dense = 2 * always > len(shown.used)
-    on = np.count_nonzero(shown.encoded.z, axis=1)
+    on = np.count_nonzero(shown.encoded.on, axis=1)
     low, high = np.percentile(on, [5, 95])
     verb = "is" if always == 1 else "are"
     verdict = ": most of what is on says nothing by being on" if dense else ""
