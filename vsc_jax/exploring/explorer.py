@@ -55,10 +55,9 @@ class Explorer:
         self.test = dataset.test.sample(EXAMPLES, seed)
         self.latents = model.latents
         self.gated = isinstance(model, VSC)
-        encoded = codes(model, dataset.test.x, jax.random.key(seed))
-        self.gamma = encoded.gamma[:EXAMPLES]
-        self.codes = encoded.sparse[:EXAMPLES]
-        self.density = encoded.on.mean(axis=0)
+        encoded = codes(model, self.test.x, jax.random.key(seed))
+        self.gamma, self.codes = encoded.gamma, encoded.sparse
+        self.density = codes(model, dataset.test.x, jax.random.key(seed)).on.mean(axis=0)
         self.used = self.density >= USED_SHARE
         values = np.abs(self.codes[self.codes != 0])
         self.reach = float(np.percentile(values, REACH)) * 1.1 if values.size else 1.0
