@@ -446,6 +446,37 @@ def test_warm_up_mixes_means_and_variances_linearly():
     assert float(np.exp(warm.log_var[0])) == pytest.approx(0.25 * 0.2 + 0.75)
 
 
+@pytest.mark.parametrize("log_var", [-1000.0, -89.0, -20.0, 0.0, 3.0, 80.0])
+@pytest.mark.parametrize("lam", [0.0, 1e-6, 0.5, 1.0])
+def test_warm_up_of_slabs_of_any_width(lam, log_var):
+    """Value and derivatives against double precision; a slope beyond exp(44) is cut off."""
+
+    def warmed(log_var, lam):
+        return warm_up(SpikeSlab(jnp.ones(()), log_var, jnp.zeros(())), lam).log_var
+
+    value, slopes = jax.value_and_grad(warmed, argnums=(0, 1))(jnp.float32(log_var), jnp.float32(lam))
+    lam = np.float64(np.float32(lam))
+    with np.errstate(divide="ignore"):
+        expected = np.logaddexp(np.log(lam) + log_var, np.log1p(-lam))
+    np.testing.assert_allclose(
+        [value, slopes[0]], [expected, lam * np.exp(log_var - expected)], rtol=1e-5, atol=2e-7
+    )
+    by_lam = np.exp(log_var - expected) - np.exp(np.minimum(-expected, 100))
+    np.testing.assert_allclose(
+        slopes[1], np.clip(by_lam, -np.exp(44.3614), np.exp(44.3614)), rtol=2e-5, atol=3e-7
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_warm_up_of_very_narrow_slabs_is_finite(x64, dtype):
+    q = SpikeSlab(*(jnp.full(3, value, dtype) for value in (1.0, -2000.0, 0.0)))
+    assert_finite_in_value_and_gradient(
+        lambda q, lam: jax.vmap(warm_up, (None, 0))(q, lam), q, jnp.array([0, 1e-30, 0.5, 1], dtype)
+    )
+    assert warm_up(q, 1.0).log_var.dtype == dtype
+    np.testing.assert_array_equal(np.asarray(warm_up(q, 1.0).log_var, np.float64), -2000.0)
+
+
 def test_gradients_of_warm_up_match_finite_differences(x64):
     assert_gradients_match_finite_differences(warm_up, random_spike_slab(40, (3,)), 0.4)
 
@@ -594,3 +625,17 @@ def test_conditional_samples_at_extreme_logits_are_finite():
     prior = SpikeSlab(jnp.ones((2, 2)), jnp.zeros((2, 2)), jnp.array([[1e4, -1e4], [-1e4, 1e4]]))
     z = sample_given_support(prior, np.array([[True, True], [False, True]]), jax.random.key(0), 3)
     assert np.isfinite(z).all()
+
+
+@pytest.mark.parametrize(("spread", "std"), [(0.1, 0.1), (0.3, 0.1), (0.01, 0.01)])
+def test_the_density_matrix_of_narrow_slabs_far_from_zero_is_right(spread, std):
+    """Float32 against float64, for the component that a code was drawn from."""
+    rng = np.random.default_rng(6)
+    mean = rng.normal(3, spread, (16, 60)).astype(np.float32)
+    p = SpikeSlab(mean, np.full_like(mean, 2 * np.log(std)), rng.normal(0, 2, (16, 60)).astype(np.float32))
+    z = (mean + std * rng.normal(size=mean.shape) * (rng.random(mean.shape) < 0.6)).astype(np.float32)
+    z[rng.random(z.shape) < 0.4] = 0
+    slab = scipy.stats.norm.logpdf(z.astype(np.float64), mean, np.exp(p.log_var.astype(np.float64) / 2))
+    on, off = (scipy.special.log_expit(sign * p.gate_logit.astype(np.float64)) for sign in (1, -1))
+    expected = np.where(z != 0, on + slab, off).sum(-1)
+    np.testing.assert_allclose(np.diagonal(log_prob_matrix(p, z)), expected, atol=1e-4)
