@@ -61,6 +61,43 @@ def test_smoke_ends_with_results_and_figures(smoked):
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (workdir / "figures").iterdir())
 
 
+def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path, monkeypatch):
+    from vsc_jax.data import arrays, dataset, smiley
+    from vsc_jax.reporting import illustrations
+
+    calls = []
+
+    def counted(module, name):
+        function = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *args, **options: calls.append(name) or function(*args, **options)
+        )
+
+    counted(smiley, "generate")
+    counted(illustrations, "load")
+    small = ["--smoke", "--model.hidden", "8", "--evaluate.samples", "1", "--train.progress", "False"]
+    main(["--config", "smiley_vae", "--workdir", str(tmp_path / "faces"), *small])
+    assert calls == ["generate", "generate"]  # training and test part
+    assert (tmp_path / "faces" / "report.html").exists()
+    calls.clear()
+    counted(arrays, "first_outside")
+    counted(dataset, "first_outside")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 6), np.float32))
+    main(
+        [
+            "--config",
+            "smiley_vae",
+            "--data.path",
+            str(tmp_path / "x.npy"),
+            "--workdir",
+            str(tmp_path / "x"),
+            *small,
+        ]
+    )
+    # Are they finite; are those of both parts in [0, 1]?
+    assert calls == ["first_outside"] * 3
+
+
 def test_it_says_what_it_does_and_where_everything_is(smoked):
     folder, done = smoked
     [workdir] = (folder / "runs").iterdir()

@@ -83,12 +83,12 @@ def fit(
     config, dataset = _with_data(config, dataset)
     check(config, dataset)
     if not is_first():
-        trained = train(config, dataset)
+        trained = train(config, dataset, checked=True)
         leave()
         return Run(trained.model, {}, trained.history, None, config)
     described = describe(dataset)
     if workdir is None:
-        trained = train(config, dataset, None, on_row, on_stage)
+        trained = train(config, dataset, None, on_row, on_stage, checked=True)
         leave()
         results = _evaluate(trained, dataset, config, on_stage)
         return Run(trained.model, results, trained.history, None, config, described)
@@ -97,7 +97,7 @@ def fit(
         claim(folder, config, described)
         if not can_load(config.data):
             kept.keep(folder, dataset, config)
-        trained = train(config, dataset, folder, on_row, on_stage)
+        trained = train(config, dataset, folder, on_row, on_stage, checked=True)
         leave()
         return replace(finish(trained, config, dataset, folder, on_stage), data=described)
 

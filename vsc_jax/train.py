@@ -91,7 +91,8 @@ def _train(arguments: TrainArguments, config: Config) -> None:
         if config.evaluate.figures and not report.exists():
             from vsc_jax.reporting import write_report
 
-            write_report([workdir], every_figure=False, on_stage=shown.on_stage)
+            trained = (run.model, dataset)
+            write_report([workdir], trained=trained, every_figure=False, on_stage=shown.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.say(f"test set (nats an example): {numbers}")
     figures = sorted((workdir / "figures").glob("*.png"))

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
+from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
 from vsc_jax.figures import from_model, style
 from vsc_jax.figures.from_model import Shown, draw_all
 from vsc_jax.figures.history import draw_history
-from vsc_jax.models import VSC
+from vsc_jax.models import VSC, Model
 from vsc_jax.reopen import run_dataset
 from vsc_jax.reporting import code_sentences, picture_sentences
 from vsc_jax.reporting.source import Source
@@ -62,7 +63,12 @@ class Illustration(NamedTuple):
 
 
 def illustrate(
-    source: Source, directory: Path | None = None, *, dataset: Any = None, every_figure: bool = True
+    source: Source,
+    directory: Path | None = None,
+    *,
+    dataset: Any = None,
+    trained: tuple[Model, Dataset] | None = None,
+    every_figure: bool = True,
 ) -> tuple[list[Illustration], list[str]]:
     """Draw a run's figures.
 
@@ -70,6 +76,7 @@ def illustrate(
       source: the run.
       directory: folder with prepared TFDS sets, if not the one that the run used.
       dataset: data that were given from Python, see :func:`vsc_jax.reopen.run_dataset`.
+      trained: the run's model and data where they are in memory; read from disk if not given.
       every_figure: False draws only what ``vsc_jax.figures.overview`` does, which is quick.
 
     Returns:
@@ -84,8 +91,10 @@ def illustrate(
     else:
         missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
     try:
-        model = load(source.folder)
-        dataset = run_dataset(source.folder, source.config, directory, dataset)
+        model, dataset = trained or (
+            load(source.folder),
+            run_dataset(source.folder, source.config, directory, dataset),
+        )
     except UserError as error:
         missing.append(f"no figures of the model: {error}")
     else:

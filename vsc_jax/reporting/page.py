@@ -15,7 +15,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from vsc_jax import __version__
+from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
+from vsc_jax.models import Model
 from vsc_jax.reporting import sweeps
 from vsc_jax.reporting.illustrations import TITLES, Illustration, illustrate
 from vsc_jax.reporting.source import Source, labels, read_source
@@ -148,6 +150,7 @@ def write_report(
     *,
     directory: Path | None = None,
     dataset: Any = None,
+    trained: tuple[Model, Dataset] | None = None,
     every_figure: bool = True,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
@@ -158,6 +161,7 @@ def write_report(
       output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
       dataset: data that were given from Python to every run, see :func:`vsc_jax.reopen.run_dataset`.
+      trained: model and data of a single run, where they are in memory.
       every_figure: False draws only the figures that a run draws when it ends, which is quick.
       on_stage: called with a few words before each part of the work.
 
@@ -175,6 +179,7 @@ def write_report(
         output,
         directory=directory,
         dataset=dataset,
+        trained=trained,
         every_figure=every_figure,
         on_stage=on_stage,
     )
@@ -187,6 +192,7 @@ def write_grouped_report(
     *,
     directory: Path | None = None,
     dataset: Any = None,
+    trained: tuple[Model, Dataset] | None = None,
     every_figure: bool = True,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
@@ -198,6 +204,7 @@ def write_grouped_report(
       output: folder to write to; made when missing.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
       dataset: data that were given from Python to every run, see :func:`vsc_jax.reopen.run_dataset`.
+      trained: model and data of a single run, where they are in memory.
       every_figure: False draws only the figures that a run draws when it ends.
       on_stage: called with a few words before each part of the work.
 
@@ -219,7 +226,9 @@ def write_grouped_report(
     for folder, source in read.items():
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
-        illustrations, missing = illustrate(source, directory, dataset=dataset, every_figure=every_figure)
+        illustrations, missing = illustrate(
+            source, directory, dataset=dataset, trained=trained, every_figure=every_figure
+        )
         named = {illustration.name: illustration for illustration in illustrations}
         shown[folder] = _Run(source, [*source.missing, *missing], named)
     grouped = [(group.title, [shown[folder] for folder in group.runs if folder in shown]) for group in groups]

@@ -91,6 +91,8 @@ def train(
     workdir: Path | None = None,
     on_row: OnRow | None = None,
     on_stage: OnStage | None = None,
+    *,
+    checked: bool = False,
 ) -> Trained:
     """Train a model, resuming from the newest checkpoint in ``workdir`` if there is one.
 
@@ -100,6 +102,7 @@ def train(
       workdir: run folder, already claimed; None keeps everything in memory.
       on_row: called with the newest row of a resumed run, and then with every new one.
       on_stage: called with ``compiling`` before the first iteration.
+      checked: whether :func:`check` was called already; it looks at every value.
 
     Raises:
       UserError: if the configuration does not suit the data or the memory, or no checkpoint can be read or
@@ -107,7 +110,8 @@ def train(
       TrainingError: if a loss or a norm is not finite.
       Stopped: on SIGINT or SIGTERM, after a checkpoint, where there is a run folder.
     """
-    check(config, dataset)
+    if not checked:
+        check(config, dataset)
     with memory_errors(lambda: "model.latents, model.hidden: the model is too large"):
         graph, params = nnx.split(initial_model(config, dataset))
         state = initial_state(params)
