@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_preset_file_given_by_path(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("from vsc_jax.config import Config\nconfig = Config(name='mine', seed=3)\n")
     assert load_preset(path) == Config(name="mine", seed=3)
+
+
+def test_a_preset_file_may_import_its_neighbours(tmp_path):
+    (tmp_path / "shared_by_mine.py").write_text("SEED = 5\n")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from shared_by_mine import SEED\nfrom vsc_jax.config import Config\nconfig = Config(seed=SEED)\n"
+    )
+    before = list(sys.path)
+    assert load_preset(path) == Config(seed=5)
+    assert sys.path == before
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,13 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import sys
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
@@ -39,7 +41,9 @@ import tyro
 from vsc_jax.cache_folder import keep_compiled_programs
 from vsc_jax.config import Config, load_preset, preset_names, validate
 from vsc_jax.errors import ProcessLostError, UserError
+from vsc_jax.json_dataclass import finite
 from vsc_jax.option_errors import explain, values_given
+from vsc_jax.paths import as_path
 from vsc_jax.stopping import leaving_in_time
 
 T = TypeVar("T")
@@ -73,9 +77,9 @@ class Told:
             print(line, flush=True)
 
     def tell(self, outcome: dict[str, Any]) -> None:
-        """Print the outcome for programs, where they asked for it; paths become strings."""
+        """Print the outcome for programs that ask: paths as strings, what is not finite as null."""
         if self.json:
-            print(json.dumps(outcome, default=str))
+            print(json.dumps(finite(outcome), default=str))
 
 
 class UsageError(UserError):
@@ -98,6 +102,10 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
       SystemExit: with code 0 after ``--help``.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    for before, token in zip(["", *argv], argv, strict=False):
+        if token == "" or re.fullmatch(r"--[\w.-]+=", token):
+            option = token[:-1] or (before if before.startswith("--") else "an argument")
+            raise UsageError(f"{option}: expected a value, got ''")
     messages = io.StringIO()
     if os.environ.get("NO_COLOR"):
         tyro._experimental_options["ansi_codes"] = False
@@ -115,6 +123,8 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
             )
         if isinstance(settings := getattr(arguments, "settings", None), Config):
             validate(settings)
+        paths = {name: _path(value, name) for name, value in vars(arguments).items()}
+        arguments = dataclasses.replace(arguments, **paths)
     except UserError as error:
         raise UsageError(str(error)) from None
     except SystemExit as stop:
@@ -149,6 +159,12 @@ def run_command(main: Callable[[], object]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)
+
+
+def _path(value: Any, name: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_path(item, name) for item in value)
+    return as_path(value, f"--{name}") if isinstance(value, Path) else value
 
 
 def _report(line: str, code: int) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import runpy
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -273,10 +274,14 @@ def load_preset(name_or_path: str | Path) -> Config:
         raise UserError(f"--config: no preset {text!r}; presets are {', '.join(preset_names())}")
     if path.suffix == ".json":
         return from_json(path)
+    before = list(sys.path)
     try:
+        sys.path.insert(0, str(path.parent))  # it may import its neighbours, as a script may
         config = runpy.run_path(str(path)).get("config")
     except (Exception, SystemExit) as error:
         raise UserError(f"--config: {path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path[:] = before
     if not isinstance(config, Config):
         raise UserError(f"--config: {path} defines no `config` of type vsc_jax.config.Config")
     try:
@@ -340,7 +345,7 @@ def from_json(path: Path) -> Config:
       UserError: if the file cannot be read, or is no configuration of allowed values.
     """
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin with a mark
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error})") from None
     try:

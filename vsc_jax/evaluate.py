@@ -11,6 +11,7 @@ import tyro
 from vsc_jax.command_line import Told, parse, run_command
 from vsc_jax.config import Config, from_json, validate
 from vsc_jax.errors import UserError
+from vsc_jax.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def evaluate(
     """
     from vsc_jax.reopen import run_config
 
-    folder = Path(run).expanduser()
+    folder = as_path(run, "run")
     return _measure(folder, run_config(folder), dataset, everything=everything, on_stage=on_stage)
 
 

@@ -10,6 +10,7 @@ import tyro
 
 from vsc_jax.command_line import parse, run_command
 from vsc_jax.errors import UserError
+from vsc_jax.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def explore(
             raise UserError(f"the explorer needs {package}: pip install starlette uvicorn")
     from vsc_jax.reopen import run_config, run_dataset
 
-    folder = Path(run).expanduser()
+    folder = as_path(run, "run")
     config = run_config(folder)
 
     from vsc_jax.exploring.explorer import Explorer

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.errors import UserError
 from vsc_jax.models import Autoencoder, Model
+from vsc_jax.paths import as_path
 
 ENCODER_FILE = "encoder.stablehlo"
 DECODER_FILE = "decoder.stablehlo"
@@ -68,7 +69,7 @@ def export_model(
     inputs = {ENCODER_FILE: (n, *model.decoder.example_shape), DECODER_FILE: (n, model.latents)}
     if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
         raise UserError(f"platforms: expected some of {', '.join(_PLATFORMS)}, got {', '.join(unknown)}")
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     for (name, shape), program in zip(inputs.items(), (encode, decode), strict=True):
         exported = export.export(jax.jit(program), platforms=platforms)(
             jax.ShapeDtypeStruct(shape, jnp.float32)
@@ -89,7 +90,8 @@ def load_programs(folder: str | Path) -> Programs:
       UserError: naming the file that is missing or damaged.
     """
     _check_extra()
-    return Programs(*(jax.jit(_read(Path(folder) / name).call) for name in (ENCODER_FILE, DECODER_FILE)))
+    folder = as_path(folder, "folder")
+    return Programs(*(jax.jit(_read(folder / name).call) for name in (ENCODER_FILE, DECODER_FILE)))
 
 
 def _check_extra() -> None:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from vsc_jax.errors import UserError
 from vsc_jax.models import Model
+from vsc_jax.paths import as_path
 from vsc_jax.run import MODEL_FILE, load
 
 _FILES = ("config.json", "data.json", "results.json", "README.md", MODEL_FILE, "*.stablehlo")
@@ -29,7 +30,7 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: st
     Raises:
       UserError: if the folder is no saved model, or the hub refuses.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     for name in ("config.json", "data.json", MODEL_FILE):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: not a saved model (no {name}); vsc_jax.save writes one")
@@ -65,7 +66,7 @@ def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None
         found = hub.snapshot_download(
             repo_id,
             revision=revision,
-            local_dir=folder,
+            local_dir=None if folder is None else as_path(folder, "folder"),
             allow_patterns=list(_FILES),
             library_name="vsc_jax",
         )

@@ -1,6 +1,7 @@
 """Frozen dataclasses of settings: to plain JSON values and back, every key, type and range checked."""
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -38,6 +39,15 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [to_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def finite(value: Any) -> Any:
+    """The value with None in place of numbers that are not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def from_plain(kind: type[T], values: Any) -> T:

@@ -9,6 +9,7 @@ import tyro
 
 from vsc_jax.command_line import Told, UsageError, parse, run_command
 from vsc_jax.errors import UserError
+from vsc_jax.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def report(
     """
     from vsc_jax.reporting import write_report
 
-    folders = [Path(run).expanduser() for run in ([runs] if isinstance(runs, str | Path) else runs)]
-    into = None if output is None else Path(output).expanduser()
+    folders = [as_path(run, "runs") for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    into = None if output is None else as_path(output, "output")
     return write_report(folders, into, dataset=dataset).html
 
 

@@ -19,11 +19,12 @@ from vsc_jax.data.identity import describe
 from vsc_jax.data.loading import called, can_load
 from vsc_jax.errors import UserError
 from vsc_jax.models import Model, build, parameter_count
+from vsc_jax.paths import as_path
 from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
 from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import check_parameters, memory_errors
 from vsc_jax.training.processes import is_first, leave
-from vsc_jax.training.run_folder import Row, claim, hold, read_json, write_json, write_text
+from vsc_jax.training.run_folder import Row, claim, hold, read_json, read_results, write_json, write_text
 from vsc_jax.training.step import Params, initial_state
 
 MODEL_FILE = "model.safetensors"
@@ -92,7 +93,7 @@ def fit(
         leave()
         results = _evaluate(trained, dataset, config, on_stage)
         return Run(trained.model, results, trained.history, None, config, described)
-    folder = Path(workdir)
+    folder = as_path(workdir, "workdir")
     with hold(folder):
         claim(folder, config, described)
         if not can_load(config.data):
@@ -105,7 +106,7 @@ def fit(
 def _with_data(config: Config, data: Any) -> tuple[Config, Dataset]:
     """The data set, and the configuration that says which it is, also where the data are given."""
     if isinstance(data, str | Path) and config.data.name != "uci_har":
-        config, data = replace(config, data=replace(config.data, path=Path(data))), None
+        config, data = replace(config, data=replace(config.data, path=as_path(data, "dataset"))), None
     dataset = data_room.load(config.data, data)
     if data is not None and dataset.name != called(config.data):
         config = replace(config, data=replace(config.data, name=dataset.name, path=None))
@@ -124,7 +125,7 @@ def finish(
     The folder is that of the run, held by the caller.
     """
     if (folder / "results.json").exists():
-        results = read_json(folder / "results.json")
+        results = read_results(folder / "results.json")
     else:
         results = _evaluate(trained, dataset, config, on_stage)
         write_json(folder / "results.json", results)
@@ -156,7 +157,7 @@ def load(folder: str | Path) -> Model:
     Raises:
       UserError: if the folder is neither, or its files are damaged.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
     config = from_json(folder / "config.json")
@@ -187,7 +188,7 @@ def save(run: Run, folder: str | Path) -> Path:
     from vsc_jax.config import to_dict
     from vsc_jax.model_card import model_card
 
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     if (folder / "checkpoints").exists():
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
     shape = run.model.decoder.example_shape

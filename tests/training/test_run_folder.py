@@ -1,13 +1,22 @@
 """The run folder: claimed once, never overwritten, readable after any accident."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from vsc_jax.config import to_dict
 from vsc_jax.errors import UserError
-from vsc_jax.training.run_folder import MetricsLog, claim, first_difference, read_json, read_rows, write_json
+from vsc_jax.training.run_folder import (
+    MetricsLog,
+    claim,
+    first_difference,
+    read_json,
+    read_results,
+    read_rows,
+    write_json,
+)
 
 DATA = {"name": "tiny", "example_shape": [4, 4], "train_examples": 50}
 
@@ -135,6 +144,20 @@ def test_json_is_replaced_whole(tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         write_json(path, {"elbo": object()})
     assert json.loads(path.read_text()) == {"elbo": -1.5}
+
+
+def test_what_is_not_finite_is_null_and_read_as_nan(tmp_path):
+    path = tmp_path / "results.json"
+    write_json(path, {"elbo": -math.inf, "kl": 1e30, "some": [math.nan, 2]})
+    assert json.loads(path.read_text()) == {"elbo": None, "kl": 1e30, "some": [None, 2]}
+    assert math.isnan(read_results(path)["elbo"])
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path, tiny):
+    claim(tmp_path, tiny(), DATA)
+    for name in ("config.json", "data.json"):
+        (tmp_path / name).write_text((tmp_path / name).read_text(), encoding="utf-8-sig")
+    claim(tmp_path, tiny(), DATA)
 
 
 def test_missing_json_is_named(tmp_path):

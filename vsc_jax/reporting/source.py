@@ -9,7 +9,7 @@ from typing import Any
 from vsc_jax.config import Config
 from vsc_jax.errors import UserError
 from vsc_jax.reopen import run_config
-from vsc_jax.training.run_folder import Row, read_json, read_rows
+from vsc_jax.training.run_folder import Row, read_json, read_results, read_rows
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_source(folder: Path, label: str) -> Source:
     steps, step = config.train.steps, history[-1]["step"] if history else 0
     if (folder / "results.json").is_file():
         try:
-            results = read_json(folder / "results.json")
+            results = read_results(folder / "results.json")
         except UserError as error:
             missing.append(str(error))
     elif step < steps:

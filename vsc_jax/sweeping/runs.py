@@ -11,13 +11,14 @@ from vsc_jax.config import Config
 from vsc_jax.data import Dataset
 from vsc_jax.data.identity import describe
 from vsc_jax.json_dataclass import to_plain
+from vsc_jax.paths import as_path
 from vsc_jax.run import finish
 from vsc_jax.sweeping.grid import Axis, Member, expand
 from vsc_jax.sweeping.pictures import draw_pictures
 from vsc_jax.sweeping.table import Finished, write_tables
 from vsc_jax.training.devices import members_layout
 from vsc_jax.training.members import OnRows, check_members, train_members
-from vsc_jax.training.run_folder import claim, hold, read_json
+from vsc_jax.training.run_folder import claim, hold, read_results
 from vsc_jax.training.schedules import without_hyperparameters
 from vsc_jax.training.step import Method
 
@@ -67,7 +68,7 @@ def sweep(
       UserError: if a value, the data or a folder cannot be used; nothing has been overwritten.
       Stopped: on SIGINT or SIGTERM while training, after a checkpoint of every member of the wave.
     """
-    members, workdir = expand(config, axes), Path(workdir)
+    members, workdir = expand(config, axes), as_path(workdir, "workdir")
     where = members_layout(config.parallel)
     groups, datasets = _groups(members), _datasets(members)
     for group in groups:
@@ -91,7 +92,7 @@ def sweep(
             waiting = [member for member in group if not (workdir / member.name / "results.json").exists()]
             for member in group:
                 if member not in waiting:
-                    end(member, read_json(workdir / member.name / "results.json"), None)
+                    end(member, read_results(workdir / member.name / "results.json"), None)
             if not waiting:
                 continue
             dataset = datasets[_key(group[0].config.data)]

@@ -2,10 +2,11 @@
 
 import csv
 import math
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from vsc_jax.sweeping.grid import Axis, Member
 from vsc_jax.training.run_folder import write_json
@@ -66,8 +67,12 @@ def summaries(members: Sequence[Finished]) -> list[Summary]:
         measured = [numbers(finished) for finished in group if finished.results is not None]
         names = list(dict.fromkeys(name for results in measured for name in results))
         values = {name: [results[name] for results in measured if name in results] for name in names}
-        mean = {name: statistics.fmean(entry) for name, entry in values.items()}
-        sd = {name: statistics.stdev(entry) if len(entry) > 1 else math.nan for name, entry in values.items()}
+        with np.errstate(invalid="ignore"):  # of results that are infinite
+            mean = {name: float(np.mean(entry)) for name, entry in values.items()}
+            sd = {
+                name: float(np.std(entry, ddof=1)) if len(entry) > 1 else math.nan
+                for name, entry in values.items()
+            }
         rows.append(Summary(settings, len(measured), mean, sd))
     return rows
 
@@ -98,7 +103,7 @@ def write_tables(workdir: Path, axes: Sequence[Axis], members: Sequence[Finished
 
 
 def as_json(axes: Sequence[Axis], members: Sequence[Finished]) -> dict[str, Any]:
-    """What ``sweep.json`` holds."""
+    """What ``sweep.json`` holds, with null for what is not finite."""
     return {
         "axes": [{"fields": list(axis.fields), "values": list(axis.values)} for axis in axes],
         "members": [
@@ -115,7 +120,7 @@ def as_json(axes: Sequence[Axis], members: Sequence[Finished]) -> dict[str, Any]
                 "settings": row.settings,
                 "members": row.runs,
                 "mean": row.mean,
-                "sd": {name: None if math.isnan(value) else value for name, value in row.sd.items()},
+                "sd": row.sd,
             }
             for row in summaries(members)
         ],

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator
 from functools import reduce
@@ -21,6 +22,7 @@ import filelock
 from vsc_jax.config import Config, from_json, to_dict
 from vsc_jax.data.identity import difference as data_difference
 from vsc_jax.errors import UserError
+from vsc_jax.json_dataclass import finite
 
 Row = dict[str, Any]
 
@@ -56,8 +58,8 @@ def identity(config: Config) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` to ``path`` in one step."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write ``value`` to ``path`` in one step; a number that is not finite becomes null."""
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -74,7 +76,7 @@ def read_json(path: Path) -> dict[str, Any]:
       UserError: naming the file, if it is missing or damaged.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
@@ -82,6 +84,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected a JSON object")
     return value
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """:func:`read_json` of a ``results.json``, with NaN for what was not finite."""
+    return {name: math.nan if value is None else value for name, value in read_json(path).items()}
 
 
 @contextlib.contextmanager
