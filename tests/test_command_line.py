@@ -270,3 +270,23 @@ def test_every_command_line_has_quick_help_and_suggests(name):
     done = run_python(code.format(name=name, option="--hepl"))
     assert done.returncode == 2
     assert re.fullmatch(r"error: unknown option --hepl.*\n", done.stderr)
+
+
+def test_arguments_in_no_encoding_are_one_line():
+    with pytest.raises(UsageError) as caught:
+        parsed("--workdir", "caf\udce9")
+    assert str(caught.value) == "expected names in UTF-8, got b'caf\\xe9'"
+
+
+def test_figures_do_not_need_the_backend_of_a_notebook_that_started_the_command():
+    code = """
+    import os
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline_that_is_not_there"
+    from vsc_jax.command_line import run_command
+    def main():
+        from matplotlib.figure import Figure
+        Figure().savefig(os.devnull, format="png")
+    run_command(main)
+    """
+    done = run_python(code)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -106,6 +106,9 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
         if token == "" or re.fullmatch(r"--[\w.-]+=", token):
             option = token[:-1] or (before if before.startswith("--") else "an argument")
             raise UsageError(f"{option}: expected a value, got ''")
+    for argument in argv:
+        if os.fsencode(argument).decode(errors="replace") != argument:
+            raise UsageError(f"expected names in UTF-8, got {os.fsencode(argument)!r}")
     messages = io.StringIO()
     if os.environ.get("NO_COLOR"):
         tyro._experimental_options["ansi_codes"] = False
@@ -140,6 +143,8 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     What JAX compiles in it is kept for the next start (:mod:`vsc_jax.cache_folder`).
     """
     keep_compiled_programs()
+    # Figures go to files; what a notebook's kernel left in the environment may not even be installed here.
+    os.environ["MPLBACKEND"] = "agg"
     try:
         try:
             with leaving_in_time():

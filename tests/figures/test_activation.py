@@ -1,6 +1,7 @@
 import numpy as np
 
 from vsc_jax.figures.activation import class_means, draw_activation, order_by_class
+from vsc_jax.figures.style import save
 
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 
@@ -42,6 +43,15 @@ def test_both_maps_show_the_same_latents_in_the_same_order():
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent", "class")
     assert top.images[0].get_clim() == (0, 1)
     assert bottom.images[0].get_clim() == (0, 2)
+
+
+def test_names_of_classes_are_written_as_they_are(tmp_path):
+    names = ("$10-$20", r"cost $\foo$", "a_b")
+    figure = draw_activation(gates() > 0.4, gates(), LABELS, names)
+    save(figure, tmp_path / "figure.png")  # a formula that cannot be parsed would stop here
+    for axes in figure.axes[:2]:
+        assert [tick.get_text() for tick in axes.get_yticklabels()] == list(names)
+        assert not any(tick.get_parse_math() for tick in axes.get_yticklabels())
 
 
 def test_the_title_says_how_many_latents_are_left_out():

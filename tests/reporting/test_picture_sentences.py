@@ -2,10 +2,14 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 
+from vsc_jax.data.dataset import Split
+from vsc_jax.figures import from_model
 from vsc_jax.figures.from_model import Shown
+from vsc_jax.models import Autoencoder
 from vsc_jax.reopen import run_config, run_dataset
 from vsc_jax.reporting import picture_sentences
 from vsc_jax.run import load
@@ -46,10 +50,41 @@ def code():
 
 def test_an_untrained_model_is_said_to_show_the_mean(make_shown):
     sentence = picture_sentences.reconstructions(make_shown(shown_type=Shown))
-    assert (
-        "close to the mean image (0 % of the variance explained), so the code says next to nothing"
-        in sentence
+    assert sentence.endswith("where the mean image would explain 0 %: the code says next to nothing.")
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "words"),
+    [("bernoulli", "noise of sd 0.25"), ("gaussian", "noise of 0.25 of the data's sd")],
+)
+def test_the_sentence_on_noise_measures_the_noise_that_the_figure_shows(make_shown, likelihood, words):
+    seen = []
+
+    class Copier(Autoencoder):
+        """Reconstructs its input, so that the error is the noise."""
+
+        def reconstruct(self, x):
+            if not isinstance(x, jax.core.Tracer):
+                seen.append(np.asarray(x))
+            return x
+
+    shown = make_shown(shown_type=Shown)
+    decoder = shown.model.decoder
+    decoder.likelihood = likelihood
+    x = np.random.default_rng(0).random((2000, 8, 8), np.float32)
+    shown.model, shown.test = Copier(shown.model.encoder, decoder, latents=6), Split(x)
+    from_model.reconstructions(shown)
+    clean, noisy = seen
+    scale = 0.25 * (1 if likelihood == "bernoulli" else x.std())
+    expected = (np.clip if likelihood == "bernoulli" else lambda v, *_: v)(
+        clean + scale * np.asarray(jax.random.normal(jax.random.key(0), clean.shape)), 0, 1
     )
+    np.testing.assert_allclose(noisy, expected, atol=1e-6)
+    explained = 100 * (1 - np.square(noisy - clean).mean() / x.var())
+    sentence = picture_sentences.reconstructions(shown)
+    assert words in sentence
+    told = re.search(r"and (\S+) % from input", sentence).group(1)
+    assert float(told.replace("−", "-")) == pytest.approx(explained, abs=4)  # noqa: RUF001
 
 
 def test_traversals_name_the_strongest_latent_and_count_those_that_do_nothing(make_shown, code):

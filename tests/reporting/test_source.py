@@ -35,6 +35,7 @@ def test_what_has_no_configuration_is_no_run(tmp_path):
 
 
 def test_numbers_are_written_as_they_are_meant():
+    assert [percent(x) for x in (-0.354, -0.004)] == ["−35 %", "just below 0 %"]  # noqa: RUF001
     assert [percent(x) for x in (0.0, 1e-5, 0.01, 0.015, 0.12, 0.985, 0.99999, 1.0)] == [
         "0 %",
         "under 0.1 %",

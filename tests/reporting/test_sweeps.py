@@ -1,5 +1,6 @@
 """Curves are drawn for runs that differ in one setting, and for no others."""
 
+from vsc_jax.figures.curves import draw_bound_against_alpha
 from vsc_jax.reporting.sweeps import sweeps
 
 
@@ -23,6 +24,28 @@ def test_two_rates_make_the_curves_against_alpha(make_source):
     sentence = drawn["bound_against_alpha"].sentence
     assert sentence.endswith("here the best value, −95.5 nats, is that of vsc at 0.2.")  # noqa: RUF001
     assert drawn["bound_against_alpha"].png.startswith(b"\x89PNG")
+
+
+def test_the_deviation_over_seeds_is_that_of_a_sample_as_in_the_table_of_a_sweep(make_source, monkeypatch):
+    sources = [
+        make_source(
+            f"{alpha} {seed}",
+            results(elbo=-100.0 + seed),
+            kind="vsc",
+            alpha=alpha,
+            prior_rate=alpha,
+            seed=seed,
+        )
+        for alpha, seeds in ((0.1, 3), (0.2, 1))
+        for seed in range(seeds)
+    ]
+    drawn = []
+    monkeypatch.setattr(
+        "vsc_jax.reporting.sweeps.draw_bound_against_alpha",
+        lambda curves: drawn.extend(curves) or draw_bound_against_alpha(curves),
+    )
+    sweeps(sources)
+    assert drawn[0].sd.tolist() == [1.0, 0.0]
 
 
 def test_two_sizes_make_the_curves_against_the_number_of_latents(make_source):

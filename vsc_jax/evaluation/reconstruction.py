@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.data.examples import chunks
@@ -81,9 +82,7 @@ def denoising(
 ) -> list[Denoised]:
     """Error of the clean example from a noisy one, over a range of Gaussian noise.
 
-    The same noise pattern is used at every level. Under a Bernoulli likelihood noisy values are clipped to
-    [0, 1]; under a Gaussian one, or where the model scales its data, the noise is in units of the standard
-    deviation of all values of x.
+    The same noise pattern is used at every level, in the units of :func:`noise_unit`.
 
     Args:
       model: any model.
@@ -95,9 +94,8 @@ def denoising(
     Returns:
       One entry a noise level.
     """
-    bounded = model.decoder.likelihood == "bernoulli" and model.decoder.scaling is None
-    scale = 1.0 if bounded else float(np.std(_floats(x), dtype=np.float64))
-    measure = _denoising_residuals(tuple(level * scale for level in noise), bounded)
+    unit, bounded = noise_unit(model, x)
+    measure = _denoising_residuals(tuple(level * unit for level in noise), bounded)
     errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)
     total = total_variance(x)
     return [
@@ -106,14 +104,29 @@ def denoising(
     ]
 
 
+def noise_unit(model: Model, x: np.ndarray) -> tuple[float, bool]:
+    """What noise of deviation 1 is in the units of ``x``, and whether noisy values are clipped to [0, 1].
+
+    Under a Bernoulli likelihood 1, clipped; under a Gaussian one, or where the model scales its data, the
+    standard deviation of all values of x.
+    """
+    if model.decoder.likelihood == "bernoulli" and model.decoder.scaling is None:
+        return 1.0, True
+    return float(np.std(_floats(x), dtype=np.float64)), False
+
+
+def noisy(x: ArrayLike, noise: ArrayLike, *, bounded: bool) -> Float[Array, "n ..."]:
+    """Examples with noise, in [0, 1] where they are bounded."""
+    return jnp.clip(jnp.add(x, noise), 0, 1) if bounded else jnp.add(x, noise)
+
+
 @cache
 def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
     def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
         noise = jax.random.normal(key, x.shape)
 
         def residual(level: float) -> Float[Array, " n"]:
-            noisy = x + level * noise
-            return _squared_error(model.reconstruct(jnp.clip(noisy, 0, 1) if bounded else noisy), x)
+            return _squared_error(model.reconstruct(noisy(x, level * noise, bounded=bounded)), x)
 
         return jnp.stack([residual(level) for level in levels], axis=-1)
 

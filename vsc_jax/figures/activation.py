@@ -78,7 +78,7 @@ def draw_activation(
             interpolation="nearest",
         )
         style.label(axes, panel_title, "latent", "class")
-        axes.set_yticks(range(classes), names)
+        axes.set_yticks(range(classes), names, parse_math=False)
         style.name_latents(axes, order)
         style.colour_bar(figure, shown, axes, bar)
     return figure

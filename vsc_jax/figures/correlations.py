@@ -106,7 +106,7 @@ def draw_correlations(
             matrix[:, order], cmap=style.DIVERGING, vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
         )
         style.label(axes, panel_title, "latent", "feature")
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names, parse_math=False)
         style.name_latents(axes, order)
         _separate(axes, groups)
         style.colour_bar(figure, picture, axes, "correlation")

@@ -26,7 +26,7 @@ class Curve(NamedTuple):
       x: the settings, or a measured quantity, ``[settings]``; None for a model that the setting does not
         touch, drawn as a level line.
       mean: mean over the seeds at each setting, ``[settings]``.
-      sd: standard deviation over the seeds, ``[settings]``; None for a single seed.
+      sd: sample standard deviation (n - 1) over the seeds, ``[settings]``; None for a single seed.
       x_sd: the same of a measured ``x``.
     """
 
@@ -139,6 +139,8 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float = 1) -> None:
     style.legend(
         axes, title="bars and bands: ± 1 sd over seeds" if spread else None, title_fontsize=style.SMALL
     )
+    for text in axes.get_legend().get_texts():
+        text.set_parse_math(False)
 
 
 def _numbers(values: ArrayLike) -> np.ndarray:

@@ -17,6 +17,7 @@ from vsc_jax import losses
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation.encoding import Codes, codes
+from vsc_jax.evaluation.reconstruction import noise_unit, noisy
 from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.figures.activation import draw_activation
 from vsc_jax.figures.correlations import draw_correlations, signed_correlation, size_correlation
@@ -45,10 +46,7 @@ IMAGES, VECTORS, SIGNALS = 10, 4, 2
 """How many examples are reconstructed."""
 
 NOISE = 0.25
-"""Standard deviation of the noise on the noisy input, in units of the data's range or deviation."""
-
-ENCODED = 5000
-"""From how many training examples the size of the noise is taken, at most."""
+"""Standard deviation of the noise on the noisy input, in the units of ``noise_unit``."""
 
 SAMPLED, SAMPLES = 5, 7
 """How many images are sampled like, and how often each."""
@@ -148,12 +146,12 @@ def reconstructions(shown: Shown) -> Figure:
     count = {"image": IMAGES, "vector": VECTORS, "signal": SIGNALS}[dataset.form]
     rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(shown.test)))
     clean = np.array(as_float(shown.test.x[rows]))
-    noisy, name = _add_noise(
-        clean, np.asarray(dataset.train.sample(ENCODED, shown.seed).x), np.random.default_rng(shown.seed)
-    )
+    unit, bounded = noise_unit(model, shown.test.x)
+    noise = NOISE * unit * jax.random.normal(jax.random.key(shown.seed), clean.shape)
+    name = f"noisy (Gaussian, {noise_in_words(shown)})"
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)
-        for inputs, what in ((clean, "clean"), (noisy, name))
+        for inputs, what in ((clean, "clean"), (noisy(clean, noise, bounded=bounded), name))
     ]
     if images:
         return draw_reconstructions(clean, parts)
@@ -161,6 +159,12 @@ def reconstructions(shown: Shown) -> Figure:
         return draw_signal_reconstructions(clean, parts, dataset.channel_names)
     flat = [Reconstructed(_flat(part.inputs), _flat(part.outputs), part.name) for part in parts]
     return draw_vector_reconstructions(_flat(clean), flat)
+
+
+def noise_in_words(shown: Shown) -> str:
+    """How large the noise on the noisy input is."""
+    bounded = noise_unit(shown.model, shown.test.x)[1]
+    return f"sd {NOISE:g}" if bounded else f"{NOISE:g} of the data's sd"
 
 
 def activation(shown: Shown) -> Figure:
@@ -248,13 +252,3 @@ def correlations(shown: Shown) -> Figure:
 def _flat(x: ArrayLike) -> np.ndarray:
     rows = np.asarray(x)
     return rows.reshape(len(rows), -1)
-
-
-def _add_noise(clean: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """The examples with Gaussian noise, and its name; data in [0, 1] stay there, others are scaled."""
-    noise = rng.standard_normal(clean.shape).astype(clean.dtype)
-    sample = np.asarray(as_float(x))
-    if sample.min() >= 0 and sample.max() <= 1:
-        return np.clip(clean + NOISE * noise, 0, 1), f"noisy (Gaussian, sd {NOISE:g})"
-    deviation = sample.std(axis=0)
-    return clean + NOISE * deviation * noise, f"noisy (Gaussian, {NOISE:g} of each sd)"

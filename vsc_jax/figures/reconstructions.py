@@ -120,6 +120,7 @@ def draw_signal_reconstructions(
             title = f"{_sentence(part.name.split(' ')[0])} input\nerror {error:.3g}" if row == 0 else ""
             below = "time step" if row == len(channels) - 1 else ""
             style.label(axes, title, below, _in_two_lines(channel) if column == 0 else "")
+            axes.yaxis.label.set_parse_math(False)
             style.open_frame(axes)
             axes.margins(x=0.01)
     figure.align_ylabels(panels[:, 0])

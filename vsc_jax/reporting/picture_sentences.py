@@ -10,6 +10,7 @@ from vsc_jax.figures.from_model import (
     SAMPLED,
     STEPS,
     Shown,
+    noise_in_words,
     traversed_latents,
     varied_pair,
 )
@@ -18,9 +19,6 @@ from vsc_jax.figures.interpolation import continuous_path, discrete_path
 from vsc_jax.figures.traversal import traversal_codes
 from vsc_jax.models import VSC
 from vsc_jax.reporting.words import count, percent
-
-MEASURED = 1000
-"""How many test examples are reconstructed for the sentence."""
 
 MEAN_IMAGE = 0.05
 """Who explains less of the variance than this decodes every example to the mean."""
@@ -35,21 +33,14 @@ SAMPLES = 20
 def reconstructions(shown: Shown) -> str:
     """How much of the variance the outputs explain, from clean and from noisy input."""
     key = jax.random.key(shown.seed)
-    clean, noisy = denoising(shown.model, shown.test.sample(MEASURED, shown.seed).x, key, noise=(0.0, NOISE))
+    clean, noisy = denoising(shown.model, shown.test.x, key, noise=(0.0, NOISE))
     what = shown.dataset.form
-    look = f"Look for outputs that keep the details of each {what} and drop the noise"
-    if clean.explained_variance < MEAN_IMAGE:
-        return (
-            f"{look}: here every output is close to the mean {what}"
-            f" ({percent(max(clean.explained_variance, 0.0))} of the variance explained), so the code says"
-            " next to nothing."
-        )
-    from_noisy = f"{percent(max(noisy.explained_variance, 0.0))}"
-    if noisy.explained_variance < MEAN_IMAGE:
-        from_noisy = f"no more than the mean {what} would"
+    nothing = "" if clean.explained_variance >= MEAN_IMAGE else ": the code says next to nothing"
     return (
-        f"{look}: here the output explains {percent(clean.explained_variance)} of the variance from clean"
-        f" input, and {from_noisy} from input with noise of deviation {NOISE:g}."
+        f"Look for outputs that keep the details of each {what} and drop the noise: here the output explains"
+        f" {percent(clean.explained_variance)} of the variance from clean input and"
+        f" {percent(noisy.explained_variance)} from input with noise of {noise_in_words(shown)}, where the"
+        f" mean {what} would explain 0 %{nothing}."
     )
 
 

@@ -44,8 +44,7 @@ def in_short(source: Source) -> str:
             f"an image has {results['active_per_image']:.1f} of {latents} latents on and {used:.0f} are used"
         )
     if "explained_variance" in results:
-        explained = percent(max(results["explained_variance"], 0.0))
-        parts.append(f"the output explains {explained} of the variance")
+        parts.append(f"the output explains {percent(results['explained_variance'])} of the variance")
     if "probe_accuracy" in results:
         parts.append(f"a linear probe reads {percent(results['probe_accuracy'])} of the classes off the code")
     if "attributes_found" in results:

@@ -115,7 +115,11 @@ def _curves(groups: Sequence[Group], setting: str, result: str, against: str | N
         elif len(settings) == 1 and measured[0].config.model.kind != "vsc" and setting == "alpha":
             x = None
         repeated = any(len(value) > 1 for value in values)
-        sd = np.array([value.std() for value in values]) if repeated else None
+        sd = (
+            np.array([np.std(value, ddof=1) if len(value) > 1 else 0 for value in values])
+            if repeated
+            else None
+        )
         swept |= len(settings) > 1
         curves.append(Curve(name, x, np.array([value.mean() for value in values]), sd))
     return curves if swept else []

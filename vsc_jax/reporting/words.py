@@ -12,8 +12,10 @@ def signed(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share: ``12 %``, with a decimal only where it is small; never 0 for what is not."""
+    """A share: ``12 %``, with a decimal only where it is small; never 0 for what is not; ``−35 %`` too."""  # noqa: RUF002
     value = 100 * float(share)
+    if value < 0:
+        return "just below 0 %" if value > -1 else f"−{-value:.0f} %"  # noqa: RUF001
     if 0 < value < 0.1:
         return "under 0.1 %"
     if 99.9 < value < 100:

@@ -46,7 +46,7 @@ class Summary(NamedTuple):
       settings: what they have in common of the varied settings.
       runs: how many have results.
       mean: mean of every numeric result.
-      sd: its standard deviation over the seeds; of a single one NaN.
+      sd: its sample standard deviation (n - 1) over the seeds; of a single one NaN.
     """
 
     settings: dict[str, Any]
