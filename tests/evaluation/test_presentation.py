@@ -14,16 +14,16 @@ def dataset(x: np.ndarray) -> Dataset:
 
 
 def test_dynamic_binarisation_is_one_draw_for_a_seed():
-    drawn = presented(GREY, "dynamic", 1)
+    drawn = presented(GREY, "dynamic", np.random.default_rng(1))
     assert set(np.unique(drawn)) == {0, 255}
     assert drawn.mean() == pytest.approx(GREY.mean(), rel=0.03)
-    np.testing.assert_array_equal(drawn, presented(GREY, "dynamic", 1))
-    assert (drawn != presented(GREY, "dynamic", 2)).any()
+    np.testing.assert_array_equal(drawn, presented(GREY, "dynamic", np.random.default_rng(1)))
+    assert (drawn != presented(GREY, "dynamic", np.random.default_rng(2))).any()
 
 
 @pytest.mark.parametrize("binarize", ["none", "static"])
 def test_otherwise_examples_are_taken_as_they_are(binarize):
-    assert presented(GREY, binarize, 0) is GREY
+    assert presented(GREY, binarize, np.random.default_rng(0)) is GREY
 
 
 @pytest.mark.parametrize(

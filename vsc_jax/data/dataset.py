@@ -8,10 +8,9 @@ import numpy as np
 from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.errors import UserError
 from vsc_jax.scaling import Scaling
+from vsc_jax.streams import Stream, generator
 
 Form = Literal["vector", "image", "signal"]
-
-_SAMPLING = 2  # names the stream of random numbers; Smiley draws from (seed, 0) and (seed, 1)
 
 Rows = TypeVar("Rows", bound=Examples, covariant=True)
 
@@ -20,7 +19,7 @@ def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:
     """Rows of a random sample without repetition of ``count`` of n, ascending; all if there are no more."""
     if count >= n:
         return slice(None)
-    return np.sort(np.random.default_rng((seed, _SAMPLING)).choice(n, count, replace=False))
+    return np.sort(generator(seed, Stream.ROWS).choice(n, count, replace=False))
 
 
 @dataclass(frozen=True)

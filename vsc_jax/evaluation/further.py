@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from vsc_jax import streams
 from vsc_jax.config import Config
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
@@ -19,8 +20,7 @@ from vsc_jax.evaluation.readout import explicitness, linear_r2
 from vsc_jax.evaluation.reconstruction import denoising
 from vsc_jax.evaluation.sap import sap
 from vsc_jax.models import VSC, Autoencoder, Model
-
-_FURTHER_KEY = 4
+from vsc_jax.streams import Stream
 
 Tell = Callable[[str], None]
 
@@ -37,7 +37,7 @@ def further(
       prepared: examples and their codes.
       tell: called with a few words before each part of the work.
     """
-    denoising_key, code_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _FURTHER_KEY))
+    denoising_key, code_key = jax.random.split(streams.key(config.seed, Stream.DENOISING))
     tell("denoising")
     results: dict[str, float] = {}
     for row in denoising(model, prepared.test, denoising_key, batch_size=config.evaluate.batch_size):

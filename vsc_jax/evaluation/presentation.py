@@ -12,18 +12,15 @@ Binarize = Literal["none", "static", "dynamic"]
 _CHUNK = 4096  # examples looked at together
 
 
-def presented(x: np.ndarray, binarize: Binarize, seed: int) -> np.ndarray:
+def presented(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np.ndarray:
     """Examples as the likelihood sees them: one Bernoulli draw where binarisation is dynamic.
-
-    The draw depends on the seed alone, so that every number of one evaluation, and every model that is
-    evaluated with that seed, sees the same binary images.
 
     Args:
       x: examples as stored, ``[n, *example_shape]``.
       binarize: ``dynamic`` draws; otherwise x is used as it is (``static`` was drawn when it was loaded).
-      seed: seed of the draw.
+      rng: source of the draw; one of the seed alone shows every model the same binary images.
     """
-    return bernoulli_draw(x, np.random.default_rng(seed)) if binarize == "dynamic" else x
+    return bernoulli_draw(x, rng) if binarize == "dynamic" else x
 
 
 def in_words(dataset: Dataset, binarize: Binarize) -> str:

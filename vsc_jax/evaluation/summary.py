@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from vsc_jax import streams
 from vsc_jax.config import Config
 from vsc_jax.data.dataset import Dataset, sample_rows
 from vsc_jax.evaluation import factors
@@ -27,8 +28,7 @@ from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.evaluation.statistics import code_statistics
 from vsc_jax.evaluation.survey import Survey, survey
 from vsc_jax.models import VSC, Autoencoder, Model
-
-_EVALUATION_KEY = 3
+from vsc_jax.streams import Stream
 
 Results = dict[str, Any]
 """What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""
@@ -61,13 +61,13 @@ def evaluate(
       need Smiley. :data:`vsc_jax.evaluation.meanings.MEANINGS` explains every key.
     """
     tell = on_stage or (lambda stage: None)
-    key = jax.random.fold_in(jax.random.key(config.seed), _EVALUATION_KEY)
-    survey_key, iwae_key, probe_key = jax.random.split(key, 3)
+    survey_key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
     size, binarize = config.evaluate.batch_size, config.data.binarize
-    test = presented(dataset.test.x, binarize, config.seed)
+    test = presented(dataset.test.x, binarize, np.random.default_rng(config.seed))
     # Both samples are the same for every model of these data.
     dataset = replace(dataset, train=dataset.train.sample(config.evaluate.probe_examples, config.data.seed))
-    probe = presented(np.asarray(dataset.train.x), binarize, config.seed)
+    probe_pixels = streams.generator(config.seed, Stream.PROBE_PIXELS)
+    probe = presented(np.asarray(dataset.train.x), binarize, probe_pixels)
     bounded = sample_rows(len(test), config.evaluate.examples or len(test), config.data.seed)
 
     tell("bound and codes")

@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from vsc_jax import streams
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation.encoding import codes
 from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.models import VSC, Autoencoder, Model
 from vsc_jax.spike_slab import SpikeSlab, sample_given_support
+from vsc_jax.streams import Stream
 
 EXAMPLES = 1000
 """How many test examples can be picked, at most."""
@@ -55,9 +57,9 @@ class Explorer:
         self.test = dataset.test.sample(EXAMPLES, seed)
         self.latents = model.latents
         self.gated = isinstance(model, VSC)
-        encoded = codes(model, self.test.x, jax.random.key(seed))
+        encoded = codes(model, self.test.x, streams.key(seed, Stream.SHOWN_CODES))
         self.gamma, self.codes = encoded.gamma, encoded.sparse
-        self.density = codes(model, dataset.test.x, jax.random.key(seed)).on.mean(axis=0)
+        self.density = codes(model, dataset.test.x, streams.key(seed, Stream.SHOWN_CODES)).on.mean(axis=0)
         self.used = self.density >= USED_SHARE
         values = np.abs(self.codes[self.codes != 0])
         self.reach = float(np.percentile(values, REACH)) * 1.1 if values.size else 1.0
@@ -120,7 +122,8 @@ class Explorer:
         """
         if self._prior is None:
             raise ValueError("an autoencoder has no prior to sample from")
-        return np.asarray(sample_given_support(self._prior, support[None], jax.random.key(seed), SAMPLES)[0])
+        key = streams.key(seed, Stream.EXPLORED)
+        return np.asarray(sample_given_support(self._prior, support[None], key, SAMPLES)[0])
 
     def _median(self, latent: int) -> float:
         values = self.codes[:, latent]

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
-from vsc_jax import losses
+from vsc_jax import losses, streams
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.evaluation.encoding import Codes, codes
@@ -41,6 +41,7 @@ from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
 from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
+from vsc_jax.streams import Stream
 
 IMAGES, VECTORS, SIGNALS = 10, 4, 2
 """How many examples are reconstructed."""
@@ -78,7 +79,7 @@ class Shown:
     @cached_property
     def encoded(self) -> Codes:
         """Codes of the test examples, with a posterior sample."""
-        return codes(self.model, self.test.x, jax.random.key(self.seed))
+        return codes(self.model, self.test.x, streams.key(self.seed, Stream.SHOWN_CODES))
 
     @cached_property
     def code(self) -> np.ndarray:
@@ -147,7 +148,7 @@ def reconstructions(shown: Shown) -> Figure:
     rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(shown.test)))
     clean = np.array(as_float(shown.test.x[rows]))
     unit, bounded = noise_unit(model, shown.test.x)
-    noise = NOISE * unit * jax.random.normal(jax.random.key(shown.seed), clean.shape)
+    noise = NOISE * unit * jax.random.normal(streams.key(shown.seed, Stream.SHOWN_NOISE), clean.shape)
     name = f"noisy (Gaussian, {noise_in_words(shown)})"
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)
@@ -193,7 +194,7 @@ def conditional_samples(shown: Shown, model: VSC) -> Figure:
     chosen = shown.examples(SAMPLED)
     base = shown.code[chosen]
     originals = as_float(shown.test.x[chosen])
-    drawn = np.asarray(model.sample_like(originals, SAMPLES, jax.random.key(shown.seed)))
+    drawn = np.asarray(model.sample_like(originals, SAMPLES, streams.key(shown.seed, Stream.SHOWN_SAMPLES)))
     return draw_conditional_samples(originals, shown.decode(base), drawn, np.count_nonzero(base, axis=1))
 
 

@@ -1,8 +1,8 @@
 """One sentence for each figure of decoded images: what to look for, and what this run shows."""
 
-import jax
 import numpy as np
 
+from vsc_jax import streams
 from vsc_jax.evaluation.reconstruction import denoising
 from vsc_jax.figures.from_model import (
     NOISE,
@@ -19,6 +19,7 @@ from vsc_jax.figures.interpolation import continuous_path, discrete_path
 from vsc_jax.figures.traversal import traversal_codes
 from vsc_jax.models import VSC
 from vsc_jax.reporting.words import count, percent
+from vsc_jax.streams import Stream
 
 MEAN_IMAGE = 0.05
 """Who explains less of the variance than this decodes every example to the mean."""
@@ -32,7 +33,7 @@ SAMPLES = 20
 
 def reconstructions(shown: Shown) -> str:
     """How much of the variance the outputs explain, from clean and from noisy input."""
-    key = jax.random.key(shown.seed)
+    key = streams.key(shown.seed, Stream.SHOWN_NOISE)
     clean, noisy = denoising(shown.model, shown.test.x, key, noise=(0.0, NOISE))
     what = shown.dataset.form
     nothing = "" if clean.explained_variance >= MEAN_IMAGE else ": the code says next to nothing"
@@ -49,7 +50,7 @@ def conditional_samples(shown: Shown) -> str:
     model = shown.model
     assert isinstance(model, VSC)
     x = shown.test.x[shown.examples(SAMPLED)]
-    pictures = np.asarray(model.sample_like(x, SAMPLES, jax.random.key(shown.seed)))
+    pictures = np.asarray(model.sample_like(x, SAMPLES, streams.key(shown.seed, Stream.SHOWN_SAMPLES)))
     total, within = pictures.var(axis=(0, 1)).sum(), pictures.var(axis=1).mean(axis=0).sum()
     share = float(within / total) if total > 0 else 0.0
     return (

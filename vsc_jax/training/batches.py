@@ -14,9 +14,8 @@ from jaxtyping import Int32
 
 from vsc_jax.config import TrainConfig
 from vsc_jax.errors import UserError
+from vsc_jax.streams import Stream, generator
 
-# Epochs are drawn from their own stream of random numbers, apart from all that the seed is used for.
-_STREAM = 1
 # Entries of a stretch's order that take 512 MiB.
 _LONGEST = 2**27
 
@@ -60,6 +59,6 @@ def batches(
 
 @lru_cache(maxsize=2)
 def _epoch(seed: int, epoch: int, examples: int) -> Int32[np.ndarray, " examples"]:
-    order = np.random.default_rng((seed, _STREAM, epoch)).permutation(examples).astype(np.int32)
+    order = generator(seed, Stream.EPOCHS, epoch).permutation(examples).astype(np.int32)
     order.flags.writeable = False
     return order

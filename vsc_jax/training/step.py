@@ -10,10 +10,12 @@ from flax import nnx
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
+from vsc_jax import streams
 from vsc_jax.config import Config, Precision
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
 from vsc_jax.modules.products import precision as at_precision
+from vsc_jax.streams import Stream
 from vsc_jax.training.batch_source import Batches, Gathered
 from vsc_jax.training.devices import along_batch, batch_mesh, kept, over_groups
 from vsc_jax.training.schedules import Hyperparameters
@@ -23,8 +25,6 @@ Params = Any
 OfMembers = Any
 Method = Literal["auto", "vmap", "map"]
 NORMS = ("gradient_norm", "parameter_norm", "update_norm")
-# Folded into the run's key; 0 is the initial model's.
-_KEYS = (2, 3)
 
 
 class TrainState(NamedTuple):
@@ -143,8 +143,7 @@ class Keys(NamedTuple):
 
 def keys_of(seed: int) -> Keys:
     """The keys of a run."""
-    key = jax.random.key(seed)
-    return Keys(*(jax.random.fold_in(key, number) for number in _KEYS))
+    return Keys(streams.key(seed, Stream.MODEL), streams.key(seed, Stream.PIXELS))
 
 
 def iteration(
