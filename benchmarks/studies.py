@@ -45,7 +45,6 @@ def _vsc(latents: int, alpha: float, **overrides: Any) -> dict[str, Any]:
     return {
         "model.latents": latents,
         "model.alpha": alpha,
-        "model.prior_rate": alpha,
         **_PLAIN,
         **overrides,
     }
@@ -107,7 +106,7 @@ def _binarised(data: str, steps: int, alpha: float) -> list[Setting]:
     }
     return [
         Setting("vae", f"{data}_vae", shared),
-        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": alpha, "model.prior_rate": alpha}),
+        Setting("vsc", f"{data}_vsc", {**shared, "model.alpha": alpha}),
     ]
 
 
@@ -156,8 +155,8 @@ def _seed() -> list[Setting]:
         Setting("collapsed", "seed_vsc", {"train.steps": 25 * 60_000 // 256, **_PLAIN}),
         Setting("ae", "mnist_ae", conv),
         Setting("vae", "mnist_vae", conv),
-        Setting("vsc", "mnist_vsc", {**conv, "model.alpha": 0.5, "model.prior_rate": 0.5}),
-        Setting("vsc_wu", "mnist_vsc_wu", {**conv, "model.alpha": 0.5, "model.prior_rate": 0.5}),
+        Setting("vsc", "mnist_vsc", {**conv, "model.alpha": 0.5}),
+        Setting("vsc_wu", "mnist_vsc_wu", {**conv, "model.alpha": 0.5}),
     ]
 
 

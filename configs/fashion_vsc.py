@@ -11,7 +11,6 @@ config = Config(
         hidden=(400,),
         pseudo_inputs=128,
         alpha=0.1,
-        prior_rate=0.1,
     ),
     schedule=ScheduleConfig(
         learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),

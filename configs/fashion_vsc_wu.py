@@ -11,7 +11,6 @@ config = Config(
         hidden=(400,),
         pseudo_inputs=128,
         alpha=0.1,
-        prior_rate=0.1,
         initial_gate_logit=4.0,
     ),
     schedule=ScheduleConfig(

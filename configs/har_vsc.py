@@ -12,7 +12,6 @@ config = Config(
         likelihood="gaussian",
         pseudo_inputs=128,
         alpha=0.3,
-        prior_rate=0.3,
         initial_gate_logit=3.0,
     ),
     schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),

@@ -11,7 +11,6 @@ config = Config(
         hidden=(400,),
         pseudo_inputs=128,
         alpha=0.1,
-        prior_rate=0.1,
     ),
     schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),
     train=TrainConfig(steps=16_000, batch_size=200, learning_rate=2e-3),

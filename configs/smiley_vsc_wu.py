@@ -11,7 +11,6 @@ config = Config(
         hidden=(800,),
         pseudo_inputs=64,
         alpha=0.15,
-        prior_rate=0.15,
         sparsity_weight=10.0,
         usage_weight=10.0,
     ),

@@ -80,7 +80,6 @@ config = with_overrides(
         "model.latents": 30,
         "model.hidden": [200],
         "model.alpha": 0.15,
-        "model.prior_rate": 0.15,
         "train.steps": 20 if SMOKE else 4000,
         "train.batch_size": 128,
         "evaluate.samples": 4 if SMOKE else 50,

@@ -94,11 +94,11 @@ config = with_overrides(
 # %% [markdown]
 # ## The grid
 #
-# `model.alpha=model.prior_rate=…` moves both together. Three values, two seeds.
+# Three values of `alpha`, two seeds.
 
 # %%
 values = "0.1,0.4" if SMOKE else "0.05,0.15,0.4"
-axes = axes_of(config, [f"model.alpha=model.prior_rate={values}"], seeds=1 if SMOKE else 2)
+axes = axes_of(config, [f"model.alpha={values}"], seeds=1 if SMOKE else 2)
 print(*(member.name for member in expand(config, axes)), sep="\n")
 
 # %%
@@ -134,7 +134,7 @@ plt.show()
 # The same from a shell:
 #
 # ```
-# python -m vsc_jax.sweep --config smiley_vsc --grid model.alpha=model.prior_rate=0.05,0.15,0.4 --seeds 2
+# python -m vsc_jax.sweep --config smiley_vsc --grid model.alpha=0.05,0.15,0.4 --seeds 2
 # ```
 #
 # **A question.** The spread over seeds at one alpha is part of the result. How many seeds would you need to tell 0.15 from 0.4 by the

@@ -110,7 +110,7 @@ steps = {
     "+ gates with a gradient": seed | {"model.gate": "concrete"},
     "+ slab weighted by gamma": seed | {"model.gate": "concrete", "model.weigh_slab_kl": True},
     "+ pressure later": {"model.prior": "fixed", "model.alpha": 0.01},
-    "+ pseudo-inputs": {"model.alpha": 0.2, "model.prior_rate": 0.2},
+    "+ pseudo-inputs": {"model.alpha": 0.2},
 }
 steps["+ no latent always on (this library)"] = steps["+ pseudo-inputs"] | {
     "model.usage_weight": 10.0,

@@ -100,7 +100,6 @@ config = with_overrides(
         "model.latents": 30,
         "model.hidden": [200],
         "model.alpha": 0.15,
-        "model.prior_rate": 0.15,
         "train.steps": 20 if SMOKE else 4000,
         "train.batch_size": 128,
         "evaluate.samples": 4 if SMOKE else 50,
@@ -171,5 +170,5 @@ again = vsc_jax.load(folder)
 assert np.array_equal(again.code(mine.test.x), run.model.code(mine.test.x))
 
 # %% [markdown]
-# **A question.** What happens to the number of latents that are on when you double `alpha` and `prior_rate`? Try it, and say why it
+# **A question.** What happens to the number of latents that are on when you double `alpha`? Try it, and say why it
 # does not double.

@@ -246,6 +246,16 @@ def test_validate_refuses_numbers_out_of_range_and_names_the_field(path):
         ("model.latents", 0, "model.latents: expected a number from 1 to 2147483647, got 0"),
         ("model.hidden", [400, 0], "model.hidden: expected a number from 1 to 2147483647, got 0"),
         ("data.train_examples", 0, "data.train_examples: expected a number from 1 to 2147483647, got 0"),
+        (
+            "model.alpha",
+            1e-50,
+            "model.alpha: expected a number that is neither 0 nor 1 in float32, got 1e-50",
+        ),
+        (
+            "model.prior_rate",
+            0.99999999,
+            "model.prior_rate: expected a number that is neither 0 nor 1 in float32",
+        ),
         ("train.learning_rate", 0.0, "train.learning_rate: expected a number between 0 and 1000, exclusive"),
         ("schedule.warm_up.end", 1.5, "schedule.warm_up: expected start and end from 0 to 1"),
         ("schedule.prior_blend.start", 2.0, "schedule.prior_blend: expected start and end from 0 to 1"),

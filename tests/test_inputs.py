@@ -42,9 +42,9 @@ MODELS = [
     ModelConfig(kind="vsc", selection="paper", gate="sigmoid"),
 ]
 _EXTREMES = {
-    "model.alpha": (1e-38, 1 - 1e-7),
+    "model.alpha": (2e-37, 1 - 1e-7),
     "model.beta": (0.0, 1e6),
-    "model.prior_rate": (1e-38, 1 - 1e-7),
+    "model.prior_rate": (2e-37, 1 - 1e-7),
     "model.sparsity_weight": (0.0, 1e6),
     "schedule.sharpness": (0.0, 1e6),
     "train.learning_rate": (1e-38, 999.0),

@@ -125,10 +125,16 @@ class ModelConfig:
     """VSC: weight of the sparsity term J KL(mean gamma || alpha)."""
     usage_weight: Weight = 0.0
     """VSC: weight of a term that keeps latents from being on in more than half of the examples."""
-    prior_rate: Probability = 0.1
-    """VSC: gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend)."""
+    prior_rate: Probability | None = None
+    """VSC: gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
+    given: alpha."""
     weigh_slab_kl: bool = True
     """VSC: weight the slab's KL by gamma, as eq. 6 says; false keeps the seed report's mistake."""
+
+    @property
+    def blended_rate(self) -> float:
+        """``prior_rate``, or ``alpha`` where it is not given."""
+        return self.alpha if self.prior_rate is None else self.prior_rate
 
 
 @dataclass(frozen=True)
@@ -366,6 +372,12 @@ def validate(config: Config) -> None:
     check_ranges(config)
     if not re.fullmatch(r"[\w-][\w.-]*", config.name):
         raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
+    for name in ("alpha", "prior_rate"):
+        rate = getattr(config.model, name)
+        if rate is not None and not 1e-37 < rate < 1 - 6e-8:
+            raise UserError(
+                f"model.{name}: expected a number that is neither 0 nor 1 in float32, got {rate!r}"
+            )
     for entry in dataclasses.fields(ScheduleConfig):
         name, ramp = f"schedule.{entry.name}", getattr(config.schedule, entry.name)
         if ramp.begin > ramp.until:

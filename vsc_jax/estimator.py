@@ -236,7 +236,7 @@ def _config(parameters: dict[str, Any]) -> settings.Config:
     seed = check_random_state(parameters["random_state"]).randint(np.iinfo(np.int32).max)
     overrides = {f"model.{name}": given[name] for name in _MODEL}
     overrides |= {f"train.{name}": given[name] for name in _TRAIN}
-    overrides |= {"seed": int(seed), "model.prior_rate": given["alpha"]}
+    overrides["seed"] = int(seed)
     try:
         return settings.with_overrides(settings.Config(name="sparse_coder"), overrides)
     except UserError as error:

@@ -20,7 +20,7 @@ class SweepArguments(Told):
     config: Preset = "smiley_vsc"
     grid: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FIELD=VALUE,...")] = ()
     """A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all combinations.
-    model.alpha=model.prior_rate=0.01,0.1 moves both; layers of model.hidden are joined by an x: 400,800x400.
+    model.beta=model.sparsity_weight=1,2 moves both; layers of model.hidden are joined by an x: 400,800x400.
 
     Members that differ in seed, train.learning_rate, train.weight_decay, schedule.*, model.alpha, model.beta,
     model.tc_weight, model.sparsity_weight, model.usage_weight or model.prior_rate share one compiled program;

@@ -78,3 +78,9 @@ def test_gradient_reaches_every_parameter(likelihood):
     assert ("raw_log_var" in gradient) == (likelihood == "gaussian")
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("floor", [-30.0, -6.0, -1e-6, 0.0, 20.0])
+def test_the_variance_starts_at_one_or_a_little_above_its_floor(floor):
+    decoder = Decoder(MLP(2, (3,), rngs=nnx.Rngs(0)), (3,), "gaussian", floor)
+    np.testing.assert_allclose(decoder.log_var, max(0.0, floor + 0.1), rtol=1e-5, atol=1e-5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vsc_jax.config import to_dict
+from vsc_jax.config import Config, to_dict, with_overrides
 from vsc_jax.errors import UserError
 from vsc_jax.training.run_folder import (
     MetricsLog,
@@ -213,3 +213,11 @@ def test_nothing_is_read_beyond_a_line_that_is_no_row(tmp_path):
 
 def test_rows_of_a_missing_file_are_none(tmp_path):
     assert read_rows(tmp_path / "metrics.jsonl") == []
+
+
+def test_a_run_that_was_started_with_both_rates_goes_on_with_one(tmp_path):
+    both = with_overrides(Config(), {"model.alpha": 0.15, "model.prior_rate": 0.15})
+    claim(tmp_path, both, {"name": "smiley"})
+    claim(tmp_path, with_overrides(Config(), {"model.alpha": 0.15}), {"name": "smiley"})
+    with pytest.raises(UserError, match=r"model.prior_rate: 0.15 there, 0.3 asked"):
+        claim(tmp_path, with_overrides(both, {"model.prior_rate": 0.3}), {"name": "smiley"})

@@ -91,3 +91,9 @@ def test_without_hyperparameters_nothing_that_is_traced_is_left():
     assert tc[0] != tc[1] == tc[2]
     latents = without_hyperparameters(with_overrides(base, {"model.latents": 3}))
     assert latents != without_hyperparameters(base)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 0.25), (0.4, 0.4)])
+def test_pseudo_inputs_are_blended_with_alpha_unless_a_rate_is_given(given, expected):
+    config = with_overrides(Config(), {"model.alpha": 0.25, "model.prior_rate": given})
+    assert float(hyperparameters(config).prior_rate) == np.float32(expected)

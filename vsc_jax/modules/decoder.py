@@ -45,10 +45,9 @@ class Decoder(nnx.Module):
         self.min_log_var = min_log_var
         self.scaling = scaling
         if likelihood == "gaussian":
-            # Starts at a variance of one.
-            self.raw_log_var = nnx.Param(
-                jnp.full(math.prod(example_shape), math.log(math.expm1(-min_log_var)) / _PACE)
-            )
+            # Starts at a variance of one, or a little above a floor that is close to it or higher.
+            start = math.log(math.expm1(max(-min_log_var, 0.1))) / _PACE
+            self.raw_log_var = nnx.Param(jnp.full(math.prod(example_shape), start, jnp.float32))
 
     @property
     def log_var(self) -> Float[Array, " pixels"]:

@@ -117,7 +117,7 @@ def _config(name: str, latents: int, steps: int, directory: Path | None) -> Conf
     data = config.data if directory is None else dataclasses.replace(config.data, directory=directory)
     model = dataclasses.replace(config.model, network="conv", latents=latents)
     if model.kind == "vsc" and model.prior == "pseudo":
-        model = dataclasses.replace(model, alpha=ALPHA[latents], prior_rate=ALPHA[latents])
+        model = dataclasses.replace(model, alpha=ALPHA[latents])
     train = dataclasses.replace(config.train, steps=steps, batch_size=BATCH_SIZE)
     config = dataclasses.replace(config, data=data, model=model, train=train)
     validate(config)

@@ -54,6 +54,9 @@ def identity(config: Config) -> dict[str, Any]:
     for field in _FREE_FIELDS:
         *sections, name = field.split(".")
         del reduce(getitem, sections, values)[name]
+    blend, model = config.schedule.prior_blend, config.model
+    used = model.kind == "vsc" and model.prior == "pseudo" and max(blend.start, blend.end) > 0
+    values["model"]["prior_rate"] = model.blended_rate if used else None
     return values
 
 

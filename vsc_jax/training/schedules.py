@@ -78,7 +78,7 @@ def hyperparameters(config: Config) -> Hyperparameters:
         alpha=jnp.float32(model.alpha),
         sparsity_weight=jnp.float32(model.sparsity_weight),
         usage_weight=jnp.float32(model.usage_weight),
-        prior_rate=jnp.float32(model.prior_rate),
+        prior_rate=jnp.float32(model.blended_rate),
         schedules={
             field.name: _schedule(getattr(config.schedule, field.name), config.train.steps)
             for field in dataclasses.fields(config.schedule)
