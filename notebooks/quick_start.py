@@ -121,8 +121,8 @@ for name in ("elbo", "iwae", "active_per_image", "used_latents"):
 # ## The code of a face
 
 # %%
-q = run.model.encode(faces.test.x)  # mean, log_var and gate_logit, [n, 60] each
-draw_gate_histogram(np.asarray(q.gamma))
+shown = from_model.Shown(run.model, faces, seed=0)
+draw_gate_histogram(shown.encoded.gamma)  # [n, 60]
 
 # %% [markdown]
 # Nearly all gates are at 0 or at 1: the model is sure which latents a face needs. Here are three faces beside their codes.
@@ -145,9 +145,8 @@ plt.show()
 # Keep *which* latents are on, draw their values anew from the prior: the parts stay, their shapes change.
 
 # %%
-shown = from_model.Shown(run.model, faces, seed=0)
 from_model.conditional_samples(shown, run.model)
 
 # %% [markdown]
-# **A question.** Set `"model.kind": "vae"` above and run again. The bound is much the same. What can the picture above no
-# longer be drawn from, and why?
+# **A question.** Set `"model.kind": "vae"` above and run again. The bound is much the same. Why do the faces in a row of the picture
+# above no longer have the parts of the face at its left?

@@ -92,9 +92,11 @@ faces = data.load(sparse_config.data)
 
 # %%
 figure, axes = plt.subplots(figsize=(9, 3), layout="constrained")
-picture = axes.imshow(faces.test.factors[:60].T, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1)
+table = np.where(faces.test.factors[:60] == 0, np.nan, faces.test.factors[:60]).T
+picture = axes.imshow(table, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+axes.set_facecolor("0.8")
 axes.set_yticks(range(18), smiley.FACTORS, fontsize=7)
-axes.set(title="The hidden numbers of 60 faces", xlabel="face")
+axes.set(title="The hidden numbers of 60 faces; grey is absent", xlabel="face")
 figure.colorbar(picture, label="value")
 plt.show()
 

@@ -137,12 +137,12 @@ print(
 
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 order = np.argsort(wine.target, kind="stable")
-picture = axes.imshow(
-    np.where(code == 0, np.nan, code)[order].T, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2
-)
+table = np.where(code == 0, np.nan, code)[order].T
+picture = axes.imshow(table, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
 axes.set(
-    title="The codes of 178 wines, sorted by vineyard; white is exactly 0", xlabel="wine", ylabel="latent"
+    title="The codes of 178 wines, sorted by vineyard; grey is exactly 0", xlabel="wine", ylabel="latent"
 )
+axes.set_facecolor("0.8")
 figure.colorbar(picture, label="value")
 plt.show()
 

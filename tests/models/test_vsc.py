@@ -208,7 +208,10 @@ def test_samples_like_an_example_keep_its_latents_and_take_values_from_the_prior
     np.testing.assert_allclose(drawn, model.decode(codes), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["vae", "ae"])
-def test_without_gates_there_is_no_pattern_to_keep(kind, tiny, examples):
-    with pytest.raises(UserError, match="^sample_like: an? .* has no gates, so there is no pattern to keep"):
-        tiny(kind).sample_like(examples, 2, jax.random.key(0))
+def test_without_gates_there_is_nothing_to_keep_and_without_a_prior_nothing_to_draw(tiny, examples):
+    vae = tiny("vae")
+    drawn = vae.sample_like(examples, 2, jax.random.key(0))
+    codes = jax.random.normal(jax.random.key(0), (6, 2, 3))
+    np.testing.assert_allclose(drawn, vae.decode(codes), atol=1e-6)
+    with pytest.raises(UserError, match="^sample_like: an autoencoder has no prior to draw values from$"):
+        tiny("ae").sample_like(examples, 2, jax.random.key(0))

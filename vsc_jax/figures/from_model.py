@@ -39,7 +39,7 @@ from vsc_jax.figures.reconstructions import (
 from vsc_jax.figures.sampling import draw_conditional_samples
 from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
-from vsc_jax.models import VSC, Model
+from vsc_jax.models import VAE, VSC, Model
 from vsc_jax.models.inputs import as_float
 from vsc_jax.streams import Stream
 
@@ -189,7 +189,7 @@ def varied_pair(shown: Shown, example: int) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def conditional_samples(shown: Shown, model: VSC) -> Figure:
+def conditional_samples(shown: Shown, model: VSC | VAE) -> Figure:
     """Samples with the latents on that test examples of different classes have on."""
     chosen = shown.examples(SAMPLED)
     base = shown.code[chosen]

@@ -1,7 +1,7 @@
 """Autoencoder, VAE and VSC: modules and losses put together to one objective each.
 
 Every model has ``encode``, ``code``, ``decode``, ``reconstruct``, ``sample`` and ``objective``; the
-variational ones also ``terms`` and ``log_importance_weights``, the VSC ``sample_like``.
+variational ones also ``terms``, ``log_importance_weights`` and ``sample_like``.
 """
 
 from vsc_jax.models.autoencoder import Autoencoder

@@ -49,8 +49,8 @@ class Autoencoder(nnx.Module):
         return self.decode(jax.random.normal(key, (n, self.latents)))
 
     def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> NoReturn:
-        """Refused: without gates, examples have no pattern of latents that a sample could keep."""
-        raise UserError("sample_like: an autoencoder has no gates, so there is no pattern to keep")
+        """Refused: an autoencoder has no prior to draw values from."""
+        raise UserError("sample_like: an autoencoder has no prior to draw values from")
 
     def reconstruction(self, x: Float[Array, "n ..."]) -> Float[Array, " n"]:
         """``log p(x|z)`` of each example at its code, in nats."""

@@ -3,7 +3,7 @@
 Kingma and Welling, ICLR 2014; Higgins et al., ICLR 2017 (beta); Chen et al., NeurIPS 2018 (TC).
 """
 
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,6 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.errors import UserError
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
 from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
@@ -79,9 +78,14 @@ class VAE(nnx.Module):
         """``E[x|z]`` for ``n`` draws of z from the prior."""
         return self.decode(jax.random.normal(key, (n, self.latents)))
 
-    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> NoReturn:
-        """Refused: without gates, examples have no pattern of latents that a sample could keep."""
-        raise UserError("sample_like: a Gaussian VAE has no gates, so there is no pattern to keep")
+    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
+        """``E[x|z]`` of ``n`` draws from the prior for each example: every latent is on, so nothing is kept.
+
+        Returns:
+          ``[examples, n, *example_shape]``, as the VSC's that keeps which latents are on.
+        """
+        examples = as_inputs(x, self.decoder).shape[0]
+        return self.decode(jax.random.normal(key, (examples, n, self.latents)))
 
     def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, from one posterior sample; in nats."""
