@@ -13,6 +13,7 @@ from vsc_jax.models import Autoencoder
 from vsc_jax.reopen import run_config, run_dataset
 from vsc_jax.reporting import picture_sentences
 from vsc_jax.run import load
+from vsc_jax.streams import Stream, key
 
 
 class Painter(Shown):
@@ -77,7 +78,7 @@ def test_the_sentence_on_noise_measures_the_noise_that_the_figure_shows(make_sho
     clean, noisy = seen
     scale = 0.25 * (1 if likelihood == "bernoulli" else x.std())
     expected = (np.clip if likelihood == "bernoulli" else lambda v, *_: v)(
-        clean + scale * np.asarray(jax.random.normal(jax.random.key(0), clean.shape)), 0, 1
+        clean + scale * np.asarray(jax.random.normal(key(0, Stream.SHOWN_NOISE), clean.shape)), 0, 1
     )
     np.testing.assert_allclose(noisy, expected, atol=1e-6)
     explained = 100 * (1 - np.square(noisy - clean).mean() / x.var())
