@@ -299,6 +299,8 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     assert "# Variational Sparse Coding on Smiley" in card
     assert "Licence of the data: drawn by vsc_jax itself, MIT." in card
     assert "Not measured." in card
+    over_time = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, network="conv1d"))
+    assert "| networks | convolutional over time, " in model_card(over_time, {"name": "a"} | EXAMPLES, {}, {})
     own = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, path=Path("smiley")))
     assert "Licence of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
 

@@ -67,7 +67,9 @@ def model_card(
     name = source.title if source else data.get("name", "own data")
     shape = [int(side) for side in data["example_shape"]]
     values = sum(math.prod(size) for size in sizes.values())
-    networks = "convolutional" if model.network == "conv" else f"fully connected {list(model.hidden)}"
+    networks = {"conv": "convolutional", "conv1d": "convolutional over time"}.get(
+        model.network, f"fully connected {list(model.hidden)}"
+    )
     return f"""---
 library_name: vsc_jax
 tags: {json.dumps(["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))])}

@@ -25,15 +25,6 @@ def test_features_have_a_meaning_where_their_attribute_is_present():
         np.testing.assert_allclose(feature.values[feature.given], FACES.values[feature.given, k], rtol=1e-6)
 
 
-def test_classes_are_labels_or_combinations_of_attributes():
-    labels = np.arange(3, dtype=np.int32)
-    np.testing.assert_array_equal(factors.classes(Split(FACES.images[:3], labels)), labels)
-    assert factors.classes(Split(FACES.images)) is None
-    combinations = FACES.attributes @ np.array([1, 2, 4, 8])
-    pairs = set(zip(factors.classes(SPLIT).tolist(), combinations.tolist(), strict=True))
-    assert len(pairs) == len(np.unique(combinations)) == 16
-
-
 def test_only_smiley_has_factors():
     assert factors.has_factors(Dataset("smiley", SPLIT, SPLIT, factor_names=smiley.FACTORS))
     assert not factors.has_factors(Dataset("other", SPLIT, SPLIT))

@@ -76,15 +76,6 @@ def _varies(factor: Factor) -> bool:
     return len(values) >= _FEWEST_EXAMPLES and bool((values != values[0]).any())
 
 
-def classes(split: Split) -> np.ndarray | None:
-    """The class of each example, ``[n]``: its label, or which of Smiley's attributes are there."""
-    if split.labels is not None:
-        return split.labels
-    if split.presence is None:
-        return None
-    return np.unique(split.presence, axis=0, return_inverse=True)[1].reshape(-1)
-
-
 def _presence(split: Split) -> np.ndarray:
     if split.presence is None:
         raise ValueError("expected a split with the presence of its factors")

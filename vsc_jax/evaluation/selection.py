@@ -64,15 +64,16 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
 
     Args:
       choices: of n examples.
-      classes: their classes, ``[n]``, or None.
+      classes: their labels, ``[n]``, or None.
 
     Returns:
       ``selection_gap_soft``, ``_hard`` and ``_paper``: nats that the bound loses with these weights in
       place of the exact ones; ``classifier_agreement``: share of examples whose first choice is the
       same for the classifier and the exact weights; ``pseudo_inputs_chosen``: how many are somebody's
       first exact choice; ``pseudo_inputs_used``: their effective number, the perplexity of the mean
-      exact weights. With classes also :func:`cluster_accuracy` and :func:`cluster_purity` of the
-      model's own first choice, and its normalised mutual information ``cluster_nmi``.
+      exact weights. With classes also :func:`cluster_purity` of the model's own first choice, its normalised
+      mutual information ``cluster_nmi`` and, where there are no more pseudo-inputs than classes, so that it
+      can reach 1, :func:`cluster_accuracy`.
     """
     first = choices.exact.argmax(axis=1)
     gaps = {
@@ -86,7 +87,8 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
         "pseudo_inputs_used": perplexity(choices.exact.mean(axis=0, dtype=np.float64)),
     }
     if classes is not None:
-        statistics["cluster_accuracy"] = cluster_accuracy(choices.own, classes)
+        if choices.exact.shape[1] <= len(np.unique(classes)):
+            statistics["cluster_accuracy"] = cluster_accuracy(choices.own, classes)
         statistics["cluster_purity"] = cluster_purity(choices.own, classes)
         statistics["cluster_nmi"] = float(normalized_mutual_info_score(classes, choices.own))
     return statistics

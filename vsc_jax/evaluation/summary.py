@@ -102,7 +102,7 @@ def _statistics(model: Model, dataset: Dataset, test: np.ndarray, measured: Surv
     if measured.latent_kl is not None:
         results |= collapse_statistics(measured.latent_kl, measured.codes.z)
     if measured.choices is not None:
-        results |= selection_statistics(measured.choices, factors.classes(dataset.test))
+        results |= selection_statistics(measured.choices, dataset.test.labels)
     return results
 
 
