@@ -187,8 +187,11 @@ def test_exit_code_and_line_of_every_kind_of_mistake(error, code, line, capsys):
     def main():
         raise error
 
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.raises(SystemExit) as caught:
         run_command(main)
+    for number, handler in before.items():  # a process that was stopped ignores them until it is gone
+        signal.signal(number, handler)
     assert caught.value.code == code
     assert capsys.readouterr().err == line
 

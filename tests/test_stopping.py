@@ -75,6 +75,7 @@ COMMAND = """
     stopping.GRACE_SECONDS = {grace}
 
     def main():
+        {before}
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
@@ -89,9 +90,10 @@ COMMAND = """
 """
 
 
-def stopped(*numbers, grace=10.0, deaf=False):
+def stopped(*numbers, grace=10.0, deaf=False, before=""):
     """Exit code, messages and seconds of a command that is sent signals."""
-    code = textwrap.dedent(COMMAND.format(grace=grace, deaf=deaf, nap=0.05))
+    before = textwrap.indent(textwrap.dedent(before), " " * 8).strip()
+    code = textwrap.dedent(COMMAND.format(grace=grace, deaf=deaf, nap=0.05, before=before))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -113,6 +115,21 @@ def stopped(*numbers, grace=10.0, deaf=False):
 
 def test_a_command_stops_with_a_line_and_the_signals_exit_code():
     assert stopped(signal.SIGTERM)[:2] == (143, "terminated\n")
+
+
+@pytest.mark.parametrize("slow", ["atexit.register(time.sleep, 0.5)", "kept = Slow()"])
+def test_a_second_signal_while_leaving_shows_no_traceback(slow):
+    before = f"""
+        import atexit
+
+        class Slow:
+            def __del__(self):
+                time.sleep(0.5)
+
+        {slow}
+    """
+    done = stopped(signal.SIGINT, signal.SIGINT, before=before)
+    assert done[:2] == (130, "interrupted\n")
 
 
 def test_work_that_does_not_listen_is_left_when_the_time_is_up_or_at_a_second_signal():

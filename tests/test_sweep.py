@@ -40,7 +40,9 @@ def swept(tmp_path_factory):
         patch.chdir(folder)
         patch.setenv("VSC_JAX_CACHE", str(folder / "cache"))
         np.save("x.npy", np.random.default_rng(0).random((60, 6), np.float32))
-        grid = ["--grid", "model.alpha=0.1,0.3", "--grid", "train.learning_rate=0.01,999"]
+        # At the absurd one each iteration multiplies the kernels by 10^4.
+        grid = ["--train.weight_decay", "10", "--grid", "model.alpha=0.1,0.3"]
+        grid += ["--grid", "train.learning_rate=0.01,999"]
         with pytest.raises(UserError) as caught:
             main([*SETTINGS, *grid, "--workdir", "swept"])
         yield folder / "swept", str(caught.value), [*SETTINGS, *grid]

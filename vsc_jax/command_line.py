@@ -147,7 +147,7 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     os.environ["MPLBACKEND"] = "agg"
     try:
         try:
-            with leaving_in_time():
+            with leaving_in_time(final=True):
                 main()
         finally:
             sys.stdout.flush()

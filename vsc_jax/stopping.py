@@ -19,6 +19,7 @@ from typing import NoReturn
 GRACE_SECONDS = 10.0
 _HURRY_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_leaving: list[bool] = []  # not empty on a command line
 
 
 class Stopped(KeyboardInterrupt):
@@ -37,13 +38,13 @@ class Stopped(KeyboardInterrupt):
 def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
     """Take SIGINT and SIGTERM as requests; what is yielded tells the signal that came, or None.
 
-    A second signal raises :class:`Stopped` at once. Outside the main thread, where Python delivers no
-    signals, nothing changes.
+    A second signal raises :class:`Stopped` at once, but on a command line, which :func:`leaving_in_time` ends
+    soon. Outside the main thread, where Python delivers no signals, nothing changes.
     """
     received: list[signal.Signals] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if received:
+        if received and not _leaving:
             _stop(number, frame)
         received.append(signal.Signals(number))
 
@@ -52,12 +53,23 @@ def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
 
 
 @contextlib.contextmanager
-def leaving_in_time() -> Iterator[None]:
-    """SIGTERM raises :class:`Stopped`, and the process ends ``GRACE_SECONDS`` after a first signal.
+def leaving_in_time(*, final: bool = False) -> Iterator[None]:
+    """A first signal raises :class:`Stopped`, and the process ends ``GRACE_SECONDS`` after it.
 
     After a second signal it is a second, and a third one ends it at once. The exit code is 128 and the
-    number of the signal.
+    number of the signal. Later signals raise nothing, as an exception in the middle of cleaning up, or of a
+    destructor, would be shown as a traceback.
+
+    Args:
+      final: whether the process ends when it was stopped: signals are ignored from then on.
     """
+    received = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            _stop(number, frame)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -66,17 +78,24 @@ def leaving_in_time() -> Iterator[None]:
     written.setblocking(False)
     before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_leave_in_time, args=(watched,), daemon=True).start()
+    _leaving.append(True)
     try:
-        with _handled_by(_stop):
+        with _handled_by(stop, ignored_after=final):
             yield
     finally:
+        _leaving.pop()
         signal.set_wakeup_fd(before)
         written.close()
 
 
 @contextlib.contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Signals go to ``handler``; one that is ignored, as in a shell's background job, stays so."""
+def _handled_by(
+    handler: Callable[[int, FrameType | None], None], *, ignored_after: bool = False
+) -> Iterator[None]:
+    """Signals go to ``handler``; one that is ignored, as in a shell's background job, stays so.
+
+    With ``ignored_after`` they all are when a signal has ended the context.
+    """
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
@@ -85,6 +104,10 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
                 signal.signal(number, handler)
     try:
         yield
+    except KeyboardInterrupt:
+        if ignored_after:
+            before = dict.fromkeys(before, signal.SIG_IGN)
+        raise
     finally:
         for number, old in before.items():
             signal.signal(number, old)
