@@ -193,7 +193,7 @@ def test_a_rare_value_costs_no_more_than_its_distance(gaussian):
     X = np.c_[gaussian, np.zeros(len(gaussian))]
     X[0, -1] = 16
     coder = SparseCoder(steps=4, random_state=0).fit(X)
-    assert coder.scale_[-1] == pytest.approx((16 - 16 / 250) / 5)
+    assert coder.scale_[-1] == pytest.approx((16 - 16 / 250) / 4)
     np.testing.assert_allclose(coder.scale_[:-1], gaussian.std(axis=0))
 
 

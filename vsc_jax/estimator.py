@@ -47,7 +47,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ``bernoulli`` for values in [0, 1].
       min_log_var: floor of the Gaussian's log-variance; of standardised features, where they are.
       standardize: whether the Gaussian likelihood sees features of zero mean and unit variance, or less
-        where the largest training value would be beyond 5 (:func:`vsc_jax.scaling.moments`). Scores and
+        where the largest training value would be beyond 4 (:func:`vsc_jax.scaling.moments`). Scores and
         reconstructions are those of ``X`` as given either way.
       beta: weight of the KL divergence.
       alpha: target of the share of latents that are on; ``gate_rate_`` says what came of it.

@@ -17,7 +17,7 @@ X = TypeVar("X")
 
 _LARGEST = float(np.finfo(np.float32).max)
 _CHUNK_BYTES = 2**24  # how much of an array is converted at a time
-_REACH = 5.0  # largest standardised distance of a training value from the mean
+_REACH = 4.0  # largest standardised distance of a training value from the mean
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Scaling:
 
     Attributes:
       kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardise`` (mean 0, deviation
-        1, or less where the largest value would be beyond 5).
+        1, or less where the largest value would be beyond 4).
       shift: what is subtracted.
       scale: what is divided by, positive.
     """
@@ -76,8 +76,8 @@ def fit(kind: Kind, x: Any, *, signals: bool = False) -> Scaling:
 def moments(x: Any, *, signals: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of what :func:`fit` has constants for, in double precision.
 
-    The scale is the standard deviation, but no less than a fifth of the largest distance from the mean, so
-    that no value of ``x`` is standardised to more than 5: a feature that is nearly always the same would
+    The scale is the standard deviation, but no less than a quarter of the largest distance from the mean, so
+    that no value of ``x`` is standardised to more than 4: a feature that is nearly always the same would
     else send its rare values to hundreds of deviations. Normal features are not changed by it. The scale is
     1 where the variance is within the rounding error of a constant's (the bound of scikit-learn's scalers).
     """
