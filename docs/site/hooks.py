@@ -20,8 +20,3 @@ def on_page_content(content: str, **_: Any) -> str:
         return f'<{tag} class="formula">{convert(html.unescape(formula), display=display)}</{tag}>'
 
     return _ROLE.sub(r"\1", _FORMULA.sub(mathml, content))
-
-
-def on_post_page(output: str, **_: Any) -> str:
-    """The page without the one script that the theme would fetch, a help for searching in file:// pages."""
-    return re.sub(r'<script src="https://unpkg.com/[^"]*"></script>', "", output)
