@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vsc_jax.reporting.illustrations import TITLES, illustrate
+from vsc_jax.reporting.illustrations import TITLES, illustrate, shrunk
 from vsc_jax.reporting.source import Source, read_source
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -47,9 +47,10 @@ def section(data: str, folder: Path) -> str:
     parts = [f"\n## {heading}\n\n{summary(source)}\n"]
     for name in names:
         picture = DOCS / "images" / "gallery" / f"{data}_{name}.png"
-        picture.write_bytes(drawn[name].png)
-        if len(drawn[name].png) > LARGEST:
-            print(f"{picture.name}: {len(drawn[name].png):,} bytes, more than {LARGEST:,}")
+        png = shrunk(drawn[name].png)
+        picture.write_bytes(png)
+        if len(png) > LARGEST:
+            print(f"{picture.name}: {len(png):,} bytes, more than {LARGEST:,}")
         link = f"![{TITLES[name]}, {heading}](images/gallery/{picture.name})"
         parts.append(f"\n### {TITLES[name]}\n\n{drawn[name].sentence}\n\n{link}\n")
     return "".join(parts)

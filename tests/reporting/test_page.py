@@ -5,9 +5,14 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from vsc_jax.errors import UserError
+from vsc_jax.figures.overview import draw_overview
+from vsc_jax.reopen import run_config, run_dataset
 from vsc_jax.reporting import Group, write_grouped_report, write_report
+from vsc_jax.run import load
+from vsc_jax.training.run_folder import read_rows
 
 MODEL_FIGURES = {
     "reconstructions",
@@ -110,6 +115,19 @@ def test_the_quick_report_has_the_figures_of_the_end_of_a_run(run, tmp_path):
     files = {path.stem for path in (tmp_path / "quick" / "figures").iterdir()}
     assert files == {"history", "reconstructions", "activation"}
     assert len(Page(report.html.read_text()).sources) == 3
+
+
+def test_the_figures_that_training_has_just_drawn_are_not_drawn_again(make_run, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+    trained = (load(run), run_dataset(run, run_config(run)))
+    draw_overview(*trained, read_rows(run / "metrics.jsonl"), run / "figures", seed=0)
+    before = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
+    monkeypatch.setattr("vsc_jax.figures.style.as_png", None)
+    write_report([run], trained=trained, every_figure=False)
+    assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == before
+    assert set(before) == {"history.png", "reconstructions.png", "activation.png"}
+    with Image.open(run / "figures" / "activation.png") as figure:
+        assert figure.mode == "RGBA"  # in all its colours
 
 
 def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_run, tmp_path):

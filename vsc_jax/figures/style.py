@@ -4,6 +4,7 @@ Figures are built with matplotlib's objects alone, so that they need no display 
 state. They are ``WIDTH`` inches wide and their text is sized to be read when that is 600 pixels.
 """
 
+import io
 import os
 import textwrap
 from collections.abc import Sequence
@@ -202,6 +203,13 @@ def name_latents(axes: Axes, order: ArrayLike) -> None:
     )
 
 
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None})
+    return drawn.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG in one step: a reader never sees half of it.
 
@@ -210,5 +218,5 @@ def save(figure: Figure, path: Path) -> None:
       path: the ``.png`` file; replaced if it is there. Its folder must exist.
     """
     temporary = path.with_name(path.name + ".tmp")
-    figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+    temporary.write_bytes(as_png(figure))
     os.replace(temporary, path)

@@ -82,11 +82,17 @@ def illustrate(
     Returns:
       The figures in the order of ``TITLES``, and one sentence for each reason why some are not there.
     """
-    figures: dict[str, Figure] = {}
+    pngs: dict[str, bytes] = {}
     sentences: dict[str, str] = {}
     missing = []
+
+    def drawn(name: str, draw: Callable[[], Figure]) -> bytes:
+        """The figure that training has just written, if it has; drawn anew otherwise."""
+        file = source.folder / "figures" / f"{name}.png"
+        return file.read_bytes() if trained and not every_figure and file.is_file() else style.as_png(draw())
+
     if source.history:
-        figures["history"] = draw_history(source.history)
+        pngs["history"] = drawn("history", lambda: draw_history(source.history))
         sentences["history"] = code_sentences.history(source.history)
     else:
         missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
@@ -99,31 +105,26 @@ def illustrate(
         missing.append(f"no figures of the model: {error}")
     else:
         shown = Shown(model, dataset, seed=source.config.seed)
-        drawn = draw_all(model, dataset, seed=source.config.seed) if every_figure else _overview(shown)
-        figures |= drawn
-        sentences |= {name: _SENTENCES[name](shown) for name in drawn if name in _SENTENCES}
+        if every_figure:
+            figures = draw_all(model, dataset, seed=source.config.seed)
+            pngs |= {name: style.as_png(figure) for name, figure in figures.items()}
+        else:
+            pngs["reconstructions"] = drawn("reconstructions", lambda: from_model.reconstructions(shown))
+            if shown.test.labels is not None:
+                pngs["activation"] = drawn("activation", lambda: from_model.activation(shown))
+        sentences |= {name: _SENTENCES[name](shown) for name in pngs if name in _SENTENCES}
         missing += _not_drawn(shown, every_figure)
-    names = [name for name in (*TITLES, *figures) if name in figures]
-    return [
-        Illustration(name, as_png(figures[name]), sentences.get(name, "")) for name in dict.fromkeys(names)
-    ], missing
+    names = [name for name in (*TITLES, *pngs) if name in pngs]
+    return [Illustration(name, pngs[name], sentences.get(name, "")) for name in dict.fromkeys(names)], missing
 
 
-def as_png(figure: Figure) -> bytes:
-    """The figure as a PNG file of at most 256 colours, a quarter of the size and hard to tell apart."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=style.DPI)
-    picture = Image.open(drawn).convert("RGB")
+def shrunk(png: bytes) -> bytes:
+    """A PNG file with at most 256 colours, a quarter of the size and hard to tell apart."""
+    small = io.BytesIO()
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
     palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     palette.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def _overview(shown: Shown) -> dict[str, Figure]:
-    figures = {"reconstructions": from_model.reconstructions(shown)}
-    if shown.test.labels is not None:
-        figures["activation"] = from_model.activation(shown)
-    return figures
 
 
 def _not_drawn(shown: Shown, every_figure: bool) -> Sequence[str]:

@@ -19,7 +19,7 @@ from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
 from vsc_jax.models import Model
 from vsc_jax.reporting import sweeps
-from vsc_jax.reporting.illustrations import TITLES, Illustration, illustrate
+from vsc_jax.reporting.illustrations import TITLES, Illustration, illustrate, shrunk
 from vsc_jax.reporting.source import Source, labels, read_source
 from vsc_jax.reporting.summary import compared, in_short, measured_on, trained_on, what_was_run
 from vsc_jax.reporting.tables import Table, TableRow, results_tables, settings_rows
@@ -291,7 +291,7 @@ def _environment(*, markdown: bool = False) -> jinja2.Environment:
 
 
 def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+    return "data:image/png;base64," + base64.b64encode(shrunk(png)).decode()
 
 
 def _breakable(label: str) -> Markup:

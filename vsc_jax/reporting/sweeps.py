@@ -15,7 +15,8 @@ from vsc_jax.figures.curves import (
     draw_bound_against_alpha,
     draw_bound_against_latents,
 )
-from vsc_jax.reporting.illustrations import Illustration, as_png
+from vsc_jax.figures.style import as_png
+from vsc_jax.reporting.illustrations import Illustration
 from vsc_jax.reporting.source import Source
 from vsc_jax.reporting.tables import comparable
 from vsc_jax.reporting.words import nats, percent
