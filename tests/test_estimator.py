@@ -68,6 +68,13 @@ def test_scores_follow_the_units_of_the_data(coder, gaussian):
     np.testing.assert_allclose(other.scale_, 1000 * coder.scale_)
 
 
+def test_masked_values_are_missing(coder, gaussian):
+    masked = np.ma.masked_array(gaussian, np.arange(gaussian.size).reshape(gaussian.shape) == 7)
+    for method in (coder.transform, coder.score_samples, SparseCoder(steps=1).fit):
+        with pytest.raises(UserError, match="^X: missing value in row 2, column 1$"):
+            method(masked)
+
+
 def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
     codes, gates = coder.transform(gaussian), coder.gates(gaussian)
     assert codes.dtype == gates.dtype == np.float32

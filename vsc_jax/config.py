@@ -47,10 +47,14 @@ class DataConfig:
     name: str = "smiley"
     """Data set: smiley, mnist, fashion_mnist, uci_har, or any of TFDS as tfds:NAME or tfds:NAME:VERSION."""
     path: Path | None = None
-    """Your own data: .npy, .npz (x and, optionally, y, x_test, y_test), .csv, .parquet or a folder of images.
-    For uci_har: the archive or the folder that it unpacks to."""
+    """Your own data: .npy, .npz (x and, optionally, y, x_test, y_test), a table (.csv, .tsv, .txt, also with
+    .gz, or .parquet) or a folder of images. For uci_har: the archive or the folder that it unpacks to."""
     label: str | None = None
     """Where the classes are: a column of your table, or a feature of a TFDS set (if not given: label)."""
+    header: Literal["auto", "true", "false"] = "auto"
+    """Whether the first line of a text table names its columns; auto says what it takes it for."""
+    separator: Literal["auto", "comma", "semicolon", "tab", "space", "bar"] = "auto"
+    """What stands between the columns of a text table; auto takes what fits its first lines."""
     image: str | None = None
     """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
     crop: Count | None = None

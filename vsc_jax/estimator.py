@@ -17,13 +17,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
 from vsc_jax.data import Dataset, Split
-from vsc_jax.data.dataset import first_outside, place
+from vsc_jax.data.dataset import first_outside
 from vsc_jax.errors import UserError
 from vsc_jax.evaluation.batches import map_batches
 from vsc_jax.models import VSC
 from vsc_jax.scaling import moments
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
+from vsc_jax.values import check_mask, place
 
 T = TypeVar("T")
 
@@ -129,6 +130,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         parameters = self.get_params()
         config = _config(parameters)
+        check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if parameters["standardize"] and config.model.likelihood == "gaussian":
@@ -212,6 +214,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return _standardised(X, self.mean_, self.scale_, self.config_.model.likelihood)
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,6 +18,7 @@ from vsc_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 6, 5), np.uint8)
+MASKS = (IMAGES > 100).astype(np.uint8)
 LABELS = np.arange(20) % 3
 
 
@@ -92,6 +95,80 @@ def test_vectors_may_hold_any_finite_number() -> None:
     assert dataset.example_shape == (2,)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, bool])
+def test_vectors_are_numbers_as_they_are_and_whole_numbers_in_images_are_pixels(dtype: type) -> None:
+    x = RNG.integers(0, 127, (20, 6)).astype(dtype)
+    dataset = from_arrays(x[:10], x_test=x[10:])
+    assert dataset.train.x.dtype == np.float32
+    np.testing.assert_array_equal(dataset.train.x, x[:10])
+    images = x.reshape(20, 3, 2)
+    dataset = from_arrays(images[:10], x_test=images[10:])
+    assert dataset.test.x.dtype == np.uint8
+    np.testing.assert_array_equal(
+        dataset.test.x, images[10:] * np.uint8(255) if dtype is bool else images[10:]
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_images_of_0_and_1_are_black_and_white_in_both_parts(dtype: type) -> None:
+    masks = MASKS.astype(dtype)
+    dataset = from_arrays(masks[:10], x_test=masks[10:])
+    np.testing.assert_array_equal(dataset.train.x, MASKS[:10] * 255)
+    np.testing.assert_array_equal(dataset.test.x, MASKS[10:] * 255)
+    assert dataset.notes[0] == "x: 0 and 1 are taken for black and white, as bool images are"
+    of_bools = from_arrays(masks[:10].astype(bool), x_test=masks[10:])
+    np.testing.assert_array_equal(of_bools.test.x, dataset.test.x)
+
+
+def test_masked_values_are_missing() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    mask = x == 7
+    masked = np.ma.masked_array(x, mask)
+    for data in (masked, list(masked)):
+        with pytest.raises(UserError, match="^x: missing value in row 2, column 1$"):
+            from_arrays(data)
+    with pytest.raises(UserError, match="^x_test: missing value in row 2, column 1$"):
+        from_arrays(x, x_test=masked)
+    np.testing.assert_array_equal(from_arrays(np.ma.masked_array(x), x_test=x).train.x, x)
+
+
+def test_sparse_matrices_become_dense_where_there_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = scipy.sparse.random_array((6, 5), density=0.4, rng=0)
+    for matrix in (x.tocsr(), scipy.sparse.csc_matrix(x)):
+        np.testing.assert_array_equal(from_arrays(matrix, x_test=matrix).train.x, x.toarray().astype("f4"))
+    monkeypatch.setattr("vsc_jax.data.memory.machine_memory", lambda: 100)
+    with pytest.raises(UserError, match="^x: 6 x 5 values would take 0.0 GB, more than the 0.0 GB of memory"):
+        from_arrays(x)
+
+
+def test_bfloat16_is_a_floating_point_number() -> None:
+    x = np.array([[0.5, 2.0], [1.0, 3.0]])
+    np.testing.assert_array_equal(from_arrays(x.astype(ml_dtypes.bfloat16), x_test=x).train.x, x)
+
+
+@pytest.mark.parametrize(
+    ("y", "names", "expected"),
+    [
+        ([-1, 1, -1, 1], ("-1", "1"), [0, 1, 0, 1]),
+        ([1e9, 5.0, 5.0, 5.0], ("5", "1000000000"), [1, 0, 0, 0]),
+        ([True, False, True, True], ("False", "True"), [1, 0, 1, 1]),
+        (["owl", " cat", "owl ", "cat"], ("cat", "owl"), [1, 0, 1, 0]),
+        (np.array(["caf\u00e9", "bar", "bar", "bar"], object), ("bar", "caf\u00e9"), [1, 0, 0, 0]),
+        (np.array([b"owl", b"cat", b"owl", b"owl"]), ("cat", "owl"), [1, 0, 1, 1]),
+        (np.array([7, 3, 7, 7], np.uint64), ("3", "7"), [1, 0, 1, 1]),
+    ],
+)
+def test_labels_of_any_kind_are_indices_of_their_sorted_values(y: Any, names: Any, expected: Any) -> None:
+    dataset = from_arrays(IMAGES[:4], y, IMAGES[4:6], y[:2])
+    assert dataset.label_names == names
+    assert dataset.train.labels is not None
+    assert dataset.train.labels.tolist() == expected
+    assert dataset.test.labels is not None
+    assert dataset.test.labels.tolist() == expected[:2]
+    assert dataset.notes[-1] == f"y: 2 classes, {', '.join(names)}"
+    assert ("y: spaces around the names of classes are taken off" in dataset.notes) == (" cat" in list(y))
+
+
 def with_value(value: float, dtype: type = np.float32, shape: tuple[int, ...] = (20, 6, 5)) -> np.ndarray:
     x = np.full(shape, 0.5, dtype)
     x[7, 2, ...] = value
@@ -110,10 +187,14 @@ VECTORS = (20, 6)
         ({"x": with_value(np.nan, shape=VECTORS)}, r"^x: expected finite .* got nan in row 7, column 2$"),
         ({"x": with_value(-np.inf, np.float16, VECTORS)}, r"^x: .* got -inf in row 7, column 2$"),
         ({"x": with_value(1e300, np.float64, VECTORS)}, r"^x: .* float32 numbers, got 1e\+300 in row 7"),
-        ({"x": IMAGES.astype(np.int64)}, r"^x: expected uint8, bool or floating-point numbers, got int64$"),
-        ({"x": IMAGES.astype(np.complex64)}, r"^x: expected uint8, .* got complex64$"),
-        ({"x": np.full((3, 2), "a")}, r"^x: expected uint8, .* got <U1$"),
-        ({"x": np.full((3, 2), None)}, r"^x: expected uint8, .* got object$"),
+        (
+            {"x": IMAGES.astype(np.int64) + 1},
+            r"^x: expected whole .* from 0 to 255, got 256 in row \d+, pixel",
+        ),
+        ({"x": IMAGES.astype(np.int16) - 9}, r"^x: expected whole numbers from 0 to 255, got -\d in row"),
+        ({"x": IMAGES.astype(np.complex64)}, r"^x: expected numbers or bools, got complex64$"),
+        ({"x": np.full((3, 2), "a")}, r"^x: expected numbers or bools, got <U1$"),
+        ({"x": np.full((3, 2), None)}, r"^x: expected numbers or bools, got object$"),
         ({"x": [[1.0], [2.0, 3.0]]}, r"^x: expected an array of numbers"),
         ({"x": np.zeros(5)}, r"^x: expected vectors \[n, d\] or images .* got shape \(5,\)$"),
         ({"x": np.zeros((2, 3, 4, 5, 6))}, r"^x: expected vectors"),
@@ -121,14 +202,20 @@ VECTORS = (20, 6)
         ({"x": np.zeros((0, 4))}, r"^x: expected at least one value, got shape \(0, 4\)$"),
         ({"x": np.zeros((4, 0, 3))}, r"^x: expected at least one value"),
         ({"x": np.zeros((1, 4))}, r"^x: expected at least 2 examples"),
-        ({"x": IMAGES > 100, "x_test": np.zeros((2, 6, 5), "U1")}, r"^x_test: expected uint8"),
-        ({"x": (IMAGES > 100).astype(np.uint8)}, r"^x: expected uint8 from 0 to 255, got nothing above 1"),
+        ({"x": IMAGES > 100, "x_test": np.zeros((2, 6, 5), "U1")}, r"^x_test: expected numbers"),
+        ({"x": np.zeros((3, 4, 4), int)}, "^x: expected images, got nothing but 0$"),
+        ({"x": MASKS, "x_test": IMAGES}, "^x: expected whole numbers .* as in x_test, got nothing above 1$"),
+        ({"x": IMAGES, "x_test": MASKS}, "^x_test: expected whole numbers .* as in x, got nothing above 1$"),
         ({"x": IMAGES, "y": LABELS[:19]}, r"^y: expected 20 labels, one an example, got shape \(19,\)$"),
         ({"x": IMAGES, "y": LABELS[:, None]}, r"^y: expected 20 labels"),
-        ({"x": IMAGES, "y": LABELS - 1}, r"^y: expected labels from 0 to 65535, got -1 in row 0$"),
-        ({"x": IMAGES, "y": LABELS + 10**9}, r"^y: expected labels from 0 to 65535, got 1000000000"),
-        ({"x": IMAGES, "y": LABELS.astype(float)}, r"^y: expected integer labels, got float64$"),
-        ({"x": IMAGES, "y": ["cat"] * 20}, r"^y: expected integer labels, got <U3$"),
+        ({"x": IMAGES, "y": LABELS / 2}, "^y: expected classes as whole .* or text, got 0.5 in row 1$"),
+        ({"x": IMAGES, "y": [1.0, np.nan] * 10}, "^y: missing value in row 1$"),
+        ({"x": IMAGES, "y": ["cat", " "] * 10}, "^y: missing value in row 1$"),
+        ({"x": IMAGES, "y": [None, "cat"] * 10}, "^y: missing value in row 0$"),
+        ({"x": IMAGES, "y": [1, "cat"] * 10}, "^y: expected classes of one kind, got numbers and str$"),
+        ({"x": IMAGES, "y": [b"caf\xe9"] * 20}, r"^y: expected text in UTF-8, got b'caf\\xe9' in row 0$"),
+        ({"x": IMAGES, "y": np.ma.masked_equal(LABELS, 2)}, "^y: missing value in row 2$"),
+        ({"x": IMAGES, "y": np.zeros(20, "datetime64[s]")}, r"^y: expected classes .* got datetime64\[s\]$"),
         ({"x": IMAGES, "y_test": LABELS}, r"^y_test: given without x_test$"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES}, r"^y and y_test: expected both or neither"),
         ({"x": IMAGES, "x_test": IMAGES, "y_test": LABELS}, r"^y and y_test: expected both or neither"),
@@ -189,10 +276,13 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
         (lambda d: write_truncated(d / "x.npy", 0.6), "damaged or incomplete"),
         (lambda d: write_truncated(d / "x.npy", 0.1), "damaged or incomplete"),
         (lambda d: write_truncated(d / "x.npz", 0.6), "damaged or incomplete"),
-        (lambda d: write_object_npy(d / "x.npy"), "holds Python objects; expected numbers only$"),
+        (
+            lambda d: write_object_npy(d / "x.npy"),
+            "holds Python objects; expected numbers, or text of dtype str$",
+        ),
         (
             lambda d: saved(d / "x.npz", x=np.array([{}], dtype=object)),
-            "holds Python objects; expected numbers only$",
+            "holds Python objects; expected numbers, or text of dtype str$",
         ),
         (
             lambda d: saved(d / "x.npz", images=IMAGES),
@@ -201,7 +291,7 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
         (lambda d: saved(d / "x.npz", x=IMAGES, xtest=IMAGES), "unknown array xtest; expected"),
         (lambda d: saved(d / "x.npz", y=LABELS), "expected an array x, got y$"),
         (lambda d: saved(d / "x.npz"), "not a .npz file that NumPy wrote$|expected an array x, got none$"),
-        (lambda d: write_member(d / "x.npz", "x", b"text"), "x: expected uint8"),
+        (lambda d: write_member(d / "x.npz", "x", b"text"), "x: expected numbers"),
         (lambda d: saved(d / "x.npz", x=with_value(np.nan)), "x: expected images in .* row 7, pixel"),
         (lambda d: saved(d / "x.npz", x=IMAGES, y=LABELS[:3]), "y: expected 20 labels"),
     ],
@@ -250,20 +340,19 @@ def test_damaged_files_load_or_are_refused_in_one_line(
     )
 )
 def test_any_array_is_kept_exactly_or_refused(x: np.ndarray) -> None:
+    whole = x.ndim > 2 and x.dtype.kind in "iu"
     try:
         dataset = from_arrays(x)
     except UserError:
-        unusable_shape = x.ndim not in (2, 3, 4) or x.size == 0 or len(x) < 2
-        unusable_dtype = x.dtype.kind not in "bf" and x.dtype != np.uint8
-        if unusable_shape or unusable_dtype:
+        if x.ndim not in (2, 3, 4) or x.size == 0 or len(x) < 2 or (whole and not x.any()):
             return
         assert x.dtype != bool
-        inside = np.isfinite(x).all() if x.ndim == 2 else ((x >= 0) & (x <= 1)).all()
-        assert x.max() <= 1 if x.dtype == np.uint8 else not inside
+        inside = np.isfinite(x).all() if x.ndim == 2 else ((x >= 0) & (x <= (255 if whole else 1))).all()
+        assert not inside
         return
     kept = np.concatenate([dataset.train.x, dataset.test.x])
-    expected = x.astype(np.uint8) * np.uint8(255) if x.dtype == bool else x
-    assert kept.dtype == (np.float32 if x.dtype.kind == "f" else np.uint8)
+    expected = x * 255 if (x.dtype == bool and x.ndim > 2) or (whole and x.max() == 1) else x
+    assert kept.dtype == (np.uint8 if whole or (x.dtype == bool and x.ndim > 2) else np.float32)
     assert sorted(rows(kept)) == sorted(rows(expected.astype(kept.dtype)))
 
 

@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas
 import pytest
 
+from vsc_jax.data import from_arrays
+from vsc_jax.errors import UserError
 from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.spike_slab import SpikeSlab
 
@@ -21,6 +24,40 @@ def test_bytes_stand_for_fractions_of_255():
     assert as_float(np.array([0.5], np.float64)).dtype == jnp.float32
     with pytest.raises(TypeError, match="expected uint8 or floating-point examples, got int32"):
         as_float(np.array([1, 2], np.int32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float64, bool])
+def test_vectors_are_numbers_and_whole_numbers_in_images_pixels_as_in_training(dtype):
+    x = np.array([[0, 51, 255], [0, 1, 102]]).astype(dtype)
+    vectors = from_arrays(x, x_test=x).train.x
+    np.testing.assert_array_equal(as_examples(x, (3,)), vectors)
+    np.testing.assert_array_equal(as_examples(pandas.DataFrame(x), (3,)), vectors)
+    if dtype is not np.float64:
+        images = from_arrays(x[..., None], x_test=x[..., None]).train.x
+        np.testing.assert_allclose(as_examples(x[..., None], (3, 1)), images / 255, rtol=1e-6)
+        np.testing.assert_allclose(
+            jax.jit(lambda x: as_examples(x, (3, 1)))(x[..., None]), images / 255, rtol=1e-6
+        )
+
+
+def test_large_whole_numbers_and_what_is_no_number_or_masked():
+    assert as_examples(np.array([[2**40]]), (1,))[0, 0] == 2.0**40
+    with pytest.raises(UserError, match="^x: missing value in row 0, column 1$"):
+        as_examples(np.ma.masked_array([[1.0, 2.0]], [[False, True]]), (2,))
+    with pytest.raises(UserError, match="^x: expected numbers or bools, got <U1$"):
+        as_examples(np.array([["a"]]), (1,))
+    for pixels, got in (([0, 1], "nothing above 1; give black and white as bool"), ([-3, 256], "-3 to 256")):
+        with pytest.raises(UserError, match=f"^x: expected images of .* from 0 to 255, got {got}$"):
+            as_examples(np.array([[pixels]]), (1, 2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("shape", "network"), [((8, 6), "conv"), ((4, 3), "mlp"), ((32, 2), "conv1d")])
+def test_no_rows_have_no_codes(kind, shape, network, tiny):
+    model = tiny(kind, shape=shape, network=network)
+    x = np.zeros((0, *shape), np.float32)
+    assert model.code(x).shape == (0, 3)
+    assert model.reconstruct(x).shape == (0, *shape)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,21 +4,21 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from vsc_jax import scaling as scalings
 from vsc_jax.data.archive import check_members
-from vsc_jax.data.dataset import Dataset, Split, first_outside, place
+from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.examples import Examples, LazyArray, select
-from vsc_jax.data.memory import machine_memory
+from vsc_jax.data.labels import Labels, as_labels
+from vsc_jax.data.memory import check_memory, machine_memory
 from vsc_jax.errors import UserError
+from vsc_jax.values import as_array, as_float32, is_number, place
 
 _KEYS = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
-_LARGEST_LABEL = 65535
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
@@ -60,10 +60,10 @@ def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0, scaling:
 
 
 def from_arrays(
-    x: ArrayLike | LazyArray,
-    y: ArrayLike | None = None,
-    x_test: ArrayLike | LazyArray | None = None,
-    y_test: ArrayLike | None = None,
+    x: Any,
+    y: Any = None,
+    x_test: Any = None,
+    y_test: Any = None,
     *,
     name: str = "arrays",
     label_names: Sequence[str] = (),
@@ -71,6 +71,7 @@ def from_arrays(
     scaling: Scale = "none",
     test_fraction: float = 0.1,
     seed: int = 0,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """A data set of arrays in memory, of memory-mapped ones, or of a source that decodes its examples.
 
@@ -79,49 +80,52 @@ def from_arrays(
     Test examples are read into memory.
 
     Args:
-      x: images ``[n, height, width]`` or ``[n, height, width, channels]``, or vectors ``[n, d]``: uint8 from
-        0 to 255, bool, or float (images in [0, 1] if they are not scaled, vectors and signals of any finite
-        numbers).
-      y: class labels ``[n]``, integers from 0.
+      x: vectors ``[n, d]`` of any finite numbers, dense or of ``scipy.sparse``; or images
+        ``[n, height, width]`` or ``[n, height, width, channels]``: whole numbers from 0 to 255, bool, or
+        float (in [0, 1] if they are not scaled). Images of nothing but 0 and 1 are black and white.
+      y: class labels ``[n]``: whole numbers, bools or text; with ``label_names`` indices of them.
       x_test: test examples like x; without them a share of x is held out at random.
       y_test: labels of the test examples, given if and only if x_test and y are.
       name: what the data set is called.
-      label_names: names of the classes; their numbers, if not given.
-      channel_names: names of the channels where x are signals ``[n, time, channels]``, not images.
+      label_names: names of the classes; the sorted values of the labels, if not given.
+      channel_names: names of the channels where x are signals ``[n, time, channels]`` (float), not images.
       scaling: how a model is to see the values, with constants from the training examples.
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
+      notes: what is to be told about the source.
 
     Raises:
       UserError: naming the array and, where there is one, the row.
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")
-    free = scaling != "none" or len(channel_names) > 0
-    examples = as_examples(x, "x", free=free)
-    if channel_names and (examples.ndim != 3 or examples.shape[2] != len(channel_names)):
+    if x_test is None and y_test is not None:
+        raise UserError("y_test: given without x_test")
+    if x_test is not None and (y is None) != (y_test is None):
+        raise UserError("y and y_test: expected both or neither, since x_test is given")
+    signals = len(channel_names) > 0
+    free = scaling != "none" or signals
+    given = {"x": x} if x_test is None else {"x": x, "x_test": x_test}
+    examples, masks = _as_pixels(
+        {part: as_examples(values, part, free=free, signals=signals) for part, values in given.items()}
+    )
+    shape = examples["x"].shape
+    if signals and (len(shape) != 3 or shape[2] != len(channel_names)):
         raise UserError(
-            f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape"
-            f" {examples.shape}"
+            f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape {shape}"
         )
-    given = x.dtype if isinstance(x, LazyArray) else np.asarray(x).dtype
-    if given == np.uint8 and first_outside(examples, 0.0, 1.0) is None:
-        raise UserError(
-            "x: expected uint8 from 0 to 255, got nothing above 1; give binary data as bool or float32"
-        )
-    labels = None if y is None else _as_labels(y, "y", len(examples))
+    labels: dict[str, np.ndarray] = {}
+    if y is not None:
+        sizes = {"y": len(examples["x"])} | ({} if x_test is None else {"y_test": len(examples["x_test"])})
+        read = _labels({"y": y} | ({} if x_test is None else {"y_test": y_test}), sizes, label_names)
+        labels, label_names = read.indices, read.names
+        notes = (*notes, *read.notes)
+    split = Split(examples["x"], labels.get("y"))
     if x_test is None:
-        if y_test is not None:
-            raise UserError("y_test: given without x_test")
-        train, test = hold_out(Split(examples, labels), test_fraction, seed)
+        train, test = hold_out(split, test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
-        if (y is None) != (y_test is None):
-            raise UserError("y and y_test: expected both or neither, since x_test is given")
-        train = Split(examples, labels)
-        test_examples = as_examples(x_test, "x_test", free=free)
-        test_labels = None if y_test is None else _as_labels(y_test, "y_test", len(test_examples))
-        test = Split(np.asarray(test_examples), test_labels)
+        train, test = split, Split(np.asarray(examples["x_test"]), labels.get("y_test"))
         origin = f"{name}, its own test examples"
         for what, ours, theirs in (
             ("shape", train.x.shape[1:], test.x.shape[1:]),
@@ -129,39 +133,40 @@ def from_arrays(
         ):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
-    classes = 0 if labels is None else 1 + max(int(split.max()) for split in _labels_of(train, test))
-    if label_names and classes > len(label_names):
-        raise UserError(
-            f"y: expected labels from 0 to {len(label_names) - 1}, as there are names, got {classes - 1}"
-        )
     return Dataset(
         name=name,
         train=train,
         test=test,
-        label_names=tuple(label_names) or tuple(str(label) for label in range(classes)),
+        label_names=tuple(label_names),
         description=origin,
         channel_names=tuple(channel_names),
-        scaling=None if scaling == "none" else scalings.fit(scaling, train.x, signals=len(channel_names) > 0),
+        scaling=None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals),
+        notes=(*notes, *masks),
     )
 
 
-def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> Examples:
-    """Check examples and bring them to uint8 or float32.
+def as_examples(x: Any, name: str, *, free: bool = False, signals: bool = False) -> Examples:
+    """Check examples and bring vectors to float32.
 
     Args:
       x: array-like ``[n, ...]`` as in :func:`from_arrays`.
       name: how the array is called in an error.
       free: whether images too may have any finite values.
+      signals: whether the examples are signals, not images.
 
     Returns:
-      uint8 as given (bool becomes 0 and 255) or float32 of the same shape.
+      Vectors as float32, images as they are: whole numbers from 0 to 255, bools or float32.
 
     Raises:
       UserError: on a wrong dtype or rank, an empty array, or values that are not finite or out of range.
     """
-    array = x if isinstance(x, LazyArray) else _as_array(x, name)
-    if array.dtype != np.uint8 and array.dtype.kind not in "bf":
-        raise UserError(f"{name}: expected uint8, bool or floating-point numbers, got {array.dtype}")
+    if type(x).__module__.startswith("scipy.sparse"):
+        rows, columns = x.shape
+        check_memory(4 * rows * columns, f"{name}: {rows:,} x {columns:,} values", "fewer columns")
+        x = x.astype(np.float32)
+    array = x if isinstance(x, LazyArray) else as_array(x, name)
+    if not is_number(array.dtype):
+        raise UserError(f"{name}: expected numbers or bools, got {array.dtype}")
     if array.ndim not in (2, 3, 4):
         raise UserError(
             f"{name}: expected vectors [n, d] or images [n, height, width] or [n, height, width, channels], "
@@ -174,11 +179,17 @@ def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> E
             f"{name}: expected images [n, height, width, channels], got shape {array.shape}; give them"
             f" channels last: {name}.transpose(0, 2, 3, 1)"
         )
-    if array.dtype == bool:
-        return select(array, convert=_as_bytes)
-    if array.dtype == np.uint8:
-        return select(array)
-    examples = select(array, convert=_as_float32)
+    if array.ndim > 2 and array.dtype.kind in "biu":
+        if signals:  # whole numbers would be taken for pixels where they are encoded
+            raise UserError(
+                f"{name}: expected signals as floats, got {array.dtype}; {name}.astype('float32')"
+            )
+        pixels = select(array)
+        if array.dtype not in (bool, np.uint8) and (index := first_outside(pixels, 0.0, 255.0)) is not None:
+            value = array[index[0]][index[1:]]
+            raise UserError(f"{name}: expected whole numbers from 0 to 255, got {value} in {place(index)}")
+        return pixels
+    examples = select(array, convert=as_float32)
     free = free or array.ndim == 2
     low, high = (-_LARGEST_FLOAT, _LARGEST_FLOAT) if free else (0.0, 1.0)
     if (index := first_outside(examples, low, high)) is not None:
@@ -190,38 +201,43 @@ def as_examples(x: ArrayLike | LazyArray, name: str, *, free: bool = False) -> E
     return examples
 
 
-def _as_bytes(x: np.ndarray) -> np.ndarray:
-    return x.view(np.uint8) * np.uint8(255)
-
-
-def _as_float32(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(x, np.float32)
-
-
-def _as_array(values: ArrayLike, name: str) -> np.ndarray:
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{name}: expected an array of numbers ({error})") from None
-
-
-def _as_labels(y: ArrayLike, name: str, n: int) -> np.ndarray:
-    """Int32 labels ``[n]``."""
-    labels = _as_array(y, name)
-    if labels.dtype.kind not in "iu":
-        raise UserError(f"{name}: expected integer labels, got {labels.dtype}")
-    if labels.shape != (n,):
-        raise UserError(f"{name}: expected {n} labels, one an example, got shape {labels.shape}")
-    if (index := first_outside(labels, 0.0, float(_LARGEST_LABEL))) is not None:
+def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[str]]:
+    """Images of whole numbers and bools as uint8, and a note on those that hold nothing but 0 and 1."""
+    black = [name for name, x in parts.items() if x.dtype.kind in "iu" and first_outside(x, 0.0, 0.0) is None]
+    whole = [name for name, x in parts.items() if x.dtype.kind in "iu" and name not in black]
+    masks = [name for name in whole if first_outside(parts[name], 0.0, 1.0) is None]
+    if "x" in black:
+        raise UserError("x: expected images, got nothing but 0")
+    if masks and masks != whole:
+        other = next(name for name in whole if name not in masks)
         raise UserError(
-            f"{name}: expected labels from 0 to {_LARGEST_LABEL}, got {labels[index]} in {place(index)}"
+            f"{masks[0]}: expected whole numbers from 0 to 255 as in {other}, got nothing above 1"
         )
-    return labels.astype(np.int32)
+
+    def bytes_of(x: Examples, mask: bool) -> Examples:
+        if x.dtype.kind not in "biu" or (x.dtype == np.uint8 and not mask):
+            return x
+        return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(255 if mask else 1))
+
+    images = {name: bytes_of(x, x.dtype.kind == "b" or bool(masks)) for name, x in parts.items()}
+    return images, [f"{name}: 0 and 1 are taken for black and white, as bool images are" for name in masks]
 
 
-def _labels_of(*splits: Split) -> list[np.ndarray]:
-    return [split.labels for split in splits if split.labels is not None]
+def _labels(parts: dict[str, Any], sizes: dict[str, int], names: Sequence[str]) -> Labels:
+    """Labels of one or both parts; indices of the names, if there are any."""
+    for part, y in parts.items():
+        if (shape := np.shape(y)) != (sizes[part],):
+            raise UserError(f"{part}: expected {sizes[part]} labels, one an example, got shape {shape}")
+    if not names:
+        return as_labels(parts)
+    indices = {part: np.asarray(y) for part, y in parts.items()}
+    for part, y in indices.items():
+        expected = f"{part}: expected labels from 0 to {len(names) - 1}, as there are names, got"
+        if y.dtype.kind not in "iu":
+            raise UserError(f"{expected} {y.dtype}")
+        if (index := first_outside(y, 0.0, len(names) - 1.0)) is not None:
+            raise UserError(f"{expected} {y[index]} in {place(index)}")
+    return Labels({part: y.astype(np.int32) for part, y in indices.items()}, tuple(names), ())
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
@@ -241,20 +257,23 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix not in _MAGIC:
-        hint = " (the UCI HAR archive needs data.name uci_har)" if path.suffix == ".zip" else ""
-        raise UserError(f"{path}: expected a file .npy, .npz, .csv or .parquet, or a folder of images{hint}")
+    suffix = path.suffix.lower()
+    if suffix not in _MAGIC:
+        hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
+        raise UserError(
+            f"{path}: expected a file .npy, .npz, .csv, .tsv, .txt or .parquet, or a folder of images{hint}"
+        )
     try:
         with path.open("rb") as file:
-            magic = file.read(len(_MAGIC[path.suffix]))
+            magic = file.read(len(_MAGIC[suffix]))
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:  # a zero byte
         raise UserError(f"{str(path)!r}: {error}") from None
-    if magic != _MAGIC[path.suffix]:
-        raise UserError(f"{path}: not a {path.suffix} file that NumPy wrote")
+    if magic != _MAGIC[suffix]:
+        raise UserError(f"{path}: not a {suffix} file that NumPy wrote")
     try:
-        if path.suffix == ".npy":
+        if suffix == ".npy":
             return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
         with zipfile.ZipFile(path) as members:
             check_members(members, path, largest=machine_memory())
@@ -265,5 +284,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # NumPy, zipfile and zlib each have errors of their own for damaged files
         reason = " ".join(str(error).split())
         if "object" in reason.lower():
-            raise UserError(f"{path}: holds Python objects; expected numbers only") from None
+            raise UserError(f"{path}: holds Python objects; expected numbers, or text of dtype str") from None
         raise UserError(f"{path}: damaged or incomplete ({reason})") from None

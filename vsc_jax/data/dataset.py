@@ -9,6 +9,7 @@ from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.errors import UserError
 from vsc_jax.scaling import Scaling
 from vsc_jax.streams import Stream, generator
+from vsc_jax.values import place
 
 Form = Literal["vector", "image", "signal"]
 
@@ -27,10 +28,10 @@ class Split(Generic[Rows]):
     """Examples of one split, in a fixed order.
 
     Attributes:
-      x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]`` or vectors ``[n, d]``, which
-        stand for x / 255, or float32 arrays (images in [0, 1], unless the data set is scaled; vectors and
-        signals ``[n, time, channels]`` of any finite values); possibly memory-mapped or, in a training split,
-        read when they are asked for.
+      x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]``, which stand for x / 255, or
+        float32 arrays (images in [0, 1], unless the data set is scaled; vectors ``[n, d]`` and signals
+        ``[n, time, channels]`` of any finite values); possibly memory-mapped or, in a training split, read
+        when they are asked for.
       labels: int32 class labels ``[n]``, or None.
       factors: float32 true generative factors ``[n, k]``, or None (Smiley: S * V).
       presence: uint8 presence of every factor ``[n, k]``, or None.
@@ -148,11 +149,3 @@ def first_outside(x: Examples, low: float, high: float) -> tuple[int, ...] | Non
             return (start + int(row), *(int(i) for i in rest))
         start += len(chunk)
     return None
-
-
-def place(index: tuple[int, ...]) -> str:
-    """An index in words: the row, and the column of a vector or the pixel of an image."""
-    row, *rest = index
-    if not rest:
-        return f"row {row}"
-    return f"row {row}, column {rest[0]}" if len(rest) == 1 else f"row {row}, pixel {tuple(rest)}"

@@ -15,7 +15,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.data import own, smiley, tfds, uci_har
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
-from vsc_jax.data.examples import select
+from vsc_jax.data.examples import Examples, select
 from vsc_jax.data.pictures import Fit
 from vsc_jax.errors import UserError
 
@@ -58,8 +58,8 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         train_stream, test_stream = np.random.default_rng(config.seed).spawn(2)
         dataset = dataclasses.replace(
             dataset,
-            train=dataclasses.replace(dataset.train, x=select(bernoulli_draw(dataset.train.x, train_stream))),
-            test=dataclasses.replace(dataset.test, x=bernoulli_draw(dataset.test.x, test_stream)),
+            train=dataclasses.replace(dataset.train, x=_binary(dataset.train.x, train_stream)),
+            test=dataclasses.replace(dataset.test, x=np.asarray(_binary(dataset.test.x, test_stream))),
         )
     return dataset
 
@@ -82,6 +82,13 @@ def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
                 classes = f"{len(absent)} of {len(dataset.label_names)} classes"
                 notes.append(f"data.{part}_examples {n:,} leaves no example of {classes}: {names}")
     return dataclasses.replace(dataset, **parts, notes=tuple(notes))
+
+
+def _binary(x: Examples, rng: np.random.Generator) -> Examples:
+    """One Bernoulli draw of every value: images of 0 and 255, vectors of 0 and 1."""
+    if x.ndim > 2:
+        return select(bernoulli_draw(x, rng))
+    return select(bernoulli_draw(x, rng), convert=lambda drawn: (drawn // 255).astype(np.float32))
 
 
 def called(config: DataConfig) -> str:

@@ -1,6 +1,7 @@
 """Your own data in whatever form they come: arrays, frames, files, a folder of images."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,32 @@ from vsc_jax.data.arrays import Scale, from_arrays, load_file
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.examples import LazyArray
 from vsc_jax.data.pictures import Fit, load_folder
-from vsc_jax.data.tables import Table, from_frame, is_frame, read_table
+from vsc_jax.data.tables import Table, from_frame, holds_parquet, is_frame, read_table
+from vsc_jax.data.text_tables import is_text_table
 from vsc_jax.errors import UserError
 
 
 def load_path(path: Path, config: DataConfig) -> Dataset:
-    """The data set in a file ``.npy``, ``.npz``, ``.csv`` or ``.parquet``, or in a folder of images.
+    """The data set in a file of arrays, a table, or a folder of images or of ``.parquet`` files.
 
     Args:
       path: the file or the folder.
-      config: the data section: held-out share and seed, label, scaling, form of the images.
+      config: the data section: held-out share and seed, label, header and separator, scaling, form of the
+        images.
 
     Raises:
       UserError: naming the file and what in it cannot be used.
     """
     path = path.expanduser()
+    is_table = holds_parquet(path) if path.is_dir() else path.suffix.lower() == ".parquet"
+    if is_table or is_text_table(path):
+        table = read_table(path, config.label, config.header, config.separator)
+        return _of_table(table, path.name, config)
     if path.is_dir():
         fit = Fit(config.crop, config.resize, config.colour)
         return load_folder(path, fit, test_fraction=config.test_fraction, seed=config.seed)
-    if path.suffix in (".csv", ".parquet"):
-        return _of_table(read_table(path, config.label), path.name, config)
-    return load_file(path, test_fraction=config.test_fraction, seed=config.seed, scaling=_scale(config))
+    dataset = load_file(path, test_fraction=config.test_fraction, seed=config.seed, scaling=_scale(config))
+    return _without_label(dataset, config)
 
 
 def as_dataset(data: Any, config: DataConfig) -> Dataset:
@@ -39,8 +45,9 @@ def as_dataset(data: Any, config: DataConfig) -> Dataset:
 
     Args:
       data: a :class:`Dataset`, which is returned as it is; a pandas or polars frame or an Arrow table
-        (``config.label`` names the column of classes); an array or anything that NumPy makes one of; a tuple
-        of examples and labels; a mapping with x and, optionally, y, x_test, y_test; or a path.
+        (``config.label`` names the column of classes); an array, a sparse matrix or anything that NumPy makes
+        an array of; a tuple of examples, which may be a frame, and labels; a mapping with x and, optionally,
+        y, x_test, y_test; or a path.
       config: the data section: held-out share and seed, label, scaling.
 
     Raises:
@@ -61,8 +68,28 @@ def as_dataset(data: Any, config: DataConfig) -> Dataset:
     elif not isinstance(data, np.ndarray | list | LazyArray) and is_frame(data):
         return _of_table(from_frame(data, config.label), "frame", config)
     else:
-        arrays = {"x": data if isinstance(data, list | LazyArray) else np.asarray(data)}
-    return from_arrays(**arrays, scaling=_scale(config), test_fraction=config.test_fraction, seed=config.seed)
+        arrays = {"x": data}
+    notes: dict[str, None] = {}  # in order, each once
+    for name in ("x", "x_test"):
+        if is_frame(arrays.get(name)):
+            table = from_frame(arrays[name])
+            arrays[name] = table.x
+            notes |= dict.fromkeys(table.notes)
+    dataset = from_arrays(
+        **arrays,
+        scaling=_scale(config),
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+        notes=tuple(notes),
+    )
+    return _without_label(dataset, config)
+
+
+def _without_label(dataset: Dataset, config: DataConfig) -> Dataset:
+    if config.label is None:
+        return dataset
+    note = f"data.label {config.label} is not used: the data are arrays, with labels y or none"
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def _of_table(table: Table, name: str, config: DataConfig) -> Dataset:
@@ -74,6 +101,7 @@ def _of_table(table: Table, name: str, config: DataConfig) -> Dataset:
         scaling=_scale(config),
         test_fraction=config.test_fraction,
         seed=config.seed,
+        notes=table.notes,
     )
 
 

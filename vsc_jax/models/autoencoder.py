@@ -1,6 +1,6 @@
 """The plain autoencoder: the same encoder and decoder, no distribution over codes."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +28,11 @@ class Autoencoder(nnx.Module):
         self.decoder = decoder
         self.latents = latents
 
-    def encode(self, x: ArrayLike) -> Float[Array, "n latents"]:
+    def encode(self, x: Any) -> Float[Array, "n latents"]:
         """Codes ``[n, latents]`` of a batch of examples."""
         return self.encoder(as_inputs(x, self.decoder))
 
-    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+    def code(self, x: Any) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``; here :meth:`encode`."""
         return self.encode(x)
 
@@ -40,7 +40,7 @@ class Autoencoder(nnx.Module):
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
         return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
-    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+    def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example."""
         return self.decode(self.code(x))
 
@@ -48,7 +48,7 @@ class Autoencoder(nnx.Module):
         """Decoded standard-normal codes. An autoencoder has no prior: these need not look like data."""
         return self.decode(jax.random.normal(key, (n, self.latents)))
 
-    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> NoReturn:
+    def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> NoReturn:
         """Refused: an autoencoder has no prior to draw values from."""
         raise UserError("sample_like: an autoencoder has no prior to draw values from")
 

@@ -1,13 +1,16 @@
 """From what a data set yields to what the networks read."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from vsc_jax.errors import UserError
 from vsc_jax.modules import Decoder
+from vsc_jax.values import as_array, as_float32, is_number, white
 
 
 @runtime_checkable
@@ -20,7 +23,7 @@ class Rows(Protocol):
 
 
 def as_float(x: ArrayLike) -> Float[Array, "..."]:
-    """Examples as float32: uint8 is divided by 255, floats are kept.
+    """Examples as a data set stores them as float32: uint8 is divided by 255, floats are kept.
 
     Raises:
       TypeError: if ``x`` is neither uint8 nor floating point.
@@ -33,26 +36,38 @@ def as_float(x: ArrayLike) -> Float[Array, "..."]:
     return x.astype(jnp.float32)
 
 
-def as_examples(x: ArrayLike, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]:
+def as_examples(x: Any, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]:
     """A batch of examples as float32 ``[n, *example_shape]``; an axis of one channel may be missing.
 
+    Numbers stand for what they stand for in data that are read (:mod:`vsc_jax.values`): vectors for
+    themselves, whole numbers in images for pixels from 0 to 255.
+
     Raises:
-      TypeError: if ``x`` is neither uint8 nor floating point.
-      ValueError: if ``x`` is not a batch of such examples.
+      ValueError: if ``x`` is not a batch of such examples, has a masked value, or has whole numbers in images
+        that are not from 0 to 255, or none above 1, which may be meant for black and white.
     """
-    x = as_float(x)
+    if not isinstance(x, jax.Array):
+        x = as_array(x, "x")
+    if not is_number(x.dtype):
+        raise UserError(f"x: expected numbers or bools, got {x.dtype}")
     if _without_channel(x.shape[1:]) != _without_channel(example_shape):
         expected = ", ".join(str(side) for side in ("n", *example_shape))
         raise ValueError(f"expected a batch of examples [{expected}], got an array of shape {list(x.shape)}")
-    return x.reshape(x.shape[0], *example_shape)
+    one = white(x.dtype, 1 + len(example_shape))
+    if one == 255 and x.size and not isinstance(x, jax.core.Tracer):
+        low, high = int(x.min()), int(x.max())
+        if low < 0 or high > 255 or high == 1:
+            got = "nothing above 1; give black and white as bool" if high == 1 else f"{low} to {high}"
+            raise UserError(f"x: expected images of floats, bools or whole numbers from 0 to 255, got {got}")
+    numbers = x.astype(jnp.float32) if isinstance(x, jax.Array) else jnp.asarray(as_float32(x))
+    return numbers.reshape(x.shape[0], *example_shape) / one
 
 
-def as_inputs(x: ArrayLike, decoder: Decoder) -> Float[Array, "n ..."]:
+def as_inputs(x: Any, decoder: Decoder) -> Float[Array, "n ..."]:
     """:func:`as_examples`, scaled as the model of this decoder scales its data.
 
     Raises:
-      TypeError: if ``x`` is neither uint8 nor floating point.
-      ValueError: if ``x`` is not a batch of such examples.
+      ValueError: as :func:`as_examples`.
     """
     return decoder.scaled(as_examples(x, decoder.example_shape))
 

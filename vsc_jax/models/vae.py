@@ -3,7 +3,7 @@
 Kingma and Welling, ICLR 2014; Higgins et al., ICLR 2017 (beta); Chen et al., NeurIPS 2018 (TC).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,12 +57,12 @@ class VAE(nnx.Module):
         self.dataset_size = dataset_size
         self.use_tc = use_tc
 
-    def encode(self, x: ArrayLike) -> Gaussian:
+    def encode(self, x: Any) -> Gaussian:
         """Posterior q(z|x), fields ``[n, latents]``."""
         mean, log_var = jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1)
         return Gaussian(mean, bounded_log_var(log_var))
 
-    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+    def code(self, x: Any) -> Float[Array, "n latents"]:
         """The deterministic code of each example, ``[n, latents]``: the posterior mean."""
         return self.encode(x).mean
 
@@ -70,7 +70,7 @@ class VAE(nnx.Module):
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
         return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
-    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+    def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its posterior mean."""
         return self.decode(self.code(x))
 
@@ -78,7 +78,7 @@ class VAE(nnx.Module):
         """``E[x|z]`` for ``n`` draws of z from the prior."""
         return self.decode(jax.random.normal(key, (n, self.latents)))
 
-    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
+    def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
         """``E[x|z]`` of ``n`` draws from the prior for each example: every latent is on, so nothing is kept.
 
         Returns:

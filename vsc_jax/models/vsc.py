@@ -5,7 +5,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -132,12 +132,12 @@ class VSC(nnx.Module):
         self.initial_gate_logit = initial_gate_logit
         self.weigh_slab_kl = weigh_slab_kl
 
-    def encode(self, x: ArrayLike) -> SpikeSlab:
+    def encode(self, x: Any) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
         mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
         return SpikeSlab(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
 
-    def code(self, x: ArrayLike) -> Float[Array, "n latents"]:
+    def code(self, x: Any) -> Float[Array, "n latents"]:
         """The deterministic sparse code of each example: its mean where gamma > 1/2, else exactly 0."""
         q = self.encode(x)
         return jnp.where(q.gate_logit > 0, q.mean, 0)
@@ -146,7 +146,7 @@ class VSC(nnx.Module):
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
         return self.decoder.mean(jnp.asarray(z, jnp.float32))
 
-    def reconstruct(self, x: ArrayLike) -> Float[Array, "n ..."]:
+    def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its deterministic sparse code."""
         return self.decode(self.code(x))
 
@@ -157,7 +157,7 @@ class VSC(nnx.Module):
         chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0])
         return self.decode(SpikeSlab(*(field[chosen] for field in prior)).sample(code_key))
 
-    def sample_like(self, x: ArrayLike, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
+    def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
         """``E[x|z]`` of ``n`` new codes for each example: the latents that it has on, new values.
 
         On is gamma > 1/2, as in :meth:`code`; the values are drawn from the prior given that pattern.

@@ -88,6 +88,8 @@ def in_pieces(
 ) -> Float[Array, "n ..."]:
     """``network(x)``, on CPU :data:`PIECE` examples at a time, for a network that takes each by itself."""
     n = x.shape[0]
+    if isinstance(n, int) and n == 0:  # no size can be told from no values
+        return network(jnp.zeros((1, *x.shape[1:]), x.dtype))[:0]
     # An exported program is for any number of examples: its n is a symbol.
     if not use_patches("auto") or not isinstance(n, int) or n <= PIECE:
         return network(x)

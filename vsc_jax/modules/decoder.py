@@ -74,8 +74,9 @@ class Decoder(nnx.Module):
           z: codes ``[..., batch, latents]``; any number of leading sample axes.
           x: examples ``[batch, *example_shape]``.
         """
-        output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], -1)
-        x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], -1), output.shape)
+        pixels = math.prod(self.example_shape)
+        output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], pixels)
+        x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], pixels), output.shape)
         if self.likelihood == "bernoulli":
             return jnp.sum(bernoulli_log_likelihood(output, x), axis=-1)
         log_var = jnp.broadcast_to(self.log_var, output.shape)

@@ -59,7 +59,7 @@ def double(
     following = jnp.concatenate([jnp.zeros_like(kernel[0]), kernel[0]], axis=-1)
     sources = jnp.concatenate([x, earlier(x, 1)], axis=-1)
     weights = jnp.concatenate([own, following], axis=0)
-    return product(sources, weights).reshape(n, 2 * steps, -1)
+    return product(sources, weights).reshape(n, 2 * steps, weights.shape[1] // 2)
 
 
 class Halve(nnx.Module):
@@ -102,7 +102,7 @@ class SignalEncoder(nnx.Module):
         """Features of each signal."""
         for layer in self.layers:
             x = jax.nn.relu(layer(x))
-        return self.head(jax.nn.relu(self.full(x.reshape(x.shape[0], -1))))
+        return self.head(jax.nn.relu(self.full(x.reshape(x.shape[0], math.prod(x.shape[1:])))))
 
 
 class SignalDecoder(nnx.Module):
@@ -118,10 +118,10 @@ class SignalDecoder(nnx.Module):
 
     def __call__(self, z: Float[Array, "n latents"]) -> Float[Array, "n values"]:
         """Values of each code's signal, flat: the channels of a step side by side."""
-        x = self.full(jax.nn.relu(self.head(z))).reshape(z.shape[0], self.lengths[0], -1)
+        x = self.full(jax.nn.relu(self.head(z))).reshape(z.shape[0], self.lengths[0], SIGNAL_CHANNELS[-1])
         for layer, steps in zip(self.layers, self.lengths[1:], strict=True):
             x = layer(jax.nn.relu(x))[:, :steps]
-        return x.reshape(z.shape[0], -1)
+        return x.reshape(z.shape[0], math.prod(x.shape[1:]))
 
 
 def _lengths(steps: int) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ class MLP(nnx.Module):
 
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n features"]:
         """Features of each example."""
-        x = x.reshape(x.shape[0], -1)
+        x = x.reshape(x.shape[0], math.prod(x.shape[1:]))
         *hidden, last = self.layers
         for layer in hidden:
             x = jax.nn.relu(layer(x))

@@ -1,0 +1,128 @@
+"""Class labels of every kind as indices: whole numbers, bools or text."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vsc_jax.errors import UserError
+from vsc_jax.values import as_array, check_mask
+
+_MOST_CLASSES = 65536
+_EXPECTED = "expected classes as whole numbers, bools or text"
+_KINDS = {"i": "whole numbers", "U": "text"}
+
+
+class Labels(NamedTuple):
+    """Class labels as indices.
+
+    Attributes:
+      indices: for each part int32 ``[n]``, indices of ``names``.
+      names: the values that there are, sorted.
+      notes: how they were read.
+    """
+
+    indices: dict[str, np.ndarray]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def as_labels(parts: Mapping[str, Any]) -> Labels:
+    """The labels of one or more parts of a data set, with one list of classes for all of them.
+
+    Args:
+      parts: by its name each part ``[n]``: whole numbers (also as floats), bools or text, around which
+        spaces are taken off; an array, a list or a series.
+
+    Raises:
+      UserError: naming the part and, where there is one, the row.
+    """
+    notes: list[str] = []
+    values = {name: _values(y, name, notes) for name, y in parts.items()}
+    first, *others = values
+    for name in others:
+        if values[name].dtype.kind != values[first].dtype.kind:
+            kinds = [_KINDS[values[part].dtype.kind] for part in (first, name)]
+            raise UserError(f"{name}: expected classes as {kinds[0]} as in {first}, got {kinds[1]}")
+    joined = np.concatenate(list(values.values()))
+    found, indices = np.unique(joined, return_inverse=True)
+    if len(found) > _MOST_CLASSES:
+        raise UserError(f"{first}: expected at most {_MOST_CLASSES:,} classes, got {len(found):,}")
+    names = tuple(map(str, found.tolist()))
+    ends = np.cumsum([len(part) for part in values.values()])[:-1]
+    split = np.split(indices.astype(np.int32), ends)
+    notes.append(f"{first}: {len(names)} classes, {listed(names)}")
+    return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
+
+
+def listed(names: tuple[str, ...], most: int = 8) -> str:
+    """The first names in one line."""
+    shown = ", ".join(" ".join(name.split()) for name in names[:most])
+    return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown
+
+
+def _values(y: Any, name: str, notes: list[str]) -> np.ndarray:
+    """The labels as int64 or text ``[n]``."""
+    import narwhals
+
+    series = narwhals.from_native(y, series_only=True, pass_through=True)
+    if isinstance(series, narwhals.Series):
+        missing = series.is_null().to_numpy()
+        if missing.any():
+            raise _at(name, int(np.argmax(missing)), "missing value")
+        y = series.to_list()
+    check_mask(y, name)
+    labels = as_array(_plain(y, name), name)
+    if labels.ndim != 1:
+        raise UserError(f"{name}: expected labels [n], one an example, got shape {labels.shape}")
+    if labels.dtype.kind == "b":
+        return np.where(labels, "True", "False")
+    if labels.dtype.kind == "f":
+        for wrong, what in ((np.isnan(labels), "missing value"), (labels != np.rint(labels), "")):
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                raise _at(name, row, what or f"{_EXPECTED}, got {labels[row]}")
+    if labels.dtype.kind in "iuf":
+        if (wrong := np.abs(labels.astype(np.float64)) >= 2.0**63).any():
+            row = int(np.argmax(wrong))
+            raise _at(name, row, f"{_EXPECTED} of 64 bits, got {labels[row]}")
+        return labels.astype(np.int64)
+    if labels.dtype.kind != "U":
+        raise UserError(f"{name}: {_EXPECTED}, got {labels.dtype}")
+    stripped = np.strings.strip(labels)
+    if (blank := stripped == "").any():
+        raise _at(name, int(np.argmax(blank)), "missing value")
+    if (stripped != labels).any():
+        notes.append(f"{name}: spaces around the names of classes are taken off")
+    return stripped
+
+
+def _plain(y: Any, name: str) -> Any:
+    """Bytes decoded as text; a list or an array of Python objects as one kind of labels."""
+    if not isinstance(y, list | tuple):
+        y = as_array(y, name)
+        if y.ndim != 1 or y.dtype.kind not in "OS":
+            return y
+    values = y.tolist() if isinstance(y, np.ndarray) else y
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    for row, value in enumerate(plain):
+        # NaN and pandas' NaT are not equal to themselves.
+        if value is None or type(value).__name__ == "NAType" or (value != value) is True:
+            raise _at(name, row, "missing value")
+        if isinstance(value, bytes):
+            try:
+                plain[row] = value.decode()
+            except UnicodeDecodeError:
+                raise _at(name, row, f"expected text in UTF-8, got {value!r:.40}") from None
+    kinds = {float if type(value) is int else type(value) for value in plain}
+    if len(kinds) > 1:
+        shown = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
+        raise UserError(f"{name}: expected classes of one kind, got {shown}")
+    return plain
+
+
+def _at(name: str, row: int, what: str) -> UserError:
+    """What is wrong in a row of labels, which are an array or a column."""
+    return UserError(
+        f"row {row}, {name}: {what}" if name.startswith("column ") else f"{name}: {what} in row {row}"
+    )
