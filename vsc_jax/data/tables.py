@@ -203,9 +203,9 @@ def _numbers(series: Any, name: str) -> np.ndarray:
             f"column {name!r}: expected numbers, got {series.dtype}; leave it out, or name it with"
             f" data.label if it holds the classes (row {row}: {series[row]!r:.40})"
         )
-    missing = series.is_null().to_numpy()
-    if missing.any():
-        raise UserError(f"row {int(np.argmax(missing))}, column {name!r}: missing value")
+    if series.null_count():
+        row = int(np.argmax(series.is_null().to_numpy()))
+        raise UserError(f"row {row}, column {name!r}: missing value")
     given = series.cast(narwhals.Float64).to_numpy()
     with np.errstate(over="ignore"):
         values = np.asarray(given, np.float32)
