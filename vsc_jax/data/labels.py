@@ -51,7 +51,8 @@ def as_labels(parts: Mapping[str, Any]) -> Labels:
     names = tuple(map(str, found.tolist()))
     ends = np.cumsum([len(part) for part in values.values()])[:-1]
     split = np.split(indices.astype(np.int32), ends)
-    notes.append(f"{first}: {len(names)} classes, {listed(names)}")
+    if first.startswith("column ") or found.tolist() != list(range(len(found))):
+        notes.append(f"{first}: {len(names)} classes, {listed(names)}")
     return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
 
 
