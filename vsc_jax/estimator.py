@@ -293,5 +293,5 @@ def _bound(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Floa
 def _key_of(row: Float[Array, " features"]) -> PRNGKeyArray:
     """A key made from the bits of a row, by a sum that wraps around."""
     bits = jax.lax.bitcast_convert_type(row + jnp.float32(0), jnp.uint32)
-    odd = jax.random.bits(jax.random.key(0), bits.shape) | jnp.uint32(1)
+    odd = jax.random.bits(jax.random.key(0), bits.shape, jnp.uint32) | jnp.uint32(1)
     return jax.random.key(jnp.sum(bits * odd, dtype=jnp.uint32))

@@ -72,7 +72,7 @@ def _bound_of_chunks(samples: int, chunk: int) -> Measure:
             scale = scale * jnp.exp(largest - new) + jnp.sum(jnp.exp(log_weights - new[None]), axis=0)
             return new, scale
 
-        nothing = jnp.full(x.shape[0], jnp.finfo(jnp.float32).min), jnp.zeros(x.shape[0])
+        nothing = jnp.full_like(x, jnp.finfo(x.dtype).min, shape=len(x)), jnp.zeros_like(x, shape=len(x))
         largest, scale = jax.lax.fori_loop(0, -(-samples // chunk), add, nothing)
         return largest + jnp.log(scale) - math.log(samples)
 

@@ -123,7 +123,7 @@ def noisy(x: ArrayLike, noise: ArrayLike, *, bounded: bool) -> Float[Array, "n .
 @cache
 def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
     def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
-        noise = jax.random.normal(key, x.shape)
+        noise = jax.random.normal(key, x.shape, x.dtype)
 
         def residual(level: float) -> Float[Array, " n"]:
             return _squared_error(model.reconstruct(noisy(x, level * noise, bounded=bounded)), x)

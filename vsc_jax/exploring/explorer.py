@@ -68,7 +68,7 @@ class Explorer:
         if isinstance(model, VSC):
             self._prior = model.components()
         elif not isinstance(model, Autoencoder):
-            zeros = jnp.zeros((1, self.latents))
+            zeros = jnp.zeros((1, self.latents), jnp.float32)
             self._prior = SpikeSlab(zeros, zeros, zeros)
         graph, params = nnx.split(model)
         self._decode = jax.jit(lambda z: nnx.merge(graph, params).decode(z))

@@ -148,7 +148,11 @@ def reconstructions(shown: Shown) -> Figure:
     rows = shown.examples(count) if dataset.form == "signal" else np.arange(min(count, len(shown.test)))
     clean = np.array(as_float(shown.test.x[rows]))
     unit, bounded = noise_unit(model, shown.test.x)
-    noise = NOISE * unit * jax.random.normal(streams.key(shown.seed, Stream.SHOWN_NOISE), clean.shape)
+    noise = (
+        NOISE
+        * unit
+        * jax.random.normal(streams.key(shown.seed, Stream.SHOWN_NOISE), clean.shape, clean.dtype)
+    )
     name = f"noisy (Gaussian, {noise_in_words(shown)})"
     parts = [
         Reconstructed(inputs, np.asarray(model.reconstruct(inputs)), what)

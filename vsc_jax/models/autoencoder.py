@@ -46,7 +46,7 @@ class Autoencoder(nnx.Module):
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """Decoded standard-normal codes. An autoencoder has no prior: these need not look like data."""
-        return self.decode(jax.random.normal(key, (n, self.latents)))
+        return self.decode(jax.random.normal(key, (n, self.latents), jnp.float32))
 
     def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> NoReturn:
         """Refused: an autoencoder has no prior to draw values from."""

@@ -136,7 +136,7 @@ def _initial_pseudo_inputs(
     count: int, example_shape: tuple[int, ...], key: PRNGKeyArray, examples: Rows | None
 ) -> jax.Array:
     if examples is None:
-        return jnp.full((count, *example_shape), 0.5)
+        return jnp.full((count, *example_shape), 0.5, jnp.float32)
     # Chosen on the host, where the examples are: a permutation by JAX is half a second of compilation.
     order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(examples))
     chosen = np.resize(order, count)

@@ -76,7 +76,7 @@ class VAE(nnx.Module):
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """``E[x|z]`` for ``n`` draws of z from the prior."""
-        return self.decode(jax.random.normal(key, (n, self.latents)))
+        return self.decode(jax.random.normal(key, (n, self.latents), jnp.float32))
 
     def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
         """``E[x|z]`` of ``n`` draws from the prior for each example: every latent is on, so nothing is kept.
@@ -85,7 +85,7 @@ class VAE(nnx.Module):
           ``[examples, n, *example_shape]``, as the VSC's that keeps which latents are on.
         """
         examples = as_inputs(x, self.decoder).shape[0]
-        return self.decode(jax.random.normal(key, (examples, n, self.latents)))
+        return self.decode(jax.random.normal(key, (examples, n, self.latents), jnp.float32))
 
     def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, from one posterior sample; in nats."""

@@ -154,7 +154,7 @@ class VSC(nnx.Module):
         """``E[x|z]`` for ``n`` draws of z from the prior, gates hard."""
         component_key, code_key = jax.random.split(key)
         prior = self.components()
-        chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0])
+        chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0], jnp.int32)
         return self.decode(SpikeSlab(*(field[chosen] for field in prior)).sample(code_key))
 
     def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
@@ -185,7 +185,7 @@ class VSC(nnx.Module):
             zeros = jnp.zeros_like(components.mean)
             return SpikeSlab(zeros, zeros, components.gate_logit)
         rate = jnp.asarray(self.alpha if alpha is None else alpha, jnp.float32)
-        zeros = jnp.zeros((1, self.latents))
+        zeros = jnp.zeros((1, self.latents), jnp.float32)
         return SpikeSlab(zeros, zeros, jnp.full((1, self.latents), jnp.log(rate) - jnp.log1p(-rate)))
 
     def select(

@@ -196,7 +196,7 @@ class Downsample(nnx.Module):
 
     def __init__(self, channels_in: int, channels_out: int, *, rngs: nnx.Rngs):
         self.kernel = nnx.Param(he_normal(rngs.params(), (3, 3, channels_in, channels_out)))
-        self.bias = nnx.Param(jnp.zeros(channels_out))
+        self.bias = nnx.Param(jnp.zeros(channels_out, jnp.float32))
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Half-size images."""
@@ -212,7 +212,7 @@ class Upsample(nnx.Module):
         # On average 9 / 4 taps, not 9, reach an output pixel: four times He's variance.
         shape = (3, 3, channels_in, channels_out)
         self.kernel = nnx.Param(scaled_normal(rngs.params(), shape, gain=2.0 * 4))
-        self.bias = nnx.Param(jnp.zeros(channels_out))
+        self.bias = nnx.Param(jnp.zeros(channels_out, jnp.float32))
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Double-size images."""

@@ -49,7 +49,7 @@ def scaled_normal(
 
 @jax.jit
 def _block(key: PRNGKeyArray) -> Float[Array, " n"]:
-    return jax.random.truncated_normal(key, -2.0, 2.0, (_BLOCK,))
+    return jax.random.truncated_normal(key, -2.0, 2.0, (_BLOCK,), jnp.float32)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -67,7 +67,7 @@ class Halve(nnx.Module):
 
     def __init__(self, channels_in: int, channels_out: int, *, rngs: nnx.Rngs):
         self.kernel = nnx.Param(he_normal(rngs.params(), (3, channels_in, channels_out)))
-        self.bias = nnx.Param(jnp.zeros(channels_out))
+        self.bias = nnx.Param(jnp.zeros(channels_out, jnp.float32))
 
     def __call__(self, x: Float[Array, "n t c"]) -> Float[Array, "n t2 d"]:
         """Signals of half the steps."""
@@ -80,7 +80,7 @@ class Double(nnx.Module):
     def __init__(self, channels_in: int, channels_out: int, *, rngs: nnx.Rngs):
         # On average 3 / 2 taps, not 3, reach an output step: twice He's variance.
         self.kernel = nnx.Param(scaled_normal(rngs.params(), (3, channels_in, channels_out), gain=2.0 * 2))
-        self.bias = nnx.Param(jnp.zeros(channels_out))
+        self.bias = nnx.Param(jnp.zeros(channels_out, jnp.float32))
 
     def __call__(self, x: Float[Array, "n t c"]) -> Float[Array, "n t2 d"]:
         """Signals of twice the steps."""
