@@ -127,3 +127,16 @@ def test_memory_does_not_grow_with_the_samples(tiny):
         x = np.zeros((10_000, 28, 28), np.uint8)
         importance_weighted(model, x, jax.random.key(0), samples=5_000)
     assert measured[0] < 100 * 2**20
+
+
+def test_the_widest_hidden_layer_counts_in_the_size_of_a_chunk(tiny, examples, monkeypatch):
+    """With room for two samples of the widest layer, 64, at a time: not for the ten of the 12 pixels."""
+    chunks = []
+    monkeypatch.setattr(importance, "_CPU_CHUNK_NUMBERS", 2 * len(examples) * 64)
+    monkeypatch.setattr(
+        importance,
+        "_bound_of_chunks",
+        lambda samples, chunk: chunks.append(chunk) or (lambda *_: jnp.zeros(6)),
+    )
+    importance_weighted(tiny("vae", hidden=(64,)), examples, jax.random.key(0), samples=20)
+    assert chunks == [2]

@@ -9,7 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import optax
 import pytest
-from numpyro.infer import SVI, TraceMeanField_ELBO
+from numpyro.infer import MCMC, NUTS, SVI, TraceMeanField_ELBO
 
 from vsc_jax import spike_slab
 from vsc_jax.integrations.numpyro import SpikeSlab
@@ -75,3 +75,20 @@ def test_inference_finds_the_posterior_that_is_known_in_closed_form():
     on = gamma > 0.5
     np.testing.assert_allclose(found["loc"][on], (x / (1 + variance))[on], atol=0.08)
     np.testing.assert_allclose(jnp.exp(found["log_var"])[on], variance / (1 + variance), atol=0.03)
+
+
+@pytest.mark.parametrize("independent", [False, True])
+def test_nuts_refuses_it_as_a_latent(independent):
+    def model():
+        slab = SpikeSlab(jnp.zeros(3), 0.0, -2.0)
+        numpyro.sample("z", slab.to_event(1) if independent else slab)
+
+    sampler = MCMC(NUTS(model), num_warmup=2, num_samples=2, progress_bar=False)
+    with pytest.raises(
+        ValueError, match=r"^SpikeSlab: 0 has a probability of its own, which HMC and NUTS would"
+    ):
+        sampler.run(jax.random.key(0))
+
+
+def test_every_finite_number_is_in_its_support():
+    np.testing.assert_array_equal(SpikeSlab(*Q).support(jnp.array([0.0, -1.5, jnp.nan])), [True, True, False])

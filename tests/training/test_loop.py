@@ -160,3 +160,13 @@ def test_standardised_digits_stay_finite_at_a_rate_ten_times_the_presets() -> No
     config = with_overrides(load_preset("smiley_vsc"), changes)
     digits = from_arrays(load_digits().data.astype(np.float32), scaling="standardise")
     assert train(config, digits).history[-1]["elbo"] > -80
+
+
+def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny, tmp_path):
+    x = np.full((40, 3), 1e30, np.float32)
+    x[:, 1:] = np.random.default_rng(0).random((40, 2))
+    config = tiny("ae", model={"likelihood": "gaussian"})
+    with pytest.raises(
+        TrainingError, match=r" in iteration 0; .*; data\.scaling may help if the data's values are large"
+    ):
+        train(config, from_arrays(x), tmp_path)

@@ -10,6 +10,7 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.evaluation.batches import Measure, map_batches
@@ -48,7 +49,9 @@ def importance_weighted(
       ``[n]``; the mean over examples is what is reported as ``iwae``.
     """
     batch_size = min(batch_size, len(x))
-    width = max(math.prod(x.shape[1:]), 4 * model.latents)
+    layers = jax.tree.leaves(nnx.state(model.decoder.trunk, nnx.Param))
+    outputs = (kernel.shape[1] for kernel in layers if kernel.ndim == 2)
+    width = max(math.prod(x.shape[1:]), 4 * model.latents, *outputs)
     if isinstance(model, VSC) and model.pseudo_inputs is not None:
         width = max(width, model.pseudo_inputs.raw.shape[0])
     numbers = _CPU_CHUNK_NUMBERS if jax.default_backend() == "cpu" else _DEVICE_CHUNK_NUMBERS

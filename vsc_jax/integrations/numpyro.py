@@ -7,6 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.kl import kl_divergence
+from numpyro.distributions.transforms import biject_to
 from numpyro.distributions.util import promote_shapes, validate_sample
 
 from vsc_jax import spike_slab
@@ -16,6 +17,18 @@ from vsc_jax.losses._arrays import float_arrays
 _PARAMETERS = ("loc", "log_var", "gate_logit")
 
 
+class _RealWithMassAtZero(type(constraints.real)):  # type: ignore[misc]
+    """The reals, of which 0 has a probability of its own."""
+
+
+@biject_to.register(_RealWithMassAtZero)
+def _no_density(constraint: Any) -> Any:
+    raise ValueError(
+        "SpikeSlab: 0 has a probability of its own, which HMC and NUTS would never draw; take SVI, with a"
+        " SpikeSlab as the guide"
+    )
+
+
 class SpikeSlab(Distribution):
     """Independent variables ``gamma N(loc, exp(log_var)) + (1 - gamma) delta_0``.
 
@@ -23,6 +36,8 @@ class SpikeSlab(Distribution):
     gates and ``numpyro.infer.TraceMeanField_ELBO``, which uses the closed divergence: a relaxed sample is
     never exactly 0, so that its ``log_prob`` would be that of a slab. With the hard gates of ``bernoulli``
     the ``log_prob`` of a sample is right, and the gates have no gradient through it.
+
+    HMC and NUTS refuse it as a latent: they know densities alone, and would draw from the slab.
 
     Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
@@ -36,7 +51,7 @@ class SpikeSlab(Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = dict.fromkeys(_PARAMETERS, constraints.real)
-    support = constraints.real
+    support = _RealWithMassAtZero()
     reparametrized_params: ClassVar[list[str]] = list(_PARAMETERS)
     pytree_data_fields = (*_PARAMETERS, "sharpness")
     pytree_aux_fields = ("gate",)

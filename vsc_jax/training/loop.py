@@ -35,6 +35,8 @@ OnStage = Callable[[str], None]
 Numbers = dict[str, Any]
 
 _ADVICE = "a smaller train.learning_rate may help"
+# Before the first update no rate has done anything.
+_FIRST_ADVICE = "data.scaling may help if the data's values are large, or a model.alpha further from 0 and 1"
 
 
 class Trained(NamedTuple):
@@ -239,7 +241,8 @@ def check_finite(row: Row, before: int) -> None:
     metrics = {name: value for name, value in row.items() if isinstance(value, float)}
     for name, value in not_finite(metrics).items():
         last = row["step"] - 1
-        raise TrainingError(f"{name} is {value} in iterations {before} to {last}; {_ADVICE}", last)
+        advice = _ADVICE if before else f"{_ADVICE}; from iteration 0 on, {_FIRST_ADVICE}"
+        raise TrainingError(f"{name} is {value} in iterations {before} to {last}; {advice}", last)
 
 
 def _traced(
@@ -258,8 +261,10 @@ def _traced(
     path = workdir / "replay.safetensors"
     write_replay(path, config, dataset, failure)
     name, value = next(iter(not_finite(failure.metrics).items()))
+    step = int(failure.state.step)
     return TrainingError(
-        f"{name} is {value} in iteration {int(failure.state.step)}; {kept}."
-        f" python -m vsc_jax.train --replay {path} shows where it comes from; {_ADVICE}",
+        f"{name} is {value} in iteration {step}; {kept}."
+        f" python -m vsc_jax.train --replay {path} shows where it comes from;"
+        f" {_ADVICE if step else _FIRST_ADVICE}",
         error.last,
     )
