@@ -136,10 +136,10 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float = 1) -> None:
             label=curve.name,
         )
     spread = any(curve.sd is not None for curve in curves)
-    style.legend(
+    legend = style.legend(
         axes, title="bars and bands: ± 1 sd over seeds" if spread else None, title_fontsize=style.SMALL
     )
-    for text in axes.get_legend().get_texts():
+    for text in legend.get_texts():
         text.set_parse_math(False)
 
 

@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
 
 WIDTH = 6.0
 """Width of every figure in inches: 600 pixels at 100 dots an inch."""
@@ -100,9 +101,9 @@ def open_frame(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def legend(axes: Axes, **options: Any) -> None:
+def legend(axes: Axes, **options: Any) -> Legend:
     """A small legend without a frame."""
-    axes.legend(fontsize=SMALL, frameon=False, handlelength=1.4, borderaxespad=0.3, **options)
+    return axes.legend(fontsize=SMALL, frameon=False, handlelength=1.4, borderaxespad=0.3, **options)
 
 
 def colour_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
