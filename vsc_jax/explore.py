@@ -69,6 +69,7 @@ def explore(
     folder = as_path(run, "run")
     config = run_config(folder)
 
+    from vsc_jax.evaluation.presentation import as_measured
     from vsc_jax.exploring.explorer import Explorer
     from vsc_jax.exploring.server import listen, serve, url
     from vsc_jax.run import load
@@ -77,6 +78,7 @@ def explore(
     with listening:
         model = load(folder)
         loaded = run_dataset(folder, config, directory, dataset)
+        loaded = as_measured(loaded, config.data.binarize, config.seed)
         explorer = Explorer(model, loaded, name=folder.resolve().name, seed=config.seed)
         print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
         if open:

@@ -132,11 +132,13 @@ def finish(
     if config.evaluate.figures and not (folder / "figures").exists():
         if on_stage is not None:
             on_stage("figures")
+        from vsc_jax.evaluation.presentation import as_measured
         from vsc_jax.figures.overview import draw_overview
 
         # Drawn aside, so that a run stopped while drawing still gets all of its figures.
         aside = folder / "figures.tmp"
-        draw_overview(trained.model, dataset, trained.history, aside, seed=config.seed)
+        measured = as_measured(dataset, config.data.binarize, config.seed)
+        draw_overview(trained.model, measured, trained.history, aside, seed=config.seed)
         aside.rename(folder / "figures")
     return Run(trained.model, results, trained.history, folder, config)
 

@@ -4,13 +4,17 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from vsc_jax import data
+from vsc_jax.config import DataConfig
 from vsc_jax.errors import UserError
+from vsc_jax.evaluation.presentation import presented
 from vsc_jax.figures.overview import draw_overview
 from vsc_jax.reopen import run_config, run_dataset
-from vsc_jax.reporting import Group, write_grouped_report, write_report
+from vsc_jax.reporting import Group, illustrations, write_grouped_report, write_report
 from vsc_jax.run import load
 from vsc_jax.training.run_folder import read_rows
 
@@ -128,6 +132,19 @@ def test_the_figures_that_training_has_just_drawn_are_not_drawn_again(make_run, 
     assert set(before) == {"history.png", "reconstructions.png", "activation.png"}
     with Image.open(run / "figures" / "activation.png") as figure:
         assert figure.mode == "RGBA"  # in all its colours
+
+
+def test_figures_show_the_binary_images_that_the_results_are_about(digits, make_run, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", data_config=DataConfig(path=digits, binarize="dynamic"))
+    seen = []
+    drawn = illustrations.from_model.reconstructions
+    monkeypatch.setattr(
+        illustrations.from_model, "reconstructions", lambda shown: seen.append(shown.test.x) or drawn(shown)
+    )
+    write_report([run], tmp_path / "quick", every_figure=False)
+    [x] = seen
+    grey = data.load(DataConfig(path=digits)).test.x
+    np.testing.assert_array_equal(x, presented(grey, "dynamic", np.random.default_rng(0)))
 
 
 def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_run, tmp_path):

@@ -1,5 +1,6 @@
 """How the test examples are presented to a model, and the words that say so in every result."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,12 @@ def presented(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np
       rng: source of the draw; one of the seed alone shows every model the same binary images.
     """
     return bernoulli_draw(x, rng) if binarize == "dynamic" else x
+
+
+def as_measured(dataset: Dataset, binarize: Binarize, seed: int) -> Dataset:
+    """The data set with the test examples that results of a run of this seed are about."""
+    x = presented(dataset.test.x, binarize, np.random.default_rng(seed))
+    return replace(dataset, test=replace(dataset.test, x=x))
 
 
 def in_words(dataset: Dataset, binarize: Binarize) -> str:

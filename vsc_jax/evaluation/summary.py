@@ -21,7 +21,7 @@ from vsc_jax.evaluation.encoding import codes
 from vsc_jax.evaluation.further import further
 from vsc_jax.evaluation.importance import importance_weighted
 from vsc_jax.evaluation.prepared import Prepared
-from vsc_jax.evaluation.presentation import in_words, presented
+from vsc_jax.evaluation.presentation import as_measured, in_words, presented
 from vsc_jax.evaluation.probes import linear_probe, raw_probe
 from vsc_jax.evaluation.reconstruction import error_statistics
 from vsc_jax.evaluation.selection import selection_statistics
@@ -63,7 +63,7 @@ def evaluate(
     tell = on_stage or (lambda stage: None)
     survey_key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
     size, binarize = config.evaluate.batch_size, config.data.binarize
-    test = presented(dataset.test.x, binarize, np.random.default_rng(config.seed))
+    test = as_measured(dataset, binarize, config.seed).test.x
     # Both samples are the same for every model of these data.
     dataset = replace(dataset, train=dataset.train.sample(config.evaluate.probe_examples, config.data.seed))
     probe_pixels = streams.generator(config.seed, Stream.PROBE_PIXELS)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from vsc_jax.data import Dataset
 from vsc_jax.errors import UserError
+from vsc_jax.evaluation.presentation import as_measured
 from vsc_jax.figures import from_model, style
 from vsc_jax.figures.from_model import Shown, draw_all
 from vsc_jax.figures.history import draw_history
@@ -104,6 +105,7 @@ def illustrate(
     except UserError as error:
         missing.append(f"no figures of the model: {error}")
     else:
+        dataset = as_measured(dataset, source.config.data.binarize, source.config.seed)
         shown = Shown(model, dataset, seed=source.config.seed)
         if every_figure:
             figures = draw_all(model, dataset, seed=source.config.seed)
