@@ -238,7 +238,11 @@ def test_spaces_after_commas_are_no_part_of_names_or_classes(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "note"),
     [
-        ("t.csv", "a;b\n1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line is the names"),
+        (
+            "t.csv",
+            "a;b\n1,5;2\n2,5;3\n",
+            "separator semicolon, decimal comma; the first line names the columns",
+        ),
         ("t.csv", "a;b\n1.5;2\n2.5;3\n", "separator semicolon; "),
         (
             "t.csv",

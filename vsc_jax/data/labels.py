@@ -52,7 +52,7 @@ def as_labels(parts: Mapping[str, Any]) -> Labels:
     ends = np.cumsum([len(part) for part in values.values()])[:-1]
     split = np.split(indices.astype(np.int32), ends)
     if first.startswith("column ") or found.tolist() != list(range(len(found))):
-        notes.append(f"{first}: {len(names)} classes, {listed(names)}")
+        notes.append(f"{first}: {len(names)} class{'es' * (len(names) > 1)}, {listed(names)}")
     return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
 
 

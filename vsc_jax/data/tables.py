@@ -18,7 +18,7 @@ from vsc_jax.errors import UserError
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # What pandas calls an index without a name in its CSV files, and when it reads them.
-_NO_NAME = re.compile(r"\s*|Unnamed: \d+(_level_\d+)?")
+_NO_NAME = re.compile(r"\s*|Unnamed: \d+(_level_\d+|\.\d+)?")
 
 
 class Table(NamedTuple):
@@ -154,7 +154,7 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     x = np.empty((rows, len(used)), np.float32)
     for column, (name, series) in enumerate(used):
         x[:, column] = _numbers(series, name)
-    notes.append(f"{len(used)} columns: {listed(tuple(name for name, _ in used))}")
+    notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed(tuple(name for name, _ in used))}")
     if not chosen:
         return Table(x, None, (), tuple(notes))
     name, series = columns[chosen[0]]

@@ -79,9 +79,9 @@ def read_text_table(path: Path, header: Header = "auto", separator: Separator = 
                 f"row {row}, column {name!r}: expected text in UTF-8, got {column[row].as_py()!r:.40};"
                 " save the file as UTF-8"
             )
-    first = "the names of the columns" if has_names else f"an example, {listed(tuple(rows[0]))}"
+    first = "names the columns" if has_names else f"is an example, {listed(tuple(rows[0]))}"
     asked = "auto" in (header, separator)
-    note = f"separator {word}{decimal}; the first line is {first}{' (data.separator, data.header)' * asked}"
+    note = f"separator {word}{decimal}; the first line {first}{' (data.separator, data.header)' * asked}"
     return TextTable(table, has_names, note)
 
 
