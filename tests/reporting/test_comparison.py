@@ -47,7 +47,7 @@ def test_every_model_is_compared_with_convolutions_at_both_sizes(tmp_path):
     ]
     assert [group.title for group in compared.groups] == ["2 latents", "32 latents"]
     preset = load_preset("mnist_vsc_wu")
-    model = dataclasses.replace(preset.model, network="conv", latents=32, alpha=0.25, prior_rate=0.25)
+    model = dataclasses.replace(preset.model, network="conv", latents=32, alpha=0.25)
     budget = dataclasses.replace(preset.train, steps=5859, batch_size=256)
     assert names["mnist_vsc_wu_conv_32"] == dataclasses.replace(preset, model=model, train=budget)
 
