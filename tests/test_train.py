@@ -202,7 +202,7 @@ def arrays(tmp_path, monkeypatch):
         (
             "--data.path good.npy --train.batch_size 8 --workdir \0",
             UserError,
-            "--workdir: cannot make '\\x00': embedded null byte",
+            "--workdir: cannot make '\\x00': there is a zero byte in it",
         ),
         ("--data.path corrupt.npy", UserError, "corrupt.npy: "),
         ("--data.path nan.npy", UserError, "nan.npy: "),

@@ -175,8 +175,8 @@ def _make(workdir: Path) -> None:
         raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
     except UserError:
         raise
-    except ValueError as error:  # a zero byte
-        raise UserError(f"--workdir: cannot make {str(workdir)!r}: {error}") from None
+    except ValueError:  # whose words differ between versions of Python
+        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it") from None
     if not os.access(workdir, os.W_OK | os.X_OK):
         raise UserError(f"--workdir: {workdir} is not writable")
 
