@@ -44,7 +44,7 @@ def test_bernoulli_hand_values():
 
 def test_bernoulli_matches_scipy(x64):
     rng = np.random.default_rng(0)
-    logits, x = rng.normal(0, 3, 100), rng.integers(0, 2, 100)
+    logits, x = rng.normal(0, 3, 100), rng.random(100) < 0.5
     expected = scipy.stats.bernoulli(scipy.special.expit(logits)).logpmf(x)
     np.testing.assert_allclose(bernoulli_log_likelihood(logits, x), expected, rtol=1e-9, atol=1e-12)
 
@@ -90,10 +90,19 @@ def test_small_losses_of_confident_pixels_are_not_rounded_to_zero(dtype, rtol):
     np.testing.assert_allclose(np.asarray(value, np.float64), expected, rtol=rtol)
 
 
-def test_pixels_may_be_bytes_and_the_logits_decide_the_dtype():
-    value = bernoulli_log_likelihood(jnp.zeros((2, 3), jnp.bfloat16), np.ones((2, 3), np.uint8))
-    assert value.dtype == jnp.bfloat16
-    np.testing.assert_allclose(np.asarray(value, np.float32), np.log(0.5), rtol=1e-2)
+def test_pixels_may_be_bools_and_the_logits_decide_the_dtype():
+    for ones in (np.ones((2, 3), bool), 1):
+        value = bernoulli_log_likelihood(jnp.zeros((2, 3), jnp.bfloat16), ones)
+        assert value.dtype == jnp.bfloat16
+        np.testing.assert_allclose(np.asarray(value, np.float32), np.log(0.5), rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_whole_numbers_may_be_pixels_up_to_255_and_are_refused(dtype):
+    with pytest.raises(
+        TypeError, match=f"got {dtype}; divide pixels from 0 to 255 by 255, and give black and white"
+    ):
+        bernoulli_log_likelihood(np.ones(3, np.float32), np.array([0, 128, 255], dtype))
 
 
 # Gaussian

@@ -113,3 +113,37 @@ def test_anything_but_a_batch_of_examples_is_refused(shape, tiny):
         as_examples(np.zeros(shape, np.float32), (4, 3))
     with pytest.raises(ValueError, match=r"^expected a batch of examples \[n, 4, 3\]"):
         tiny("vsc").encode(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_every_method_takes_bytes_as_fractions_of_255(kind, likelihood, tiny, knobs):
+    model = tiny(kind, likelihood=likelihood)
+    grey = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+
+    def measured(x):
+        keys = jax.random.split(jax.random.key(1), 3)
+        found = [model.encode(x), model.objective(x, keys[0], knobs)]
+        if kind == "ae":
+            return [*found, model.reconstruction(x)]
+        found += [model.terms(x, keys[1]), model.log_importance_weights(x, keys[2], 2)]
+        if kind == "vsc":
+            found += [model.selection_terms(x, how) for how in ("soft", "paper", "exact")]
+        return found
+
+    from_bytes, from_floats = measured(grey), measured(grey.astype(np.float32) / 255)
+    for ours, theirs in zip(*map(jax.tree.leaves, (from_bytes, from_floats)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    with pytest.raises(TypeError, match=r"^x: expected floats .*, got uint8"):
+        model.decoder.log_likelihood(model.code(grey), jnp.asarray(grey))
+
+
+@pytest.mark.parametrize("method", ["encode", "code", "reconstruct"])
+def test_values_that_training_would_refuse_are_refused(method, tiny):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 3)).astype(np.float32)
+    pixels[0, 0, :2] = 0, 255
+    ask = getattr(tiny("vsc"), method)
+    with pytest.raises(ValueError, match=r"^x: expected values from 0 to 1, as in training, got 0 to 255$"):
+        ask(pixels)
+    jax.jit(ask)(pixels)  # has no values to look at
+    getattr(tiny("vsc", likelihood="gaussian"), method)(pixels)

@@ -8,7 +8,7 @@ from jaxtyping import Array
 def float_arrays(*values: ArrayLike) -> list[Array]:
     """The arguments as arrays of the first floating dtype among them; Python numbers have none.
 
-    So ``bernoulli_log_likelihood(float32_logits, uint8_pixels)`` is float32, and
+    So ``bernoulli_log_likelihood(float32_logits, bool_pixels)`` is float32, and
     ``gaussian_kl(bfloat16_mean, bfloat16_log_var, 0.0, 0.0)`` is bfloat16. Without any floating array
     it is JAX's default float.
     """

@@ -18,11 +18,20 @@ def bernoulli_log_likelihood(logits: ArrayLike, x: ArrayLike) -> Float[Array, ".
 
     Args:
       logits: any shape.
-      x: values in [0, 1], of the same or a broadcastable shape.
+      x: values in [0, 1], floats or bools, of the same or a broadcastable shape.
 
     Returns:
       Elementwise ``x log sigmoid(logits) + (1 - x) log sigmoid(-logits)``.
+
+    Raises:
+      TypeError: if ``x`` is an array of whole numbers: pixels from 0 to 255 would be taken as they are.
     """
+    given = jnp.asarray(x)
+    if jnp.issubdtype(given.dtype, jnp.integer) and not given.weak_type:  # Python's 0 and 1 are weak
+        raise TypeError(
+            f"x: expected floats in [0, 1] or bools, got {given.dtype}; divide pixels from 0 to 255 by 255,"
+            " and give black and white as bool"
+        )
     logits, x = float_arrays(logits, x)
     # x logits - softplus(logits), without the cancellation that rounds a confident pixel's loss to 0.
     # Both parts take their derivative from the right at 0, so that their sum is right there too.

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.errors import UserError
-from vsc_jax.models.inputs import as_inputs
+from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar
 from vsc_jax.modules import Decoder, Trunk
 
@@ -52,11 +52,12 @@ class Autoencoder(nnx.Module):
         """Refused: an autoencoder has no prior to draw values from."""
         raise UserError("sample_like: an autoencoder has no prior to draw values from")
 
-    def reconstruction(self, x: Float[Array, "n ..."]) -> Float[Array, " n"]:
+    def reconstruction(self, x: Any) -> Float[Array, " n"]:
         """``log p(x|z)`` of each example at its code, in nats."""
+        x = as_examples(x, self.decoder.example_shape)
         return self.decoder.log_likelihood(self.encode(x), x)
 
-    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
         del key, knobs
         reconstruction = jnp.mean(self.reconstruction(x))

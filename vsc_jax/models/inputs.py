@@ -12,6 +12,8 @@ from vsc_jax.errors import UserError
 from vsc_jax.modules import Decoder
 from vsc_jax.values import as_array, as_float32, is_number, white
 
+_ROUNDING = 1e-5  # how far beyond [0, 1] a value may be
+
 
 @runtime_checkable
 class Rows(Protocol):
@@ -67,9 +69,16 @@ def as_inputs(x: Any, decoder: Decoder) -> Float[Array, "n ..."]:
     """:func:`as_examples`, scaled as the model of this decoder scales its data.
 
     Raises:
-      ValueError: as :func:`as_examples`.
+      ValueError: as :func:`as_examples`, and for values beyond [0, 1] where the model scales nothing and its
+        likelihood is ``bernoulli``. What ``jit`` traces has no values to look at.
     """
-    return decoder.scaled(as_examples(x, decoder.example_shape))
+    examples = as_examples(x, decoder.example_shape)
+    bounded = decoder.likelihood == "bernoulli" and decoder.scaling is None
+    if bounded and examples.size and not isinstance(examples, jax.core.Tracer):
+        low, high = float(examples.min()), float(examples.max())
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            raise UserError(f"x: expected values from 0 to 1, as in training, got {low:g} to {high:g}")
+    return decoder.scaled(examples)
 
 
 def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
-from vsc_jax.models.inputs import as_inputs
+from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.modules import Decoder, Trunk
 
@@ -87,8 +87,9 @@ class VAE(nnx.Module):
         examples = as_inputs(x, self.decoder).shape[0]
         return self.decode(jax.random.normal(key, (examples, n, self.latents), jnp.float32))
 
-    def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
+    def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, from one posterior sample; in nats."""
+        x = as_examples(x, self.decoder.example_shape)
         return self._terms(x, self.encode(x), key)[0]
 
     def _terms(self, x: Array, q: Gaussian, key: PRNGKeyArray) -> tuple[Terms, Array]:
@@ -96,10 +97,9 @@ class VAE(nnx.Module):
         kl = jnp.sum(gaussian_kl(*q, jnp.zeros_like(q.mean), jnp.zeros_like(q.mean)), axis=-1)
         return Terms(self.decoder.log_likelihood(z, x), kl, jnp.zeros_like(kl)), z
 
-    def log_importance_weights(
-        self, x: Float[Array, "n ..."], key: PRNGKeyArray, samples: int
-    ) -> Float[Array, "samples n"]:
+    def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
         """``log p(x|z) + log p(z) - log q(z|x)`` of posterior samples, in nats."""
+        x = as_examples(x, self.decoder.example_shape)
         q = self.encode(x)
         z = q.sample(key, sample_shape=(samples,))
         zero = jnp.zeros_like(z)
@@ -107,8 +107,9 @@ class VAE(nnx.Module):
         log_ratio = gaussian_log_likelihood(zero, zero, z) - gaussian_log_likelihood(mean, log_var, z)
         return self.decoder.log_likelihood(z, x) + jnp.sum(log_ratio, axis=-1)
 
-    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        x = as_examples(x, self.decoder.example_shape)
         q = self.encode(x)
         terms, z = self._terms(x, q, key)
         reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)

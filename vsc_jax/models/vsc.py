@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
-from vsc_jax.models.inputs import as_inputs
+from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.modules import Classifier, Decoder, PseudoInputs, Trunk
 from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
@@ -188,9 +188,7 @@ class VSC(nnx.Module):
         zeros = jnp.zeros((1, self.latents), jnp.float32)
         return SpikeSlab(zeros, zeros, jnp.full((1, self.latents), jnp.log(rate) - jnp.log1p(-rate)))
 
-    def select(
-        self, x: Float[Array, "n ..."], component_kl: Float[Array, "n components"], how: str | None = None
-    ) -> Selection:
+    def select(self, x: Any, component_kl: Float[Array, "n components"], how: str | None = None) -> Selection:
         """Weights of the prior's components for each example.
 
         Args:
@@ -201,27 +199,27 @@ class VSC(nnx.Module):
         how = how or self.selection
         if how == "exact" or self.classifier is None:
             return exact_selection(component_kl)
-        return _LEARNED_SELECTIONS[how](component_kl, self.classifier(self.decoder.scaled(x)))
+        return _LEARNED_SELECTIONS[how](component_kl, self.classifier(as_inputs(x, self.decoder)))
 
-    def terms(self, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Terms:
+    def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
         """Parts of the true bound of each example: hard gates, exact selection; in nats."""
+        x = as_examples(x, self.decoder.example_shape)
         q = self.encode(x)
         selection = exact_selection(losses.spike_slab_kl_matrix(q, self.components()))
         reconstruction = self.decoder.log_likelihood(q.sample(key), x)
         return Terms(reconstruction, selection.kl, selection.selection_kl)
 
-    def selection_terms(self, x: Float[Array, "n ..."], how: str) -> Selection:
+    def selection_terms(self, x: Any, how: str) -> Selection:
         """Weights and divergences of each example under one of the four selections; in nats."""
         return self.select(x, losses.spike_slab_kl_matrix(self.encode(x), self.components()), how)
 
-    def log_importance_weights(
-        self, x: Float[Array, "n ..."], key: PRNGKeyArray, samples: int
-    ) -> Float[Array, "samples n"]:
+    def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
         """``log p(x|z) + log p(z) - log q(z|x)`` of hard posterior samples, in nats.
 
         Densities are with respect to the mixed measure (mass at 0, Lebesgue elsewhere), and the prior
         is the exact mixture.
         """
+        x = as_examples(x, self.decoder.example_shape)
         q = self.encode(x)
         z = q.sample(key, sample_shape=(samples,))
         flat = z.reshape(-1, self.latents)
@@ -230,8 +228,9 @@ class VSC(nnx.Module):
         log_posterior = jnp.sum(posterior.log_prob(z), axis=-1)
         return self.decoder.log_likelihood(z, x) + log_prior - log_posterior
 
-    def objective(self, x: Float[Array, "n ..."], key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        x = as_examples(x, self.decoder.example_shape)
         posterior = self.encode(x)
         prior = self.components(knobs.alpha)
         q = posterior.warm_up(knobs.warm_up)
@@ -267,7 +266,7 @@ class VSC(nnx.Module):
         if self.classifier is not None and self.selection == "exact":
             # The classifier learns the exact weights and gives the rest of the model no gradient.
             target = jax.lax.stop_gradient(selection.weights)
-            log_guess = jax.nn.log_softmax(self.classifier(self.decoder.scaled(x)))
+            log_guess = jax.nn.log_softmax(self.classifier(as_inputs(x, self.decoder)))
             metrics["classifier_cross_entropy"] = -jnp.mean(jnp.sum(target * log_guess, axis=-1))
             loss = loss + metrics["classifier_cross_entropy"]
         return loss, metrics

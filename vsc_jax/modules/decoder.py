@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
 from vsc_jax.modules.signals import SignalDecoder
@@ -66,14 +66,19 @@ class Decoder(nnx.Module):
         return mean if self.scaling is None else self.scaling.undo(mean)
 
     def log_likelihood(
-        self, z: Float[Array, "*samples batch latents"], x: Float[Array, "batch ..."]
+        self, z: Float[Array, "*samples batch latents"], x: Shaped[Array, "batch ..."]
     ) -> Float[Array, "*samples batch"]:
         """``log p(x|z)`` summed over the example, in nats: one value for every code.
 
         Args:
           z: codes ``[..., batch, latents]``; any number of leading sample axes.
-          x: examples ``[batch, *example_shape]``.
+          x: examples ``[batch, *example_shape]``, floats.
+
+        Raises:
+          TypeError: if ``x`` are whole numbers; a model's own methods know what they stand for.
         """
+        if jnp.issubdtype(x.dtype, jnp.integer):
+            raise TypeError(f"x: expected floats (pixels from 0 to 255 are divided by 255), got {x.dtype}")
         pixels = math.prod(self.example_shape)
         output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], pixels)
         x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], pixels), output.shape)
