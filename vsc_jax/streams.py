@@ -4,7 +4,7 @@ JAX keys are folded with the stream's number, NumPy's generators are seeded with
 have the numbers that they always had, so that older runs go on.
 """
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
 
+@unique
 class Stream(IntEnum):
     """What is drawn."""
 

@@ -65,6 +65,11 @@ def test_a_label_that_the_first_row_holds_is_no_name(tmp_path: Path) -> None:
     )
 
 
+def test_numbers_that_rise_beside_a_class_that_comes_again_are_an_example(tmp_path: Path) -> None:
+    table = of_text(tmp_path, "1,2,3,cat\n4,9,1,dog\n7,1,5,cat\n2,8,6,dog\n", label="f3")
+    np.testing.assert_array_equal(table.x[:2], [[1, 2, 3], [4, 9, 1]])
+
+
 @pytest.mark.parametrize("gap", ["", "NA", "nan"])
 def test_a_missing_value_in_the_first_of_headless_rows_is_missing(gap: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="t.csv: row 0, column 'f1': missing value$"):
