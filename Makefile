@@ -20,7 +20,7 @@ VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 # Old versions warn of newer ones beside them; JAX 0.8 takes Equinox's use of keys for a reuse.
 OLDEST := -W default::pyparsing.warnings.PyparsingDeprecationWarning \
-	--deselect "tests/integrations/test_losses_elsewhere.py::test_the_loop_learns[equinox]"
+	--deselect "tests/contrib/test_losses_elsewhere.py::test_the_loop_learns[equinox]"
 # A Python that is not on the path is looked for among those of pyenv.
 PYENV := $(shell ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/*/bin/$(notdir $(PYTHON)) 2>/dev/null | sort -rV)
 FOUND := $(shell for python in $(PYTHON) $(PYENV); do \

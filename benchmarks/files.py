@@ -5,7 +5,7 @@ signals, a set as TFDS prepares it, ``.npy``, ``.npz``, ``.csv``, ``.parquet``, 
 one or two files are damaged: cut, with bits turned, bytes put in, taken out or exchanged, words replaced by
 other ones, emptied, removed, or a whole file of another kind in its place. What the inner files of an archive
 hold is damaged too, and packed anew. A case ends in a data set whose numbers are finite and whose labels have
-names, or in :class:`~vsc_jax.errors.UserError`, one line. Anything else is a bug, and is raised.
+names, or in :class:`~vsc_jax.config.errors.UserError`, one line. Anything else is a bug, and is raised.
 ``tests/data/test_damaged_files.py`` is the short form.
 """
 
@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 
 from benchmarks.drawn import drawn
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, load
-from vsc_jax.errors import UserError
 
 Files = dict[str, bytes]
 """Contents by path."""

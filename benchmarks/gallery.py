@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from vsc_jax.reporting.illustrations import TITLES, illustrate, shrunk
-from vsc_jax.reporting.source import Source, read_source
+from vsc_jax.pages.illustrations import TITLES, illustrate, shrunk
+from vsc_jax.pages.source import Source, read_source
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SHOWN = {

@@ -2,7 +2,7 @@
 
 A case is a configuration in which some fields, any of them, have values that are allowed, at the edge,
 beyond it or of another type, given as JSON or on the command line. It ends in a valid configuration or in
-:class:`~vsc_jax.errors.UserError`, one line for the user. Of the valid ones some are trained (``--trained``),
+:class:`~vsc_jax.config.errors.UserError`, one line for the user. Some valid ones are trained (``--trained``),
 after their sizes are brought down: that ends in finite numbers or, again, in one line. Anything else is a
 bug, and is raised. ``tests/test_inputs.py`` is the short form.
 """
@@ -24,11 +24,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.drawn import drawn
-from vsc_jax.command_line import parse
+from vsc_jax.cli.command_line import parse
 from vsc_jax.config import Config, from_dict, to_dict, validate
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.json_dataclass import Range
 from vsc_jax.data import Dataset, Split
-from vsc_jax.errors import UserError
-from vsc_jax.json_dataclass import Range
 
 _MOST_CHANGES = 6
 

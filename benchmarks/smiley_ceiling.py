@@ -20,7 +20,7 @@ from flax import nnx
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.correlation import correlations
 from vsc_jax.evaluation.factors import Factor
-from vsc_jax.modules import MLP
+from vsc_jax.models.nets import MLP
 
 HIDDEN = (1024, 512, 256)
 BATCH = 256

@@ -14,8 +14,8 @@ from flax import nnx
 
 from vsc_jax.config import Config
 from vsc_jax.models import build
-from vsc_jax.modules.pseudo_inputs import CLASSIFIER_WIDTH
-from vsc_jax.modules.trunks import CONV_CHANNELS, CONV_FEATURES
+from vsc_jax.models.nets.pseudo_inputs import CLASSIFIER_WIDTH
+from vsc_jax.models.nets.trunks import CONV_CHANNELS, CONV_FEATURES
 from vsc_jax.training import hyperparameters, initial_state, keys_of, run_stretch
 from vsc_jax.training.batch_source import Gathered
 from vsc_jax.training.batches import batches

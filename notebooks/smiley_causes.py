@@ -34,7 +34,7 @@ from pathlib import Path
 ADDRESS = ""
 if importlib.util.find_spec("vsc_jax") is None:
     wheels = sorted(Path().glob("vsc_jax-*.whl"))
-    checkout = [Path("..")] if Path("../vsc_jax/train.py").is_file() else []
+    checkout = [Path("..")] if Path("../vsc_jax/cli/train.py").is_file() else []
     source = next((path.resolve().as_uri() for path in [*wheels[-1:], *checkout]), ADDRESS)
     if not source:
         raise SystemExit("vsc_jax is not installed: put its wheel (made by `make dist`) beside this notebook")

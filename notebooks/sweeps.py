@@ -35,7 +35,7 @@ from pathlib import Path
 ADDRESS = ""
 if importlib.util.find_spec("vsc_jax") is None:
     wheels = sorted(Path().glob("vsc_jax-*.whl"))
-    checkout = [Path("..")] if Path("../vsc_jax/train.py").is_file() else []
+    checkout = [Path("..")] if Path("../vsc_jax/cli/train.py").is_file() else []
     source = next((path.resolve().as_uri() for path in [*wheels[-1:], *checkout]), ADDRESS)
     if not source:
         raise SystemExit("vsc_jax is not installed: put its wheel (made by `make dist`) beside this notebook")
@@ -71,9 +71,9 @@ import matplotlib.pyplot as plt
 
 import vsc_jax
 from vsc_jax.config import with_overrides
-from vsc_jax.sweeping import sweep
-from vsc_jax.sweeping.grid import axes_of, expand
-from vsc_jax.sweeping.table import table
+from vsc_jax.run.sweep import sweep
+from vsc_jax.run.sweep.grid import axes_of, expand
+from vsc_jax.run.sweep.table import table
 
 config = with_overrides(
     vsc_jax.load_preset("smiley_vsc"),

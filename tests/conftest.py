@@ -31,7 +31,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, _programs, ignore_errors=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    # What vsc_jax.cache_folder says of Intel's processors; importing JAX has set it to less.
+    # What vsc_jax.config.cache_folder says of Intel's processors; importing JAX has set it to less.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     jax.config.update("jax_compilation_cache_dir", _programs)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.estimator import SparseCoder
 
 SCALES = np.array([0.01, 1.0, 300.0])

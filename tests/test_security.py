@@ -16,9 +16,9 @@ import pytest
 
 import vsc_jax
 from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig, from_json
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.arrays import load_file
-from vsc_jax.errors import UserError
 
 CONFIG = Config(
     name="tiny",

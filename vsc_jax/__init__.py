@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+__path__.append(__path__[0] + "/cli")  # `python -m vsc_jax.train` runs cli/train.py
+
 if TYPE_CHECKING:
     from vsc_jax.config import Config, load_preset
-    from vsc_jax.errors import UserError
+    from vsc_jax.config.errors import UserError
     from vsc_jax.run import Run, fit, load, save
 
 # Imported on first use: `python -m vsc_jax.train --help` must not wait for JAX.
 _HOMES = {
     "Config": "vsc_jax.config",
     "load_preset": "vsc_jax.config",
-    "UserError": "vsc_jax.errors",
+    "UserError": "vsc_jax.config.errors",
     "Run": "vsc_jax.run",
     "fit": "vsc_jax.run",
     "load": "vsc_jax.run",

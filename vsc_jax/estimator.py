@@ -16,15 +16,15 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import first_outside
-from vsc_jax.errors import UserError
 from vsc_jax.evaluation.batches import map_batches
 from vsc_jax.models import VSC
-from vsc_jax.scaling import moments
+from vsc_jax.models.scaling import moments
+from vsc_jax.models.values import check_mask, place
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
-from vsc_jax.values import check_mask, place
 
 T = TypeVar("T")
 
@@ -48,8 +48,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ``bernoulli`` for values in [0, 1].
       min_log_var: floor of the Gaussian's log-variance; of standardised features, where they are.
       standardize: whether the Gaussian likelihood sees features of zero mean and unit variance, or less
-        where the largest training value would be beyond 4 (:func:`vsc_jax.scaling.moments`). Scores and
-        reconstructions are those of ``X`` as given either way.
+        where the largest training value would be beyond 4 (:func:`vsc_jax.models.scaling.moments`). Scores,
+        and reconstructions, are those of ``X`` as given either way.
       beta: weight of the KL divergence.
       alpha: target of the share of latents that are on; ``gate_rate_`` says what came of it.
       prior: ``pseudo``, a mixture of the posteriors of learned pseudo-inputs, or ``fixed``.

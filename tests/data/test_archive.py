@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.archive import opened
-from vsc_jax.errors import UserError
 
 LARGEST = 10_000
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import from_arrays
 from vsc_jax.data.arrays import load_file
-from vsc_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 6, 5), np.uint8)

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split, check_range
 from vsc_jax.data.dataset import first_outside, sample_rows
 from vsc_jax.data.examples import LazyArray, from_source
-from vsc_jax.errors import UserError
-from vsc_jax.scaling import Scaling
+from vsc_jax.models.scaling import Scaling
 
 
 def vectors(test_value: float) -> Dataset:

@@ -5,12 +5,12 @@ import mmap
 import numpy as np
 import pytest
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import cache, examples, from_arrays
 from vsc_jax.data.arrays import load_file
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Split, first_outside
 from vsc_jax.data.examples import LazyArray, chunks, from_source, give_back, select
-from vsc_jax.errors import UserError
 
 ROWS = np.random.default_rng(0).integers(0, 256, (50, 4, 4), np.uint8)
 

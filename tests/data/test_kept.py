@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vsc_jax import scaling
 from vsc_jax.config import Config, EvaluateConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split, kept
 from vsc_jax.data.identity import describe
-from vsc_jax.errors import UserError
+from vsc_jax.models import scaling
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((40, 8, 3)).astype(np.float32), np.arange(40, dtype=np.int32) % 4

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsc_jax import scaling
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import load, smiley
-from vsc_jax.errors import UserError
+from vsc_jax.models import scaling
 
 
 def test_smiley_is_the_default_and_carries_its_factors() -> None:

@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split, load
-from vsc_jax.errors import UserError
 
 X = np.arange(24, dtype=np.float32).reshape(8, 3) / 7
 SPECIES = ["owl", "cat", "owl", "bee", "cat", "owl", "bee", "cat"]

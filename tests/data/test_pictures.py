@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import load
-from vsc_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 8, 8), np.uint8)

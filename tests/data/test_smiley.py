@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import smiley
-from vsc_jax.errors import UserError
 
 # All attributes with V = 0, worked out by hand from the rules: brim rows 5-7, columns 9-24; crown rows 3-5,
 # columns 12-22; eyes of radius 2 at (12.5, 14) and (20.5, 14); mouth columns 14-18, rows 21-23, and four

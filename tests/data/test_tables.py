@@ -12,9 +12,9 @@ import pyarrow.parquet
 import pytest
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, load
 from vsc_jax.data.tables import from_frame, read_table
-from vsc_jax.errors import UserError
 
 X = np.random.default_rng(0).random((20, 4))
 IRIS = "".join(f"5.{i % 10},3.1,1.4,0.2,{'setosa' if i < 10 else 'virginica'}\n" for i in range(20))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import tfds
-from vsc_jax.errors import UserError
 
 # The official sets, in the order in which TFDS stores them: counts of the classes, first labels,
 # mean pixel and first class name.

@@ -10,9 +10,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import load
 from vsc_jax.data import tfds as ours
-from vsc_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
 FACES = RNG.integers(0, 256, (9, 12, 10, 3), np.uint8)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.data import har
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import load
 from vsc_jax.data.uci_har import CHANNELS, load_uci_har
-from vsc_jax.errors import UserError
 
 FILES = har.files()
 

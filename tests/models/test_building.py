@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.config import ModelConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.models import VAE, VSC, Autoencoder, build
 
 EXAMPLES = np.random.default_rng(0).integers(0, 256, (9, 4, 3), np.uint8)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas
 import pytest
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import from_arrays
-from vsc_jax.errors import UserError
 from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.spike_slab import SpikeSlab
 

@@ -8,7 +8,7 @@ from flax import nnx
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.models import build
-from vsc_jax.scaling import fit
+from vsc_jax.models.scaling import fit
 
 CENTRE, SPREAD = np.array([0.0, 300, -5]), np.array([1.0, 100, 0.1])
 X = np.random.default_rng(0).normal(CENTRE, SPREAD, (40, 3)).astype(np.float32)

@@ -10,7 +10,7 @@ import scipy.special
 from flax import nnx
 
 from vsc_jax import losses
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, sample_given_support
 
 

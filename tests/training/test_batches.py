@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsc_jax.config import TrainConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training.batches import batches, check_sizes
 
 SIZES = [(10, 3), (7, 7), (5, 4), (9, 1), (1, 1), (100, 64)]

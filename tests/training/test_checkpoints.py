@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.config import CheckpointConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training import initial_model, initial_state
 from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
 

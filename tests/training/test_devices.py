@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.config import ParallelConfig, to_dict
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training import check, train
 from vsc_jax.training.devices import Layout, members_layout
 from vsc_jax.training.members import train_members

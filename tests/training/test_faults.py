@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 import pytest
 
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.stopping import Stopped
 from vsc_jax.data import Split
-from vsc_jax.errors import UserError
-from vsc_jax.stopping import Stopped
 from vsc_jax.training import train
 from vsc_jax.training.run_folder import hold
 

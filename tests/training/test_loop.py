@@ -10,8 +10,8 @@ from flax import nnx
 from sklearn.datasets import load_digits
 
 from vsc_jax.config import load_preset, with_overrides
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Split, from_arrays
-from vsc_jax.errors import UserError
 from vsc_jax.training import TrainingError, train
 
 STEPS = [5, 10, 15, 20, 23]

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from flax import nnx
 
-from vsc_jax.errors import UserError
-from vsc_jax.stopping import Stopped
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.stopping import Stopped
 from vsc_jax.training import TrainingError, initial_model, initial_state, train
 from vsc_jax.training.checkpoints import Checkpoints
 from vsc_jax.training.members import train_members

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from vsc_jax.config import to_dict
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training import processes, train
 
 _RUN = """
 import json, os, signal, sys
 from pathlib import Path
 import numpy as np
-from vsc_jax.command_line import run_command
+from vsc_jax.cli.command_line import run_command
 from vsc_jax.config import from_dict
 from vsc_jax.data import Dataset, Split
 from vsc_jax.training import processes, train

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-
-from vsc_jax.data import Split
-from vsc_jax.errors import UserError
 from vsc_jax.train import main
+
+from vsc_jax.config.errors import UserError
+from vsc_jax.data import Split
 from vsc_jax.training import TrainingError, train
 from vsc_jax.training.replay import not_finite
 

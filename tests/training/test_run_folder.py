@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vsc_jax.config import Config, to_dict, with_overrides
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training.run_folder import (
     MetricsLog,
     claim,

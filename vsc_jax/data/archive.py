@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 
 
 class Members:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vsc_jax import scaling as scalings
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.archive import check_members
 from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.examples import Examples, LazyArray, select
 from vsc_jax.data.labels import Labels, as_labels
 from vsc_jax.data.memory import check_memory, machine_memory
-from vsc_jax.errors import UserError
-from vsc_jax.values import as_array, as_float32, is_number, place
+from vsc_jax.models import scaling as scalings
+from vsc_jax.models.values import as_array, as_float32, is_number, place
 
 _KEYS = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}

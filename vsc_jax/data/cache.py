@@ -12,8 +12,8 @@ from typing import IO
 
 import numpy as np
 
-from vsc_jax.cache_folder import cache_folder
-from vsc_jax.errors import UserError
+from vsc_jax.config.cache_folder import cache_folder
+from vsc_jax.config.errors import UserError
 
 _MANIFEST = "manifest.json"
 _LARGEST_IN_MEMORY = 2**30

@@ -5,11 +5,11 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.examples import Examples, chunks, select
-from vsc_jax.errors import UserError
-from vsc_jax.scaling import Scaling
-from vsc_jax.streams import Stream, generator
-from vsc_jax.values import place
+from vsc_jax.data.streams import Stream, generator
+from vsc_jax.models.scaling import Scaling
+from vsc_jax.models.values import place
 
 Form = Literal["vector", "image", "signal"]
 

@@ -8,8 +8,8 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from vsc_jax.cache_folder import cache_folder
-from vsc_jax.errors import UserError
+from vsc_jax.config.cache_folder import cache_folder
+from vsc_jax.config.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vsc_jax import scaling
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.examples import LARGE, Examples, chunks
+from vsc_jax.models import scaling
 
 SAMPLED = 256
 """How many rows, spread evenly, stand for a split that is larger than ``LARGE`` or read row by row."""

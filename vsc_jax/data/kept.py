@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from vsc_jax import scaling
 from vsc_jax.config import Config
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, Split
-from vsc_jax.errors import UserError
+from vsc_jax.models import scaling
 
 FILE = "data.npz"
 LARGEST = 2**26

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vsc_jax.errors import UserError
-from vsc_jax.values import as_array, check_mask
+from vsc_jax.config.errors import UserError
+from vsc_jax.models.values import as_array, check_mask
 
 _MOST_CLASSES = 65536
 _EXPECTED = "expected classes as whole numbers, bools or text"

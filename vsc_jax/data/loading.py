@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import psutil
 
-from vsc_jax import scaling
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import own, smiley, tfds, uci_har
 from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset, Split, check_unit_range
 from vsc_jax.data.examples import Examples, select
 from vsc_jax.data.pictures import Fit
-from vsc_jax.errors import UserError
+from vsc_jax.models import scaling
 
 _TFDS = "tfds:"
 _SHUFFLED = ("smiley", *tfds.TITLES)  # sets whose first examples are a fair sample of all

@@ -2,7 +2,7 @@
 
 import os
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 
 
 def machine_memory() -> int:

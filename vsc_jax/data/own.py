@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.arrays import Scale, from_arrays, load_file
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.examples import LazyArray
 from vsc_jax.data.pictures import Fit, load_folder
 from vsc_jax.data.tables import Table, from_frame, holds_parquet, is_frame, read_table
 from vsc_jax.data.text_tables import is_text_table
-from vsc_jax.errors import UserError
 
 
 def load_path(path: Path, config: DataConfig) -> Dataset:

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.arrays import from_arrays
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.memory import check_memory
-from vsc_jax.errors import UserError
 
 Colour = Literal["auto", "grey", "rgb"]
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 
 ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")
 """The four attributes, in the order of their factors."""

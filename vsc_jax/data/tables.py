@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vsc_jax import scaling
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.labels import as_labels, listed
 from vsc_jax.data.text_tables import Header, Separator, read_text_table
-from vsc_jax.errors import UserError
+from vsc_jax.models import scaling
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # What pandas calls an index without a name in its CSV files, and when it reads them.

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.labels import listed
-from vsc_jax.errors import UserError
 
 Header = Literal["auto", "true", "false"]
 Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.arrays import hold_out
 from vsc_jax.data.cache import cached, scratch
 from vsc_jax.data.dataset import Dataset, Split, first_outside, sample_rows
 from vsc_jax.data.examples import give_back
 from vsc_jax.data.memory import check_memory
 from vsc_jax.data.pictures import AS_THEY_ARE, Fit, fitted, size_in_words
-from vsc_jax.errors import UserError
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 """The sets that ``data.name`` knows without ``tfds:``, and how they are called in a sentence."""

@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.archive import Members, opened
 from vsc_jax.data.cache import cached
 from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.download import downloaded
-from vsc_jax.errors import UserError
 
 Representation = Literal["features", "signals"]
 

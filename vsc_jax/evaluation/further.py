@@ -5,10 +5,10 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from vsc_jax import streams
 from vsc_jax.config import Config
-from vsc_jax.data import smiley
+from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.dci import dci
 from vsc_jax.evaluation.encoding import codes
@@ -20,7 +20,6 @@ from vsc_jax.evaluation.readout import explicitness, linear_r2
 from vsc_jax.evaluation.reconstruction import denoising
 from vsc_jax.evaluation.sap import sap
 from vsc_jax.models import VSC, Autoencoder, Model
-from vsc_jax.streams import Stream
 
 Tell = Callable[[str], None]
 

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from vsc_jax import streams
 from vsc_jax.config import Config
+from vsc_jax.data import streams
 from vsc_jax.data.dataset import Dataset, sample_rows
+from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.attributes import gate_statistics
 from vsc_jax.evaluation.batches import means
@@ -28,7 +29,6 @@ from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.evaluation.statistics import code_statistics
 from vsc_jax.evaluation.survey import Survey, survey
 from vsc_jax.models import VSC, Autoencoder, Model
-from vsc_jax.streams import Stream
 
 Results = dict[str, Any]
 """What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""

@@ -13,9 +13,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
-from vsc_jax import losses, streams
-from vsc_jax.data import smiley
+from vsc_jax import losses
+from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.encoding import Codes, codes
 from vsc_jax.evaluation.reconstruction import noise_unit, noisy
 from vsc_jax.evaluation.statistics import USED_SHARE
@@ -41,7 +42,6 @@ from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
 from vsc_jax.figures.traversal import draw_traversals, traversal_codes
 from vsc_jax.models import VAE, VSC, Model
 from vsc_jax.models.inputs import as_float
-from vsc_jax.streams import Stream
 
 IMAGES, VECTORS, SIGNALS = 10, 4, 2
 """How many examples are reconstructed."""

@@ -8,10 +8,10 @@ from flax import nnx
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.models.inputs import as_examples, as_inputs
+from vsc_jax.models.nets import Decoder, Trunk
 from vsc_jax.models.objective import Knobs, Metrics, Scalar
-from vsc_jax.modules import Decoder, Trunk
 
 
 class Autoencoder(nnx.Module):

@@ -10,12 +10,10 @@ from flax import nnx
 from jaxtyping import PRNGKeyArray
 
 from vsc_jax.config import ModelConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.inputs import Rows, as_float
-from vsc_jax.models.vae import VAE
-from vsc_jax.models.vsc import VSC
-from vsc_jax.modules import (
+from vsc_jax.models.nets import (
     MLP,
     Classifier,
     ConvDecoder,
@@ -25,9 +23,11 @@ from vsc_jax.modules import (
     SignalDecoder,
     SignalEncoder,
 )
-from vsc_jax.modules.signals import SIGNAL_FEATURES
-from vsc_jax.modules.trunks import CONV_FEATURES
-from vsc_jax.scaling import Scaling
+from vsc_jax.models.nets.signals import SIGNAL_FEATURES
+from vsc_jax.models.nets.trunks import CONV_FEATURES
+from vsc_jax.models.scaling import Scaling
+from vsc_jax.models.vae import VAE
+from vsc_jax.models.vsc import VSC
 
 Model = Autoencoder | VAE | VSC
 

@@ -8,9 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from vsc_jax.errors import UserError
-from vsc_jax.modules import Decoder
-from vsc_jax.values import as_array, as_float32, is_number, white
+from vsc_jax.config.errors import UserError
+from vsc_jax.models.nets import Decoder
+from vsc_jax.models.values import as_array, as_float32, is_number, white
 
 _ROUNDING = 1e-5  # how far beyond [0, 1] a value may be
 
@@ -41,7 +41,7 @@ def as_float(x: ArrayLike) -> Float[Array, "..."]:
 def as_examples(x: Any, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]:
     """A batch of examples as float32 ``[n, *example_shape]``; an axis of one channel may be missing.
 
-    Numbers stand for what they stand for in data that are read (:mod:`vsc_jax.values`): vectors for
+    Numbers stand for what they stand for in data that are read (:mod:`vsc_jax.models.values`): vectors for
     themselves, whole numbers in images for pixels from 0 to 255.
 
     Raises:

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
 from vsc_jax.models.inputs import as_examples, as_inputs
+from vsc_jax.models.nets import Decoder, Trunk
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
-from vsc_jax.modules import Decoder, Trunk
 
 
 class Gaussian(NamedTuple):

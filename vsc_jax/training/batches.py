@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Int32
 
 from vsc_jax.config import TrainConfig
-from vsc_jax.errors import UserError
-from vsc_jax.streams import Stream, generator
+from vsc_jax.config.errors import UserError
+from vsc_jax.data.streams import Stream, generator
 
 # Entries of a stretch's order that take 512 MiB.
 _LONGEST = 2**27

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from vsc_jax.config import CheckpointConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 from vsc_jax.training.step import TrainState
 
 Tree = TypeVar("Tree")

@@ -16,7 +16,7 @@ from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped
 
 from vsc_jax.config import Config, ParallelConfig
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 
 Tree = TypeVar("Tree")
 _AXIS = "data"

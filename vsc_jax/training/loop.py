@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from vsc_jax import streams
 from vsc_jax.config import Config
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.stopping import Stopped, stop_requests
+from vsc_jax.data import streams
 from vsc_jax.data.dataset import Dataset, check_range
-from vsc_jax.errors import UserError
+from vsc_jax.data.streams import Stream
 from vsc_jax.models import Model, build, check_network, parameter_count
-from vsc_jax.stopping import Stopped, stop_requests
-from vsc_jax.streams import Stream
 from vsc_jax.training.batch_source import Batches, stretches
 from vsc_jax.training.batches import check_sizes
 from vsc_jax.training.checkpoints import Checkpoints

@@ -21,10 +21,10 @@ from flax import nnx
 from jax.stages import Compiled
 
 from vsc_jax.config import Config
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.stopping import stop_requests
 from vsc_jax.data.dataset import Dataset
-from vsc_jax.errors import UserError
 from vsc_jax.models import build
-from vsc_jax.stopping import stop_requests
 from vsc_jax.training.batch_source import placement
 from vsc_jax.training.batches import batches
 from vsc_jax.training.checkpoints import Checkpoints

@@ -8,7 +8,7 @@ import jax
 import psutil
 from jax.stages import Compiled
 
-from vsc_jax.errors import UserError
+from vsc_jax.config.errors import UserError
 
 # Bytes that training holds of each parameter: its value, its gradient and Adam's two moments.
 _BYTES_A_PARAMETER = 4 * 4

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import jax
 from jax.experimental import multihost_utils
 
-from vsc_jax.errors import ProcessLostError, UserError
+from vsc_jax.config.errors import ProcessLostError, UserError
 from vsc_jax.training.step import TrainState
 
 _JOINING_SECONDS = 120

@@ -17,11 +17,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Shaped
 
-from vsc_jax import scaling
 from vsc_jax.config import Config, from_dict, to_dict, validate
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset
-from vsc_jax.errors import UserError
-from vsc_jax.models import Metrics, Model, build, check_network, parameter_count
+from vsc_jax.models import Metrics, Model, build, check_network, parameter_count, scaling
 from vsc_jax.training.batch_source import Stacked
 from vsc_jax.training.batches import batches
 from vsc_jax.training.checkpoints import checked, named_leaves

@@ -20,9 +20,9 @@ from typing import Any
 import filelock
 
 from vsc_jax.config import Config, from_json, to_dict
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.json_dataclass import finite
 from vsc_jax.data.identity import difference as data_difference
-from vsc_jax.errors import UserError
-from vsc_jax.json_dataclass import finite
 
 Row = dict[str, Any]
 

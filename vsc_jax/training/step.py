@@ -10,12 +10,12 @@ from flax import nnx
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
-from vsc_jax import streams
 from vsc_jax.config import Config, Precision
+from vsc_jax.data import streams
+from vsc_jax.data.streams import Stream
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
-from vsc_jax.modules.products import precision as at_precision
-from vsc_jax.streams import Stream
+from vsc_jax.models.nets.products import precision as at_precision
 from vsc_jax.training.batch_source import Batches, Gathered
 from vsc_jax.training.devices import along_batch, batch_mesh, kept, over_groups
 from vsc_jax.training.schedules import Hyperparameters
@@ -70,7 +70,7 @@ def train_step(
       state: state before the iteration.
       x: examples as floats.
       key: key of this iteration.
-      precision: of the networks' products, see :mod:`vsc_jax.modules.products`.
+      precision: of the networks' products, see :mod:`vsc_jax.models.nets.products`.
       measure: whether to take the norms; they are 0 if not.
 
     Returns:

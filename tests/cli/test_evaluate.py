@@ -1,0 +1,155 @@
+"""``python -m vsc_jax.evaluate``: on a run, on a saved model, on what is neither."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+from vsc_jax.evaluate import main
+
+from vsc_jax import data
+from vsc_jax.cli.command_line import UsageError
+from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config.errors import UserError
+from vsc_jax.evaluation import evaluate
+from vsc_jax.models import Model, build
+from vsc_jax.run import Run, describe, save
+from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.run_folder import claim
+from vsc_jax.training.step import initial_state
+
+CONFIG = Config(
+    data=DataConfig(name="smiley", train_examples=60, test_examples=50),
+    model=ModelConfig(kind="vae", latents=2, hidden=(4,)),
+    train=TrainConfig(steps=1000),
+    evaluate=EvaluateConfig(samples=2),
+)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> data.Dataset:
+    return data.load(CONFIG.data)
+
+
+@pytest.fixture(scope="module")
+def model(dataset: data.Dataset) -> Model:
+    return build(CONFIG.model, dataset.example_shape, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def expected(model: Model, dataset: data.Dataset) -> dict:
+    """What the evaluation must find."""
+    return evaluate(model, dataset, CONFIG)
+
+
+@pytest.fixture
+def saved(model: Model, tmp_path: Path) -> Path:
+    """A saved model without results worth keeping."""
+    return save(Run(model, {"elbo": 0.0}, [], None, CONFIG), tmp_path / "saved")
+
+
+@pytest.fixture(params=[1000, 400], ids=["finished", "unfinished"])
+def run(request, model: Model, dataset: data.Dataset, tmp_path: Path) -> tuple[Path, int]:
+    """A run folder without results, and the iteration that its checkpoint is of."""
+    folder = tmp_path / "run"
+    claim(folder, CONFIG, describe(dataset))
+    state = initial_state(nnx.state(model))._replace(step=jnp.int32(request.param))
+    with Checkpoints(folder / "checkpoints", CONFIG.checkpoint) as checkpoints:
+        checkpoints.save(state)
+    return folder, request.param
+
+
+def results(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_a_saved_model_is_measured(saved, expected, capsys):
+    main([str(saved)])
+    assert results(saved) == pytest.approx(expected)
+    shown = capsys.readouterr().out
+    assert "smiley, 50 test examples, binary values" in shown
+    assert "true bound: reconstruction - kl" in shown
+    assert f"written: {saved / 'results.json'}" in shown
+
+
+def test_only_a_finished_run_keeps_its_results(run, expected, capsys):
+    """Or training, when it is resumed, would take them for its own."""
+    folder, step = run
+    main([str(folder)])
+    shown = capsys.readouterr().out
+    if step == CONFIG.train.steps:
+        assert results(folder) == pytest.approx(expected)
+    else:
+        assert "not written: training is at iteration 400 of 1,000" in shown
+        assert not (folder / "results.json").exists()
+
+
+def test_options_change_the_evaluation_and_nothing_else(saved, expected, capsys):
+    config = (saved / "config.json").read_text()
+    main([str(saved), "--examples", "30"])
+    assert results(saved)["iwae_examples"] == 30
+    assert results(saved)["elbo"] == pytest.approx(expected["elbo"])
+    assert (saved / "config.json").read_text() == config
+
+
+def test_output_goes_where_it_is_asked_to(saved, expected, tmp_path, capsys):
+    main([str(saved), "--output", str(tmp_path / "mine.json")])
+    assert json.loads((tmp_path / "mine.json").read_text()) == pytest.approx(expected)
+    assert results(saved) == {"elbo": 0.0}
+
+
+def test_another_presentation_of_the_data_is_shown_and_not_kept(saved, capsys):
+    main([str(saved), "--binarize", "dynamic"])
+    shown = capsys.readouterr().out
+    assert "binarised dynamically" in shown
+    assert "not written: the run's own results are not about data.binarize dynamic" in shown
+    assert results(saved) == {"elbo": 0.0}
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: shutil.rmtree(folder), "neither a run folder nor a saved model"),
+        (lambda folder: (folder / "config.json").unlink(), "no config.json"),
+        (lambda folder: (folder / "config.json").write_text('{"seed": '), "config.json: not a readable JSON"),
+        (lambda folder: edit(folder / "config.json", version=9), "config.json: version: unknown key"),
+        (lambda folder: (folder / "data.json").unlink(), "data.json: "),
+        (lambda folder: edit(folder / "data.json", name="cats"), "was trained on other data than its config"),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"half"),
+            "not a readable safetensors file",
+        ),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no checkpoints"),
+    ],
+)
+def test_what_is_no_run_is_refused_in_one_line(saved, spoil, message):
+    spoil(saved)
+    with pytest.raises(UserError) as error:
+        main([str(saved)])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--samples", "0"], "evaluate.samples: expected a number from 1"),
+        (["--output", "no/such/folder/x.json"], "--output: no folder"),
+    ],
+)
+def test_values_that_cannot_be_used_are_refused_before_the_work(saved, options, message):
+    with pytest.raises(UserError, match=message):
+        main([str(saved), *options])
+    assert results(saved) == {"elbo": 0.0}
+
+
+def test_a_mistyped_option_is_a_usage_error():
+    with pytest.raises(UsageError, match="did you mean --samples"):
+        main(["somewhere", "--sample", "3"])

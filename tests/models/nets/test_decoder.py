@@ -1,0 +1,86 @@
+"""The decoder's likelihoods: sums over the example, sample axes, the floor of the variance."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from flax import nnx
+
+from vsc_jax.models.nets import MLP, Decoder
+
+LATENTS, SHAPE = 3, (4, 2)
+FLOOR = -6.0
+
+
+def decoder(likelihood, shape=SHAPE):
+    trunk = MLP(LATENTS, (16, int(np.prod(shape))), rngs=nnx.Rngs(0))
+    return Decoder(trunk, shape, likelihood, FLOOR)
+
+
+def codes(*batch):
+    return jnp.asarray(np.random.default_rng(1).standard_normal((*batch, LATENTS), np.float32))
+
+
+def examples(n):
+    return jnp.asarray(np.random.default_rng(2).random((n, *SHAPE), np.float32))
+
+
+def test_bernoulli_mean_is_a_probability_in_the_examples_shape():
+    module = decoder("bernoulli")
+    mean = module.mean(10 * codes(5))
+    assert mean.shape == (5, *SHAPE)
+    np.testing.assert_allclose(mean.reshape(5, -1), jax.nn.sigmoid(module.trunk(10 * codes(5))), rtol=1e-6)
+    assert float(mean.min()) >= 0
+    assert float(mean.max()) <= 1
+
+
+def test_bernoulli_log_likelihood_is_minus_cross_entropy_summed_over_the_example():
+    module, x = decoder("bernoulli"), np.asarray(examples(5))
+    mean = np.asarray(module.mean(codes(5)), np.float64)
+    expected = (x * np.log(mean) + (1 - x) * np.log(1 - mean)).sum(axis=(1, 2))
+    np.testing.assert_allclose(module.log_likelihood(codes(5), jnp.asarray(x)), expected, rtol=1e-5)
+
+
+def test_gaussian_log_likelihood_is_the_density_of_scipy():
+    module, x = decoder("gaussian"), np.asarray(examples(5))
+    module.raw_log_var[...] = jnp.linspace(2.0, 8.0, 8)
+    sd = np.exp(0.5 * np.asarray(module.log_var, np.float64)).reshape(SHAPE)
+    mean = np.asarray(module.mean(codes(5)), np.float64)
+    expected = scipy.stats.norm.logpdf(x, mean, sd[None]).sum(axis=(1, 2))
+    np.testing.assert_allclose(module.log_likelihood(codes(5), jnp.asarray(x)), expected, rtol=1e-5)
+
+
+def test_gaussian_variance_starts_at_one_and_never_falls_below_its_floor():
+    module = decoder("gaussian")
+    np.testing.assert_allclose(module.log_var, np.zeros(8), atol=1e-5)
+    module.raw_log_var[...] = jnp.full(8, -1e4)
+    np.testing.assert_array_equal(module.log_var, np.full(8, FLOOR, np.float32))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_sample_axes_are_samples_of_the_same_examples(likelihood):
+    module, x = decoder(likelihood), examples(5)
+    z = codes(2, 3, 5)
+    together = module.log_likelihood(z, x)
+    assert together.shape == (2, 3, 5)
+    np.testing.assert_allclose(together[1, 2], module.log_likelihood(z[1, 2], x), rtol=1e-5)
+    np.testing.assert_allclose(module.mean(z)[1, 2], module.mean(z[1, 2]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_gradient_reaches_every_parameter(likelihood):
+    graph, params = nnx.split(decoder(likelihood))
+    x, z = examples(32), codes(32)
+    gradient = jax.jit(jax.grad(lambda params: jnp.sum(nnx.merge(graph, params).log_likelihood(z, x))))(
+        params
+    )
+    assert ("raw_log_var" in gradient) == (likelihood == "gaussian")
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
+
+
+@pytest.mark.parametrize("floor", [-30.0, -6.0, -1e-6, 0.0, 20.0])
+def test_the_variance_starts_at_one_or_a_little_above_its_floor(floor):
+    decoder = Decoder(MLP(2, (3,), rngs=nnx.Rngs(0)), (3,), "gaussian", floor)
+    np.testing.assert_allclose(decoder.log_var, max(0.0, floor + 0.1), rtol=1e-5, atol=1e-5)

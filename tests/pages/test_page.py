@@ -1,0 +1,235 @@
+"""The report as files: complete, self-contained, and made whatever is missing."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vsc_jax import data
+from vsc_jax.config import DataConfig
+from vsc_jax.config.errors import UserError
+from vsc_jax.evaluation.presentation import presented
+from vsc_jax.figures.overview import draw_overview
+from vsc_jax.pages import Group, illustrations, write_grouped_report, write_report
+from vsc_jax.run import load
+from vsc_jax.run.reopen import run_config, run_dataset
+from vsc_jax.training.run_folder import read_rows
+
+MODEL_FIGURES = {
+    "reconstructions",
+    "activation",
+    "gate_histogram",
+    "latent_density",
+    "pseudo_inputs",
+    "conditional_samples",
+    "interpolations",
+    "traversals",
+    "latent_grid",
+}
+
+
+class Page(HTMLParser):
+    """What a page shows and loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.links, self.ids, self.tags, self.captions = [], [], [], [], []
+        self._in_caption = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "srcset", "action", "data")]
+        self.links += [values["href"]] if "href" in values else []
+        self.ids += [values["id"]] if "id" in values else []
+        self._in_caption = tag == "figcaption"
+        if self._in_caption:
+            self.captions.append("")
+
+    def handle_endtag(self, tag):
+        self._in_caption &= tag != "figcaption"
+
+    def handle_data(self, text):
+        if self._in_caption:
+            self.captions[-1] += text
+
+
+@pytest.fixture(scope="module")
+def run(make_run, tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "one")
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    return write_report([run])
+
+
+def test_a_run_s_report_goes_to_its_own_folder(run, report):
+    assert (report.html, report.markdown) == (run / "report.html", run / "report.md")
+    assert report.refused == []
+
+
+def test_the_page_loads_nothing_and_every_link_leads_into_it(report):
+    page = Page(report.html.read_text())
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert len(page.sources) == len(MODEL_FIGURES) + 1  # and the history
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "default-src 'none'" in report.html.read_text()
+    assert "@import" not in report.html.read_text()
+
+
+def test_every_figure_has_one_sentence_that_holds_a_number_of_this_run(report):
+    captions = Page(report.html.read_text()).captions
+    assert len(captions) == len(MODEL_FIGURES) + 1
+    for caption in captions:
+        assert caption.startswith("Look for ")
+        assert re.search(r"\d", caption)
+        assert len(re.findall(r"\.(\s|$)", caption.strip())) == 1
+
+
+def test_the_markdown_shows_files_that_lie_beside_it(report):
+    shown = re.findall(r"!\[[^]]*\]\(([^)]+)\)", report.markdown.read_text())
+    assert set(shown) == {f"figures/{name}.png" for name in MODEL_FIGURES | {"history"}}
+    for file in shown:
+        content = (report.markdown.parent / file).read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert len(content) < 300_000
+
+
+def test_results_and_settings_are_all_there(report):
+    text = report.markdown.read_text()
+    assert "| elbo | −20.00 | true bound" in text  # noqa: RUF001
+    assert "| model.latents | 6 |" in text
+    assert "| data | tiny, 40 test examples, grey values |" in text
+
+
+def test_a_second_report_is_the_same_and_leaves_nothing_behind(run, tmp_path):
+    first, second = (write_report([run], tmp_path, every_figure=False).html.read_bytes() for _ in range(2))
+    assert first == second
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_the_quick_report_has_the_figures_of_the_end_of_a_run(run, tmp_path):
+    report = write_report([run], tmp_path / "quick", every_figure=False)
+    files = {path.stem for path in (tmp_path / "quick" / "figures").iterdir()}
+    assert files == {"history", "reconstructions", "activation"}
+    assert len(Page(report.html.read_text()).sources) == 3
+
+
+def test_the_figures_that_training_has_just_drawn_are_not_drawn_again(make_run, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+    trained = (load(run), run_dataset(run, run_config(run)))
+    draw_overview(*trained, read_rows(run / "metrics.jsonl"), run / "figures", seed=0)
+    before = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
+    monkeypatch.setattr("vsc_jax.figures.style.as_png", None)
+    write_report([run], trained=trained, every_figure=False)
+    assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == before
+    assert set(before) == {"history.png", "reconstructions.png", "activation.png"}
+    with Image.open(run / "figures" / "activation.png") as figure:
+        assert figure.mode == "RGBA"  # in all its colours
+
+
+def test_figures_show_the_binary_images_that_the_results_are_about(digits, make_run, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", data_config=DataConfig(path=digits, binarize="dynamic"))
+    seen = []
+    drawn = illustrations.from_model.reconstructions
+    monkeypatch.setattr(
+        illustrations.from_model, "reconstructions", lambda shown: seen.append(shown.test.x) or drawn(shown)
+    )
+    write_report([run], tmp_path / "quick", every_figure=False)
+    [x] = seen
+    grey = data.load(DataConfig(path=digits)).test.x
+    np.testing.assert_array_equal(x, presented(grey, "dynamic", np.random.default_rng(0)))
+
+
+def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_run, tmp_path):
+    better = {"data": "tiny, 40 test examples, grey values", "elbo": -19.0, "mse": 0.5}
+    runs = [make_run(tmp_path / "a", weights=False)]
+    runs.append(make_run(tmp_path / "b", weights=False, kind="vae", results=better))
+    text = write_report(runs, tmp_path / "both").markdown.read_text()
+    assert "| elbo | −20.00 | **−19.00** |" in text  # noqa: RUF001
+    assert "| mse | **0.25000** | 0.50000 |" in text
+    assert "| model.kind | **vsc** | **vae** |" in text
+    assert "| model.latents | 6 | 6 |" in text
+    assert "The best true bound is that of b, −19.0 nats an example, 1.0 above a." in text  # noqa: RUF001
+    assert {"a-history.png", "b-history.png"} <= {p.name for p in (tmp_path / "both" / "figures").iterdir()}
+
+
+def test_groups_have_tables_of_their_own(make_run, tmp_path):
+    runs = [make_run(tmp_path / name, weights=False) for name in "ab"]
+    groups = [Group("First", runs[:1]), Group("Second", runs[1:])]
+    report = write_grouped_report("Both", groups, tmp_path / "out")
+    text = report.markdown.read_text()
+    assert text.startswith("# Both\n")
+    assert (
+        text.index("### First") < text.index("|  | a |") < text.index("### Second") < text.index("|  | b |")
+    )
+
+
+def test_names_cannot_smuggle_markup_into_a_page(make_run, tmp_path):
+    run = make_run(tmp_path / "<b>x|y", weights=False)
+    report = write_report([run, make_run(tmp_path / "z", weights=False)], tmp_path / "out")
+    assert "<b>x" not in report.html.read_text()
+    assert "&lt;b&gt;x|y" in report.html.read_text()
+    assert r"\<b\>x\|y" in report.markdown.read_text()
+
+
+def test_a_half_written_run_has_its_history_and_says_what_is_missing(make_run, tmp_path):
+    run = make_run(tmp_path / "half", weights=False)
+    (run / "results.json").unlink()
+    (run / "metrics.jsonl").write_text('{"step": 10, "elbo": -9.0, "reconstruction": -8.0}\n{"step": 20, "el')
+    report = write_report([run])
+    assert "no results yet: training is at iteration 10 of 100" in report.html.read_text()
+    assert any("no figures of the model" in line for line in report.problems)
+    assert [path.stem for path in (run / "figures").iterdir()] == ["history"]
+
+
+def test_a_finished_run_without_results_is_told_how_to_measure_them(make_run, tmp_path):
+    run = make_run(tmp_path / "run", weights=False)
+    (run / "results.json").unlink()
+    report = write_report([run])
+    assert any("python -m vsc_jax.evaluate" in line for line in report.problems)
+    assert "None of these runs has results yet." in report.html.read_text()
+
+
+def test_data_that_are_not_at_hand_cost_only_the_figures_of_the_model(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["path"] = str(tmp_path / "gone.npz")
+    (run / "config.json").write_text(json.dumps(config))
+    report = write_report([run])
+    assert any("no figures of the model" in line and "gone.npz" in line for line in report.problems)
+    assert "| elbo |" in report.markdown.read_text()
+    assert len(Page(report.html.read_text()).sources) == 1
+
+
+def test_a_run_of_a_newer_version_is_left_out_and_the_others_are_shown(make_run, tmp_path):
+    good, newer = (make_run(tmp_path / name, weights=False) for name in ("good", "newer"))
+    config = json.loads((newer / "config.json").read_text())
+    config["model"]["wings"] = 2
+    (newer / "config.json").write_text(json.dumps(config))
+    report = write_report([newer, good, tmp_path / "nothing"], tmp_path / "out")
+    assert report.refused == [newer, tmp_path / "nothing"]
+    assert any("model.wings: unknown key; was the run made by a newer version" in p for p in report.problems)
+    assert any("no such folder" in p for p in report.problems)
+    assert "Left out:" in report.html.read_text()
+    assert "| elbo | −20.00 |" in report.markdown.read_text()  # noqa: RUF001
+
+
+def test_no_readable_run_is_a_mistake_in_one_line(tmp_path):
+    with pytest.raises(UserError, match="neither a run folder nor a saved model"):
+        write_report([tmp_path])
+    with pytest.raises(UserError, match="expected at least one run folder"):
+        write_report([])
+
+
+def test_a_folder_that_cannot_be_written_is_named(make_run, tmp_path):
+    run = make_run(tmp_path / "run", weights=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file: the report cannot be written there"):
+        write_report([run], tmp_path / "file", every_figure=False)

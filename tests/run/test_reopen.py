@@ -1,0 +1,160 @@
+"""A run looked at again: with the data that it was trained on, from any folder, or not at all."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vsc_jax
+from vsc_jax import evaluate, explore, report
+from vsc_jax.config import CheckpointConfig, Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config.errors import UserError
+from vsc_jax.data import kept
+from vsc_jax.run.reopen import run_config, run_dataset
+from vsc_jax.run.sweep import sweep
+from vsc_jax.run.sweep.grid import Axis
+
+CONFIG = Config(
+    name="tiny",
+    data=DataConfig(path=Path("x.npy")),
+    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
+    train=TrainConfig(steps=6, batch_size=16, log_every=3),
+    checkpoint=CheckpointConfig(every=3),
+    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
+)
+OTHER = (
+    r"the run was trained on other data than its config\.json names now \(of the same shape, with other val"
+)
+REFUSED = r"holds a run on other data \(of the same shape, with other values\); choose another folder"
+
+
+def images(seed):
+    return np.random.default_rng(seed).random((60, 4, 4), np.float32)
+
+
+@pytest.fixture
+def a(tmp_path, monkeypatch):
+    """A folder with x.npy, in which the test works; b beside it has another x.npy of the same shape."""
+    for seed, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "x.npy", images(seed))
+    monkeypatch.chdir(tmp_path / "a")
+    return tmp_path / "a"
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_file_that_was_replaced_neither_gives_old_results_nor_goes_on(a, finished):
+    vsc_jax.fit(CONFIG, "run")
+    if not finished:
+        Path("run/results.json").unlink()
+    np.save("x.npy", images(1))
+    with pytest.raises(UserError, match=REFUSED):
+        vsc_jax.fit(CONFIG, "run")
+
+
+def test_the_numbers_of_other_data_are_not_written_over_results(a):
+    vsc_jax.fit(CONFIG, "run")
+    before = Path("run/results.json").read_text()
+    np.save("x.npy", images(1))
+    with pytest.raises(UserError, match=OTHER):
+        evaluate.main(["run"])
+    assert Path("run/results.json").read_text() == before
+    with pytest.raises(UserError, match=OTHER):
+        explore.main(["run", "--port", "0"])
+    report.main(["run"])
+    assert (
+        "no figures of the model: run: the run was trained on other data" in Path("run/report.md").read_text()
+    )
+
+
+def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
+    results = vsc_jax.fit(CONFIG, "run").results
+    assert json.loads(Path("run/config.json").read_text())["data"]["path"] == "x.npy"
+    assert json.loads(Path("run/data.json").read_text())["path"] == str(a / "x.npy")
+    monkeypatch.chdir(a.parent / "b")
+    assert evaluate.evaluate("../a/run") == pytest.approx(results)
+    with pytest.raises(UserError, match=REFUSED):
+        vsc_jax.fit(CONFIG, "../a/run")
+    # A project that was moved: its files are where they are named from.
+    a.rename(a.parent / "moved")
+    monkeypatch.chdir(a.parent / "moved")
+    assert evaluate.evaluate("run") == pytest.approx(results)
+
+
+def test_a_sweep_made_longer_after_the_data_changed_is_refused(a):
+    sweep(CONFIG, [Axis(("seed",), (0,))], "swept")
+    np.save("x.npy", images(1))
+    with pytest.raises(UserError, match=REFUSED):
+        sweep(CONFIG, [Axis(("seed",), (0, 1))], "swept")
+    assert [path.name for path in Path("swept").iterdir() if path.is_dir()] == ["seed=0"]
+
+
+def test_another_presentation_is_measured_on_the_same_data(a):
+    vsc_jax.fit(CONFIG, "run")
+    evaluate.main(["run", "--binarize", "static", "--output", "binary.json"])
+    assert (
+        json.loads(Path("binary.json").read_text())["data"] == "x.npy, 6 test examples, binarised statically"
+    )
+    np.save("x.npy", images(1))
+    with pytest.raises(UserError, match=OTHER):
+        evaluate.main(["run", "--binarize", "static", "--output", "binary.json"])
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    """A finished run on arrays."""
+    config = dataclasses.replace(CONFIG, data=DataConfig())
+    folder = tmp_path_factory.mktemp("runs") / "arrays"
+    return vsc_jax.fit(config, folder, dataset=(images(0), np.arange(60) % 3))
+
+
+def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(arrays, capsys):
+    before = (arrays.workdir / "results.json").read_text()
+    evaluate.main([str(arrays.workdir)])
+    assert "arrays, 6 test examples, grey values" in capsys.readouterr().out
+    assert json.loads((arrays.workdir / "results.json").read_text()) == pytest.approx(json.loads(before))
+    report.main([str(arrays.workdir)])
+    text = (arrays.workdir / "report.md").read_text()
+    assert (arrays.workdir / "figures" / "activation.png").exists()
+    assert "iley" not in text
+    with pytest.raises(UserError, match=r"data\.binarize: the data that .* keeps are none, got static"):
+        evaluate.main([str(arrays.workdir), "--binarize", "static"])
+
+
+def test_data_too_large_to_be_kept_are_given_again(arrays, monkeypatch, tmp_path):
+    monkeypatch.setattr(kept, "LARGEST", 100)
+    config = dataclasses.replace(CONFIG, data=DataConfig())
+    run = vsc_jax.fit(config, tmp_path / "run", dataset=(images(0), np.arange(60) % 3))
+    with pytest.raises(
+        UserError, match="and does not keep them; give the data again from Python, with dataset="
+    ):
+        evaluate.evaluate(run.workdir)
+    again = (images(0), np.arange(60) % 3)
+    assert evaluate.evaluate(run.workdir, again) == pytest.approx(run.results)
+    assert report.report(run.workdir, again) == run.workdir / "report.html"
+    assert (run.workdir / "figures" / "activation.png").exists()
+    with pytest.raises(UserError, match="trained on other data than are given now"):
+        run_dataset(run.workdir, run_config(run.workdir), dataset=(images(1), np.arange(60) % 3))
+
+
+def test_a_run_of_an_earlier_version_says_which_data_it_wants(arrays, tmp_path):
+    """It kept neither the data, nor their name, nor a digest."""
+    config = dataclasses.replace(CONFIG, data=DataConfig())
+    run = vsc_jax.fit(config, tmp_path / "run", dataset=(images(0), np.arange(60) % 3))
+    (run.workdir / "data.npz").unlink()
+    for name, section in (("config.json", ("data", "name", "smiley")), ("data.json", ("digest", None, None))):
+        values = json.loads((run.workdir / name).read_text())
+        if section[1] is None:
+            del values[section[0]]
+        else:
+            values[section[0]][section[1]] = section[2]
+        (run.workdir / name).write_text(json.dumps(values))
+    with pytest.raises(
+        UserError, match=r"\(name: 'arrays' there, 'smiley' asked\); those that were given from Py"
+    ):
+        evaluate.main([str(run.workdir)])
+    again = (images(0), np.arange(60) % 3)
+    assert vsc_jax.fit(config, run.workdir, dataset=again).results == run.results
+    assert evaluate.evaluate(run.workdir, again) == pytest.approx(run.results)

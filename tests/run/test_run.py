@@ -1,0 +1,416 @@
+"""A run from configuration to results: fit, load and save; every damage told in one line."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas
+import pytest
+from flax import nnx
+
+import vsc_jax
+from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config.errors import UserError
+from vsc_jax.data import Dataset, Split
+from vsc_jax.models import scaling
+from vsc_jax.run.model_card import model_card
+from vsc_jax.spike_slab import SpikeSlab
+from vsc_jax.training import initial_model
+
+EXAMPLES = {"example_shape": [4, 4]}
+CONFIG = Config(
+    name="tiny",
+    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
+    train=TrainConfig(steps=6, batch_size=16, log_every=3),
+    checkpoint=CheckpointConfig(every=3),
+    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
+)
+
+
+def noise():
+    grey = np.random.default_rng(0).integers(0, 256, (70, 4, 4), np.uint8)
+    return Dataset("tiny", Split(grey[:50]), Split(grey[50:]), description="Noise")
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def identical(one, other):
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(one), nnx.state(other))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run in its folder."""
+    return vsc_jax.fit(CONFIG, tmp_path_factory.mktemp("runs") / "run", dataset=noise())
+
+
+@pytest.fixture(scope="module")
+def saved(run, tmp_path_factory):
+    """The folder of its saved model."""
+    return vsc_jax.save(run, tmp_path_factory.mktemp("saved") / "model")
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    """A copy of the run's folder, to be damaged."""
+    return Path(shutil.copytree(run.workdir, tmp_path / "copy"))
+
+
+@pytest.fixture
+def saved_copy(saved, tmp_path):
+    """A copy of the saved model, to be damaged."""
+    return Path(shutil.copytree(saved, tmp_path / "saved"))
+
+
+# fit
+
+
+def test_the_run_folder_holds_what_the_run_says(run):
+    names = {path.name for path in run.workdir.iterdir()}
+    assert names == {
+        ".lock", "config.json", "data.json", "data.npz", "metrics.jsonl", "checkpoints", "results.json",
+    }  # fmt: skip
+    assert run.config == dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, name="tiny"))
+    assert json.loads((run.workdir / "results.json").read_text()) == run.results
+    lines = (run.workdir / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == run.history
+    assert [row["step"] for row in run.history] == [3, 6]
+    data = json.loads((run.workdir / "data.json").read_text())
+    assert (data["name"], data["example_shape"], data["train_examples"]) == ("tiny", [4, 4], 50)
+
+
+def test_results_are_log_probabilities_and_the_bound_adds_up(run):
+    results = run.results
+    assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"], rel=1e-5)
+    assert results["elbo"] <= results["iwae"] < 0
+    assert 0 <= results["active_per_image"] <= 3
+
+
+def test_a_finished_run_is_given_back_without_training_or_evaluation(run, monkeypatch):
+    before = contents(run.workdir)
+    monkeypatch.setattr("vsc_jax.training.loop.run_stretch", None)
+    monkeypatch.setattr("vsc_jax.evaluation.evaluate", None)
+    again = vsc_jax.fit(CONFIG, run.workdir, dataset=noise())
+    assert again.results == run.results
+    assert again.history == run.history
+    identical(again.model, run.model)
+    assert contents(run.workdir) == before
+
+
+def test_a_run_stopped_before_its_evaluation_is_evaluated(run, copy):
+    (copy / "results.json").unlink()
+    again = vsc_jax.fit(CONFIG, copy, dataset=noise())
+    assert again.results == run.results
+    assert contents(copy) == contents(run.workdir)
+
+
+def test_without_a_folder_nothing_is_written(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = vsc_jax.fit(CONFIG, dataset=noise())
+    assert list(tmp_path.iterdir()) == []
+    assert done.workdir is None
+    assert done.results == run.results
+    identical(done.model, run.model)
+
+
+def test_the_data_of_the_configuration_are_used_if_none_are_given(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 5), np.float32))
+    config = dataclasses.replace(
+        CONFIG,
+        data=dataclasses.replace(CONFIG.data, path=tmp_path / "x.npy"),
+        model=dataclasses.replace(CONFIG.model, kind="ae"),
+    )
+    run = vsc_jax.fit(config)
+    assert run.model.reconstruct(np.zeros((2, 5), np.float32)).shape == (2, 5)
+
+
+def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
+    frame = pandas.DataFrame({"width": [1.0, 2, 3], "height": [0.5, np.nan, 0.25]})
+    with pytest.raises(UserError, match="^row 1, column 'height': missing value$"):
+        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=frame)
+    with pytest.raises(
+        UserError, match=r"^arrays: expected values in \[0, 1\] for the bernoulli .* data.scaling"
+    ):
+        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=np.full((30, 2), 7.0))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_follows_training_is_announced(copy):
+    stages = []
+    (copy / "results.json").unlink()
+    config = dataclasses.replace(CONFIG, evaluate=dataclasses.replace(CONFIG.evaluate, figures=True))
+    # A folder that is there is taken for drawn figures, and left alone.
+    (copy / "figures").mkdir()
+    vsc_jax.fit(config, copy, dataset=noise(), on_stage=stages.append)
+    assert stages
+    assert "figures" not in stages
+    assert list((copy / "figures").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"model": {"alpha": 1.0}}, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
+        ({"train": {"batch_size": 51}}, "train.batch_size: 51 is more than the 50 training examples"),
+    ],
+)
+def test_a_mistake_leaves_no_folder_behind(sections, message, tmp_path):
+    changes = {
+        name: dataclasses.replace(getattr(CONFIG, name), **values) for name, values in sections.items()
+    }
+    with pytest.raises(UserError) as caught:
+        vsc_jax.fit(dataclasses.replace(CONFIG, **changes), tmp_path / "run", dataset=noise())
+    assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
+    before = contents(copy)
+    other = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, latents=4))
+    with pytest.raises(UserError, match=r"another configuration \(model.latents: 3 there, 4 asked\)"):
+        vsc_jax.fit(other, copy, dataset=noise())
+    fewer = dataclasses.replace(noise(), train=noise().train.first(40))
+    with pytest.raises(UserError, match=r"other data \(train_examples: 50 there, 40 asked\)"):
+        vsc_jax.fit(CONFIG, copy, dataset=fewer)
+    assert contents(copy) == before
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_other_values_of_the_same_shape_are_refused(part, copy):
+    before = contents(copy)
+    other = getattr(noise(), part).x.copy()
+    other[3, 2, 1] ^= 1
+    with pytest.raises(
+        UserError, match=r"other data \(of the same shape, with other values\); choose another"
+    ):
+        vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(noise(), **{part: Split(other)}))
+    assert contents(copy) == before
+
+
+def test_other_labels_are_refused(tmp_path):
+    x, y = noise().train.x, np.arange(50) % 3
+    vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y))
+    with pytest.raises(UserError, match=r"other data \(of the same shape, with other values\)"):
+        vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y[::-1].copy()))
+
+
+def test_how_data_are_described_decides_nothing(run, copy):
+    reworded = dataclasses.replace(noise(), description="Noise, in other words")
+    assert vsc_jax.fit(CONFIG, copy, dataset=reworded).results == run.results
+
+
+def test_a_path_given_from_python_is_that_of_the_configuration(tmp_path):
+    np.save(tmp_path / "x.npy", noise().train.x)
+    run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=str(tmp_path / "x.npy"))
+    assert run.config.data.path == tmp_path / "x.npy"
+    assert not (tmp_path / "run" / "data.npz").exists()
+
+
+# load and save
+
+
+def test_a_loaded_model_gives_the_same_outputs(run, saved):
+    x = noise().test.x
+    expected = run.model.encode(x)
+    assert isinstance(expected, SpikeSlab)
+    for folder in (run.workdir, saved, str(saved)):
+        model = vsc_jax.load(folder)
+        identical(model, run.model)
+        jax.tree.map(np.testing.assert_array_equal, model.encode(x), expected)
+        np.testing.assert_array_equal(model.reconstruct(x), run.model.reconstruct(x))
+
+
+@pytest.fixture(scope="module")
+def far():
+    """Vectors far from zero, standardised for the model, of a finished run."""
+    x = np.random.default_rng(0).normal([0, 300, -5], [1, 100, 0.1], (70, 3)).astype(np.float32)
+    scaled = scaling.fit("standardise", x[:50])
+    return Dataset("far", Split(x[:50]), Split(x[50:]), scaling=scaled)
+
+
+@pytest.fixture(scope="module")
+def far_run(far, tmp_path_factory):
+    config = dataclasses.replace(
+        CONFIG, model=dataclasses.replace(CONFIG.model, kind="ae", likelihood="gaussian")
+    )
+    return vsc_jax.fit(config, tmp_path_factory.mktemp("runs") / "far", dataset=far)
+
+
+def test_the_scaling_travels_with_run_folder_and_saved_model(far, far_run, tmp_path):
+    assert "values standardised" in far_run.results["data"]
+    without_folder = dataclasses.replace(far_run, workdir=None)
+    for folder in (
+        far_run.workdir,
+        vsc_jax.save(far_run, tmp_path / "saved"),
+        vsc_jax.save(without_folder, tmp_path / "bare"),
+    ):
+        model = vsc_jax.load(folder)
+        assert model.decoder.scaling == far.scaling
+        np.testing.assert_array_equal(model.reconstruct(far.test.x), far_run.model.reconstruct(far.test.x))
+
+
+def test_a_damaged_scaling_names_the_file(far_run, tmp_path):
+    folder = vsc_jax.save(far_run, tmp_path / "saved")
+    data = json.loads((folder / "data.json").read_text())
+    data["scaling"]["scale"] = [1.0, 0.0, 1.0]
+    (folder / "data.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match=f"^{folder}/data.json: scaling.scale: expected finite positive"):
+        vsc_jax.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_other_models_come_back_too(kind, tmp_path):
+    settings = dataclasses.replace(CONFIG.model, kind=kind, network="conv", likelihood="gaussian")
+    config = dataclasses.replace(CONFIG, model=settings)
+    run = vsc_jax.Run(initial_model(config, noise()), {}, [], None, config)
+    identical(vsc_jax.load(vsc_jax.save(run, tmp_path / "model")), run.model)
+
+
+def test_a_saved_model_is_small_and_plain(run, saved):
+    from safetensors.numpy import load_file
+
+    assert {path.name for path in saved.iterdir()} == {
+        "README.md", "config.json", "data.json", "model.safetensors", "results.json",
+    }  # fmt: skip
+    weights = load_file(saved / "model.safetensors")
+    np.testing.assert_array_equal(weights["encoder/layers/0/kernel"], run.model.encoder.layers[0].kernel[...])
+    assert json.loads((saved / "results.json").read_text()) == run.results
+    assert json.loads((saved / "data.json").read_text())["train_examples"] == 50
+
+
+def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
+    card = (saved / "README.md").read_text()
+    # 16 -> 8 -> 9, 3 -> 8 -> 16, four pseudo-inputs of 16 and a classifier 16 -> 256 -> 4.
+    assert "| parameters | 5,837 in float32, 0.0 MiB |" in card
+    assert "| latents | 3 |" in card
+    assert "Noise" in card
+    assert f"| `elbo` | {run.results['elbo']:.2f} | true bound: reconstruction - kl |" in card
+    assert "# Variational Sparse Coding on tiny" in card
+    assert "datasets: []" in card
+    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+    card = model_card(CONFIG, {"name": "smiley", "example_shape": [4, 4]}, {}, {})
+    assert "# Variational Sparse Coding on Smiley" in card
+    assert "Licence of the data: drawn by vsc_jax itself, MIT." in card
+    assert "Not measured." in card
+    over_time = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, network="conv1d"))
+    assert "| networks | convolutional over time, " in model_card(over_time, {"name": "a"} | EXAMPLES, {}, {})
+    own = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, path=Path("smiley")))
+    assert "Licence of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
+
+
+@pytest.mark.parametrize("folder", [None, "run"])
+def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_path):
+    workdir = folder and tmp_path / folder
+    run = vsc_jax.fit(CONFIG, workdir, dataset=(noise().train.x, np.arange(50) % 3))
+    card = (vsc_jax.save(run, tmp_path / "saved") / "README.md").read_text()
+    assert "# Variational Sparse Coding on arrays" in card
+    assert "arrays, test examples held out at random" in card
+    assert "iley" not in card
+    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+
+
+def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
+    heavy = (
+        "orbax",
+        "grain",
+        "tensorflow_datasets",
+        "sklearn",
+        "matplotlib",
+        "huggingface_hub",
+        "tensorboardX",
+    )
+    program = (
+        "import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample;"
+        f" print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, saved], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_saving_again_replaces_the_model(run, saved_copy):
+    before = contents(saved_copy)
+    (saved_copy / "model.safetensors").write_bytes(b"old")
+    vsc_jax.save(run, saved_copy)
+    assert contents(saved_copy) == before
+
+
+def test_a_model_is_not_saved_over_a_run_or_a_file(run, copy, tmp_path):
+    before = contents(copy)
+    with pytest.raises(UserError, match=r"is a run folder; save the model to a folder of its own$"):
+        vsc_jax.save(run, copy)
+    assert contents(copy) == before
+    (tmp_path / "file").write_text("precious")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"cannot be written \("):
+            vsc_jax.save(run, folder)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def refusal(folder):
+    with pytest.raises(UserError) as caught:
+        vsc_jax.load(folder)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_what_is_no_run_is_refused(tmp_path, copy):
+    for folder in (tmp_path, tmp_path / "missing"):
+        assert refusal(folder) == f"{folder}: neither a run folder nor a saved model (no config.json)"
+    shutil.rmtree(copy / "checkpoints")
+    assert refusal(copy) == f"{copy}: no checkpoints; the run has not saved anything yet"
+    (copy / "checkpoints").mkdir()
+    assert refusal(copy) == f"{copy / 'checkpoints'}: no checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{", "not a readable JSON file"),
+        ("config.json", '{"model": {"latent": 3}}', "model.latent: unknown key"),
+        ("data.json", "", "not a readable JSON file"),
+        ("data.json", "{}", "example_shape: expected a list of positive integers, got None"),
+        ("data.json", '{"example_shape": [4, -4]}', "example_shape: expected a list of positive integers"),
+        ("data.json", '{"example_shape": [4], "train_examples": 0}', "train_examples: expected a positive"),
+        ("model.safetensors", "", "not a readable safetensors file"),
+        ("model.safetensors", "x" * 100, "not a readable safetensors file"),
+    ],
+)
+def test_a_damaged_file_is_named(saved_copy, name, content, message):
+    (saved_copy / name).write_text(content)
+    assert refusal(saved_copy).startswith(f"{saved_copy / name}: {message}")
+
+
+def test_a_truncated_model_is_refused(saved_copy):
+    path = saved_copy / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    assert refusal(saved_copy).startswith(f"{path}: not a readable safetensors file")
+
+
+def test_a_model_that_does_not_fit_its_configuration_is_refused(saved_copy):
+    config = json.loads((saved_copy / "config.json").read_text())
+    config["model"]["hidden"] = [9]
+    (saved_copy / "config.json").write_text(json.dumps(config))
+    assert refusal(saved_copy) == (
+        f"{saved_copy / 'model.safetensors'}: decoder/trunk/layers/0/bias: expected shape (9,), found (8,)"
+    )
+
+
+def test_damaged_checkpoints_are_named_and_one_before_them_is_taken(run, copy, caplog):
+    shutil.rmtree(copy / "checkpoints" / "6" / "default" / "d")
+    vsc_jax.load(copy)
+    assert "checkpoints/6: damaged; going on from iteration 3" in caplog.text
+    again = vsc_jax.fit(CONFIG, copy, dataset=noise())
+    identical(again.model, run.model)
+    assert (copy / "metrics.jsonl").read_bytes() == (run.workdir / "metrics.jsonl").read_bytes()
+    for step in (3, 6):
+        shutil.rmtree(copy / "checkpoints" / f"{step}" / "default" / "d")
+    assert refusal(copy).startswith(f"{copy / 'checkpoints' / '6'}: a damaged checkpoint")
+    with pytest.raises(UserError, match="a damaged checkpoint"):
+        vsc_jax.fit(CONFIG, copy, dataset=noise())

@@ -1,0 +1,55 @@
+"""The command lines of this package: ``python -m vsc_jax``, or ``vsc_jax COMMAND [OPTIONS]``."""
+
+import importlib
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+
+import vsc_jax
+from vsc_jax.cli.command_line import UsageError, run_command
+
+COMMANDS = {
+    "train": "train a model, measure it on the test set, draw its figures",
+    "evaluate": "measure a trained model again",
+    "report": "a page about one run, or several side by side",
+    "explore": "a local page on which latents are switched and dragged",
+    "sweep": "many runs that differ in settings or seeds, on one device",
+}
+"""Modules of the package with a command line, in the order in which they are listed."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """List the commands, or run the one that is named with the arguments behind it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--version"]:
+        print(vsc_jax.__version__)
+        return
+    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
+        raise UsageError(f"{arguments[0]}: expected a command, one of {', '.join(COMMANDS)}")
+    if arguments and arguments[0] in COMMANDS:
+        command, *sys.argv[1:] = arguments
+        runpy.run_module(f"vsc_jax.{command}", run_name="__main__", alter_sys=True)
+        return
+    print(f"vsc_jax {vsc_jax.__version__}: Variational Sparse Coding in JAX and Flax\n")
+    for name, text in COMMANDS.items():
+        print(f"  python -m vsc_jax.{name:<10}{text}")
+    print("\nEach explains its options with --help. Without arguments, train needs no network and no data.")
+    print("The same as installed programs: vsc_jax-train and so on, whose options a shell can complete:")
+    print('  eval "$(vsc_jax-train --tyro-print-completion bash)"')
+
+
+def console() -> None:
+    """The installed program ``vsc_jax``."""
+    run_command(main)
+
+
+def _program(command: str) -> Callable[[], None]:
+    """The installed program ``vsc_jax-COMMAND``."""
+    return lambda: run_command(importlib.import_module(f"vsc_jax.{command}").main)
+
+
+train, evaluate, report, explore, sweep = map(_program, COMMANDS)
+
+
+if __name__ == "__main__":
+    console()

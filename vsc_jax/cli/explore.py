@@ -1,0 +1,95 @@
+"""Explore a model's latents on a local page: ``python -m vsc_jax.explore RUN [--port N] [--open]``."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from vsc_jax.cli.command_line import parse, run_command
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+
+
+@dataclass(frozen=True)
+class ExploreArguments:
+    """Options of ``python -m vsc_jax.explore``."""
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Run folder, or folder of a saved model."""
+    port: int | None = None
+    """Port on the loopback address, 0 for any that is free. Default: the first free one from 8765 on."""
+    open: bool = False
+    """Open the page in the web browser."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the run used."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the page until interrupted."""
+    arguments = parse(
+        ExploreArguments,
+        "Serve a local page on which you pick a test image, see its latents as bars, switch and drag them, "
+        "and watch the decoded image change. Ctrl-C stops it.",
+        argv,
+    )
+    explore(arguments.run, port=arguments.port, open=arguments.open, directory=arguments.directory)
+
+
+def explore(
+    run: str | Path,
+    dataset: Any = None,
+    *,
+    port: int | None = None,
+    open: bool = False,
+    directory: Path | None = None,
+) -> None:
+    """Serve the page of a run or a saved model until interrupted.
+
+    Args:
+      run: its folder.
+      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
+        folder does not keep them.
+      port: port on the loopback address, 0 for any that is free; by default the first free one from 8765 on.
+      open: whether to open the page in the web browser.
+      directory: folder with prepared TFDS sets, if not the one that the run used.
+
+    Raises:
+      UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.
+    """
+    if not 0 <= (port or 0) < 2**16:
+        raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
+    for package in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"the explorer needs {package}: pip install starlette uvicorn")
+    from vsc_jax.run.reopen import run_config, run_dataset
+
+    folder = as_path(run, "run")
+    config = run_config(folder)
+
+    from vsc_jax.evaluation.presentation import as_measured
+    from vsc_jax.pages.explorer.explorer import Explorer
+    from vsc_jax.pages.explorer.server import listen, serve, url
+    from vsc_jax.run import load
+
+    listening = listen(port)
+    with listening:
+        model = load(folder)
+        loaded = run_dataset(folder, config, directory, dataset)
+        loaded = as_measured(loaded, config.data.binarize, config.seed)
+        explorer = Explorer(model, loaded, name=folder.resolve().name, seed=config.seed)
+        print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
+        if open:
+            import webbrowser
+
+            webbrowser.open(url(listening))
+        try:
+            serve(explorer, listening)
+        except KeyboardInterrupt:
+            print("stopped")
+
+
+if __name__ == "__main__":
+    run_command(main)

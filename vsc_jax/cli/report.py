@@ -1,0 +1,110 @@
+"""Report on runs: ``python -m vsc_jax.report RUN [RUN ...] [-o DIR]``, or ``--compare ae,vae,vsc,vsc_wu``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from vsc_jax.cli.command_line import Told, UsageError, parse, run_command
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+
+
+@dataclass(frozen=True)
+class ReportArguments(Told):
+    """Options of ``python -m vsc_jax.report``."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ()
+    """Run folders, or folders of saved models."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
+    """Folder for report.html, report.md and figures/. Default: a single run's own folder; else report."""
+    compare: Annotated[str | None, tyro.conf.arg(metavar="MODEL,MODEL")] = None
+    """Instead of RUN: the seed report with these models, such as ae,vae,vsc,vsc_wu. Its runs (convolutional
+    networks, 2 and 32 latents) are trained where they are missing, and set side by side. A whole name of a
+    preset is taken as well, such as seed_vsc."""
+    config_prefix: str = "mnist"
+    """With --compare: presets PREFIX_MODEL are compared, such as mnist, fashion or smiley."""
+    workdir: Path = Path("runs")
+    """With --compare: the folder that holds the run folders."""
+    steps: int | None = None
+    """With --compare: iterations of every run, in place of the seed report's 25 epochs (5,859 of 256)."""
+    smoke: bool = False
+    """With --compare: shrink the runs so that each ends in seconds."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the runs used."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report and say where it is, and what could not be shown."""
+    arguments = parse(
+        ReportArguments,
+        "Write a report about one run or several side by side: what was run, results, figures with what "
+        "they show, settings. One page that needs no network, and the same as Markdown.",
+        argv,
+    )
+    if bool(arguments.runs) == (arguments.compare is not None):
+        raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
+
+    from vsc_jax.cli import progress
+    from vsc_jax.pages import write_grouped_report, write_report
+    from vsc_jax.pages.comparison import STEPS, comparison, train_missing
+
+    on_stage = None if arguments.quiet else progress.tell
+    if arguments.compare is None:
+        written = write_report(
+            arguments.runs, arguments.output, directory=arguments.directory, on_stage=on_stage
+        )
+    else:
+        compared = comparison(
+            arguments.compare.split(","),
+            arguments.config_prefix,
+            arguments.workdir,
+            arguments.directory,
+            steps=STEPS if arguments.steps is None else arguments.steps,
+            shrink=arguments.smoke,
+        )
+        train_missing(compared, on_run=arguments.say, progress=progress.progress)
+        written = write_grouped_report(
+            compared.title,
+            compared.groups,
+            arguments.output or Path("report"),
+            directory=arguments.directory,
+            on_stage=on_stage,
+        )
+    progress.tell("")
+    for problem in written.problems:
+        arguments.say(f"not shown: {problem}")
+    arguments.say(f"written: {written.html} and {written.markdown}")
+    arguments.tell({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
+    if written.refused:
+        raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
+
+
+def report(
+    runs: str | Path | Sequence[str | Path], dataset: Any = None, *, output: str | Path | None = None
+) -> Path:
+    """Write the report of a run, or of several side by side.
+
+    Args:
+      runs: a run folder or the folder of a saved model, or several.
+      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
+        folders do not keep them.
+      output: folder to write to; by default a single run's own folder, or ``report``.
+
+    Returns:
+      The page, ``report.html``.
+
+    Raises:
+      UserError: if no folder is a run, or the report cannot be written.
+    """
+    from vsc_jax.pages import write_report
+
+    folders = [as_path(run, "runs") for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    into = None if output is None else as_path(output, "output")
+    return write_report(folders, into, dataset=dataset).html
+
+
+if __name__ == "__main__":
+    run_command(main)

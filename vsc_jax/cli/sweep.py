@@ -1,0 +1,96 @@
+"""Train a grid of runs: ``python -m vsc_jax.sweep --config NAME --grid FIELD=VALUE,VALUE --seeds N ...``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vsc_jax.cli.command_line import Preset, Settings, Told, UsageError, parse, run_command
+from vsc_jax.config import smoke, validate
+from vsc_jax.config.errors import UserError
+
+
+@dataclass(frozen=True)
+class SweepArguments(Told):
+    """Options of ``python -m vsc_jax.sweep``."""
+
+    settings: Settings
+    config: Preset = "smiley_vsc"
+    grid: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FIELD=VALUE,...")] = ()
+    """A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all combinations.
+    model.beta=model.sparsity_weight=1,2 moves both; layers of model.hidden are joined by an x: 400,800x400.
+
+    Members that differ in seed, train.learning_rate, train.weight_decay, schedule.*, model.alpha, model.beta,
+    model.tc_weight, model.sparsity_weight, model.usage_weight or model.prior_rate share one compiled program;
+    any other setting makes groups that are trained one after the other."""
+    seeds: int | None = None
+    """Train every combination with so many seeds, from --seed on."""
+    workdir: Path | None = None
+    """Folder of the sweep: a run folder for each member, sweep.csv, sweep.json, figures. Finished members are
+    kept, others go on. Default: runs/sweep-NAME-HASH, the hash of what members share."""
+    memory: float | None = None
+    """GiB that members trained at once may take on each device; the compiler says how many that are. Default:
+    most of what is free on the device, or in the machine where there is only a CPU."""
+    smoke: bool = False
+    """Shrink the runs so that each ends in seconds."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train the grid, print the table, say where everything is."""
+    arguments = parse(
+        SweepArguments,
+        "Train every combination of some settings and seeds, as many at once as fit memory, by one compiled "
+        "program; measure each on the test set and set them side by side.",
+        argv,
+    )
+    config = smoke(arguments.settings) if arguments.smoke else arguments.settings
+
+    from vsc_jax.run.sweep.grid import axes_of, default_workdir, expand
+
+    try:
+        validate(config)
+        axes = axes_of(config, arguments.grid, arguments.seeds)
+        members = expand(config, axes)
+        if arguments.memory is not None and not arguments.memory > 0:
+            raise UserError(f"--memory: expected a number of GiB above 0, got {arguments.memory}")
+    except UserError as error:
+        raise UsageError(str(error)) from None
+
+    from vsc_jax.cli.progress import sweep_progress, tell
+    from vsc_jax.run.sweep import Finished, sweep
+    from vsc_jax.run.sweep.table import as_json, table
+
+    workdir = arguments.workdir or default_workdir(config, axes)
+    arguments.say(f"{len(members)} members of {config.name}; folder: {workdir}")
+
+    def on_member(finished: Finished) -> None:
+        if finished.problem is not None:
+            tell("")
+            arguments.say(f"{finished.member.name}: {finished.problem}")
+
+    with sweep_progress(config, arguments.quiet) as shown:
+        done = sweep(
+            config,
+            axes,
+            workdir,
+            memory=None if arguments.memory is None else int(arguments.memory * 2**30),
+            on_stage=shown.on_stage,
+            on_rows=shown.on_rows,
+            on_member=on_member,
+        )
+    arguments.say("test set (nats an example), mean ± standard deviation over seeds:")
+    arguments.say(table(axes, done.members))
+    arguments.say(f"tables: {workdir / 'sweep.csv'} and {workdir / 'sweep.json'}")
+    if done.figures:
+        names = ", ".join(file.name for file in done.figures)
+        arguments.say(f"figures: {workdir / 'figures'} ({names})")
+    arguments.tell({"workdir": workdir, "figures": done.figures, **as_json(axes, done.members)})
+    failed = [finished for finished in done.members if finished.problem is not None]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(members)} members have no results; {workdir / 'sweep.csv'}")
+
+
+if __name__ == "__main__":
+    run_command(main)

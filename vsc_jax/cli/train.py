@@ -1,0 +1,126 @@
+"""Train a model: ``python -m vsc_jax.train [--config NAME] [--workdir DIR] [--section.field VALUE ...]``."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vsc_jax.cli.command_line import Preset, Settings, Told, parse, run_command
+from vsc_jax.config import Config, load_preset, preset_names, smoke, validate, with_overrides
+
+_NUMBERS = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
+
+
+@dataclass(frozen=True)
+class TrainArguments(Told):
+    """Options of ``python -m vsc_jax.train``."""
+
+    settings: Settings
+    config: Preset = "smiley_vsc"
+    workdir: Path | None = None
+    """Run folder; resumed if it holds this very run. Default: runs/NAME, with a suffix for settings
+    that differ from the preset's."""
+    smoke: bool = False
+    """Shrink the run so that it ends in seconds."""
+    track: Literal["tensorboard", "wandb"] | None = None
+    """Tell the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
+    replay: Path | None = None
+    """Train nothing; run the iteration of a replay file, left by a loss that was not finite, once more and
+    say which line of code made the first NaN."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, evaluate, draw; print where everything is."""
+    arguments = parse(
+        TrainArguments,
+        "Train a model, measure it on the test set and draw its first figures. Without arguments: "
+        "Variational Sparse Coding on Smiley, generated on the spot.",
+        argv,
+    )
+    if arguments.replay is not None:
+        from vsc_jax.training.replay import replay
+
+        print("\n".join(replay(arguments.replay)))
+        return
+    config = smoke(arguments.settings) if arguments.smoke else arguments.settings
+    validate(config)
+
+    from vsc_jax.training import processes
+
+    with processes.joined(config.parallel.distributed):
+        _train(arguments, config)
+
+
+def _train(arguments: TrainArguments, config: Config) -> None:
+    from vsc_jax import data
+    from vsc_jax.cli.progress import progress
+    from vsc_jax.contrib import tracking
+    from vsc_jax.run import fit
+    from vsc_jax.training import processes
+    from vsc_jax.training.run_folder import Row
+
+    dataset = data.load(config.data)
+    if arguments.smoke and config.train.batch_size > len(dataset.train):
+        config = with_overrides(config, {"train.batch_size": len(dataset.train)})
+    if not processes.is_first():
+        fit(config, dataset=dataset)
+        return
+    workdir = arguments.workdir or default_workdir(config)
+    arguments.say(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
+    for note in dataset.notes:
+        arguments.say(note)
+    arguments.say(f"run folder: {workdir}")
+    report = workdir / "report.html"
+    with ExitStack() as opened:
+        shown = opened.enter_context(progress(_shown(config, arguments.quiet)))
+        listeners = [shown.on_row]
+        if arguments.track is not None:
+            tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))
+            listeners.append(tracker.on_row)
+
+        def on_row(row: Row) -> None:
+            for listener in listeners:
+                listener(row)
+
+        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=shown.on_stage)
+        if arguments.track is not None:
+            tracker.on_results(run.results)
+        if config.evaluate.figures and not report.exists():
+            from vsc_jax.pages import write_report
+
+            trained = (run.model, dataset)
+            write_report([workdir], trained=trained, every_figure=False, on_stage=shown.on_stage)
+    numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
+    arguments.say(f"test set (nats an example): {numbers}")
+    figures = sorted((workdir / "figures").glob("*.png"))
+    if figures:
+        names = ", ".join(path.name for path in figures)
+        arguments.say(f"figures: {workdir / 'figures'} ({names})")
+    if config.evaluate.figures:
+        arguments.say(f"report: {report}")
+    written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
+    arguments.tell({**written, "results": run.results})
+
+
+def _shown(config: Config, quiet: bool) -> Config:
+    train = dataclasses.replace(config.train, progress=config.train.progress and not quiet)
+    return dataclasses.replace(config, train=train)
+
+
+def default_workdir(config: Config) -> Path:
+    """``runs/NAME``, with a short hash of the configuration where it is not the preset's own."""
+    from vsc_jax.training.run_folder import identity
+
+    values = identity(config)
+    if config.name in preset_names() and identity(load_preset(config.name)) == values:
+        return Path("runs") / config.name
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"{config.name}-{digest[:8]}"
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,390 @@
+"""The whole configuration as frozen dataclasses: what a run is, in one value that JSON can hold.
+
+``Config`` is built by a preset (``configs/NAME.py``), changed on the command line, checked by
+:func:`validate` and written to the run folder. This module imports no JAX, so that ``--help`` is
+quick.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import runpy
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.json_dataclass import Range, check_ranges, from_plain, to_plain
+
+Seed = Annotated[int, Range(0, 2**31 - 1)]
+Count = Annotated[int, Range(1, 2**31 - 1)]
+Fraction = Annotated[float, Range(0, 1)]
+Probability = Annotated[float, Range(0, 1, exclusive=True)]
+Weight = Annotated[float, Range(0, 1_000_000)]
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A value that moves linearly between two moments of the run, iteration by iteration."""
+
+    start: Weight
+    """Value up to the iteration begin * steps."""
+    end: Weight
+    """Value from the iteration until * steps on."""
+    begin: Fraction = 0.0
+    """Fraction of the run at which the value starts to move."""
+    until: Fraction = 0.0
+    """Fraction of the run at which the value arrives; the same as begin: no ramp, end throughout."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, and how they are presented."""
+
+    name: str = "smiley"
+    """Data set: smiley, mnist, fashion_mnist, uci_har, or any of TFDS as tfds:NAME or tfds:NAME:VERSION."""
+    path: Path | None = None
+    """Your own data: .npy, .npz (x and, optionally, y, x_test, y_test), a table (.csv, .tsv, .txt, also with
+    .gz, or .parquet) or a folder of images. For uci_har: the archive or the folder that it unpacks to."""
+    label: str | None = None
+    """Where the classes are: a column of your table, or a feature of a TFDS set (if not given: label)."""
+    header: Literal["auto", "true", "false"] = "auto"
+    """Whether the first line of a text table names its columns; auto says what it takes it for."""
+    separator: Literal["auto", "comma", "semicolon", "tab", "space", "bar"] = "auto"
+    """What stands between the columns of a text table; auto takes what fits its first lines."""
+    image: str | None = None
+    """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
+    crop: Count | None = None
+    """Images of TFDS sets and folders: side of the square that is cut from the middle."""
+    resize: Count | None = None
+    """Images of TFDS sets and folders: side of the square that they are resized to."""
+    colour: Literal["auto", "grey", "rgb"] = "auto"
+    """Images of TFDS sets and folders: as they are (auto), grey or in colour."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
+    binarize: Literal["none", "static", "dynamic"] = "none"
+    """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
+    train_examples: Count | None = None
+    """Use at most so many training examples, drawn by data.seed; of MNIST and Fashion-MNIST, which come
+    shuffled, the first; Smiley: how many to generate (100,000)."""
+    test_examples: Count | None = None
+    """Use at most so many test examples, drawn in the same way; Smiley: how many to generate (5,000)."""
+    test_fraction: Probability = 0.1
+    """Share of the examples that is held out where there is no test part."""
+    image_size: Literal[28, 32] = 32
+    """Side of the Smiley images; 28 crops two pixels a side."""
+    presence: Probability = 0.5
+    """Probability of each Smiley attribute."""
+    placement: Literal["auto", "device", "stream"] = "auto"
+    """Training examples on the device, or read while training; auto streams what takes more than a quarter
+    of the device's memory."""
+    representation: Literal["features", "signals"] = "features"
+    """UCI HAR: windows as 561 features, or as 128 steps of nine inertial signals."""
+    scaling: Literal["auto", "none", "unit", "standardise"] = "auto"
+    """How the model sees the values: as they are (none), from the training set's range to [0, 1] (unit), or
+    with its mean at 0 and its deviation at 1 (standardise); auto standardises signals and leaves the rest."""
+    seed: Seed = 0
+    """Seed of generated data, of the held-out split, of all subsets and of static binarisation."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model: networks, latent code and prior."""
+
+    kind: Literal["ae", "vae", "vsc"] = "vsc"
+    """Autoencoder, Gaussian variational autoencoder or Variational Sparse Coding."""
+    latents: Count = 60
+    """Number of latents J."""
+    network: Literal["mlp", "conv", "conv1d"] = "mlp"
+    """Fully connected networks, the three-layer convolution of the seed report, or convolutions over time."""
+    hidden: tuple[Count, ...] = (400,)
+    """Widths of the hidden layers of the MLP encoder; the decoder mirrors them."""
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    """Distribution of the data given the code; gaussian learns one variance for every dimension."""
+    min_log_var: Annotated[float, Range(-30, 20)] = -6.0
+    """Floor of the Gaussian likelihood's learned log-variance."""
+    beta: Weight = 1.0
+    """Weight of the KL divergence; 1 trains the bound itself."""
+    tc_weight: Weight = 0.0
+    """VAE only: extra weight of the total correlation (beta-TCVAE: beta - 1)."""
+    alpha: Probability = 0.1
+    """VSC: prior probability that a latent is on (fixed prior), or target of the sparsity term."""
+    prior: Literal["fixed", "pseudo"] = "pseudo"
+    """VSC: spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
+    pseudo_inputs: Count = 32
+    """VSC: number U of pseudo-inputs, started at training examples."""
+    prior_slabs: Literal["pseudo", "standard"] = "pseudo"
+    """VSC: slabs of the prior's components: those of the pseudo-inputs' posteriors, or N(0, 1), so that
+    components differ in their gates alone."""
+    selection: Literal["exact", "soft", "paper", "hard"] = "exact"
+    """VSC: how a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
+    gate: Literal["sigmoid", "concrete", "straight_through", "bernoulli"] = "concrete"
+    """VSC: estimator of the gates in training; evaluation always draws hard gates."""
+    initial_gate_logit: Annotated[float, Range(-100, 100)] = 1.0
+    """VSC: where every gate's logit starts; positive is open."""
+    sparsity_weight: Weight = 1.0
+    """VSC: weight of the sparsity term J KL(mean gamma || alpha)."""
+    usage_weight: Weight = 0.0
+    """VSC: weight of a term that keeps latents from being on in more than half of the examples."""
+    prior_rate: Probability | None = None
+    """VSC: gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
+    given: alpha."""
+    weigh_slab_kl: bool = True
+    """VSC: weight the slab's KL by gamma, as eq. 6 says; false keeps the seed report's mistake."""
+
+    @property
+    def blended_rate(self) -> float:
+        """``prior_rate``, or ``alpha`` where it is not given."""
+        return self.alpha if self.prior_rate is None else self.prior_rate
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """What changes while training; every value is set anew in each iteration."""
+
+    learning_rate: Ramp = field(default_factory=lambda: Ramp(1.0, 0.1, 0.7, 1.0))
+    """Factor on train.learning_rate."""
+    kl: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, 0.0, 0.25))
+    """Factor on model.beta: KL annealing."""
+    warm_up: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))
+    """VSC: lambda of the paper's warm-up, slab N(lambda mean, lambda var + 1 - lambda)."""
+    sharpness: Ramp = field(default_factory=lambda: Ramp(1.5, 8.0, 0.0, 1.0))
+    """VSC: slope c of the relaxed gate (1 / temperature of the concrete gate)."""
+    sparsity: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, 0.1, 0.4))
+    """VSC: factor on model.sparsity_weight and model.usage_weight."""
+    prior_blend: Ramp = field(default_factory=lambda: Ramp(1.0, 0.0, 0.35, 0.7))
+    """VSC: weight epsilon of prior_rate in the pseudo-inputs' gates."""
+    slab_blend: Ramp = field(default_factory=lambda: Ramp(0.0, 0.0))
+    """VSC: weight of the standard normal in the pseudo-inputs' slabs: at 1 a fixed prior."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how fast."""
+
+    steps: Count = 6000
+    """Number of iterations."""
+    batch_size: Count = 256
+    """Examples in a batch."""
+    learning_rate: Annotated[float, Range(0, 1000, exclusive=True)] = 1e-3
+    """Adam's step size."""
+    weight_decay: Weight = 0.0
+    """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
+    precision: Precision = "float32"
+    """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
+    and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, as does evaluation."""
+    log_every: Count = 100
+    """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
+    progress: bool = True
+    """Show a progress bar on the terminal."""
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """What is kept on disk while training."""
+
+    every: Count = 1000
+    """Iterations between two checkpoints; the last iteration is always saved."""
+    keep: Count = 2
+    """How many of the newest checkpoints stay."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured on the test set at the end."""
+
+    samples: Count = 100
+    """Importance samples K of the bound iwae."""
+    examples: Count | None = None
+    """Use only so many test examples for iwae, drawn by data.seed; all if not given."""
+    batch_size: Count = 500
+    """Examples in one evaluation batch."""
+    probe_examples: Count = 10_000
+    """Labelled training examples, drawn by data.seed, on which the linear probe is fitted."""
+    figures: bool = True
+    """Draw figures/*.png when training ends."""
+
+
+@dataclass(frozen=True)
+class ParallelConfig:
+    """Over how many devices and processes a run is spread; changes results by rounding alone."""
+
+    data: Count = 1
+    """Devices that share each batch."""
+    members: Count = 1
+    """Sweeps: so many times those devices, which share the members that are trained at once."""
+    distributed: bool = False
+    """Join the other processes of this run: found through SLURM or a TPU pod, or through
+    JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID. Start the same command in each."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that defines a run."""
+
+    name: str = "smiley_vsc"
+    """Name of the preset, used for the run folder."""
+    seed: Seed = 0
+    """Seed of initialisation, batches and sampling."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+
+
+def smoke(config: Config) -> Config:
+    """The same run at a size that ends in seconds: few steps, few examples, small batches."""
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, train_examples=512, test_examples=256),
+        train=dataclasses.replace(
+            config.train, steps=20, log_every=5, batch_size=min(config.train.batch_size, 64)
+        ),
+        checkpoint=dataclasses.replace(config.checkpoint, every=10),
+        evaluate=dataclasses.replace(config.evaluate, samples=8, examples=64, probe_examples=512),
+    )
+
+
+def preset_folder() -> Path:
+    """The folder of the presets: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def preset_names() -> list[str]:
+    """Names of all presets, sorted."""
+    return sorted(path.stem for path in preset_folder().glob("[!_]*.py"))
+
+
+def load_preset(name_or_path: str | Path) -> Config:
+    """The ``config`` that a preset defines.
+
+    Args:
+      name_or_path: a name from :func:`preset_names`, a path to a ``.py`` file that defines ``config``,
+        or a path to a ``.json`` file such as a run's ``config.json``.
+
+    Raises:
+      UserError: if there is no such preset or file, or it does not hold a configuration.
+    """
+    text = str(name_or_path)
+    if text in preset_names():
+        path = preset_folder() / f"{text}.py"
+    elif text.endswith((".py", ".json")):
+        path = Path(text)
+        if not os.path.isfile(path):  # unlike Path.is_file, it takes any string
+            raise UserError(f"--config: no file {text}")
+    else:
+        raise UserError(f"--config: no preset {text!r}; presets are {', '.join(preset_names())}")
+    if path.suffix == ".json":
+        return from_json(path)
+    before = list(sys.path)
+    try:
+        sys.path.insert(0, str(path.parent))  # it may import its neighbours, as a script may
+        config = runpy.run_path(str(path)).get("config")
+    except (Exception, SystemExit) as error:
+        raise UserError(f"--config: {path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path[:] = before
+    if not isinstance(config, Config):
+        raise UserError(f"--config: {path} defines no `config` of type vsc_jax.config.Config")
+    try:
+        return from_dict(to_dict(config))
+    except UserError as error:
+        raise UserError(f"--config: {path}: {error}") from None
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain JSON values."""
+    values: dict[str, Any] = to_plain(config)
+    return values
+
+
+def from_dict(values: Any) -> Config:
+    """The configuration that :func:`to_dict` wrote; a field that is not given keeps its default.
+
+    Raises:
+      UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type.
+    """
+    return from_plain(Config, values)
+
+
+def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
+    """The configuration with some fields replaced, named as on the command line.
+
+    Args:
+      config: where to start.
+      overrides: values by dotted name, such as ``{"model.alpha": 0.05, "seed": 3}``.
+
+    Raises:
+      UserError: naming the field, if there is none of that name or the value does not suit it.
+    """
+    changed = replaced(config, overrides)
+    validate(changed)
+    return changed
+
+
+def replaced(config: Config, overrides: dict[str, Any]) -> Config:
+    """:func:`with_overrides` with no look at ranges, and at how the fields go together.
+
+    Raises:
+      UserError: naming the field, if there is none of that name or the value is of another type.
+    """
+    values = to_dict(config)
+    for name, value in overrides.items():
+        *sections, last = name.split(".")
+        section: Any = values
+        for part in sections:
+            section = section.get(part)
+            if not isinstance(section, dict):
+                raise UserError(f"unknown configuration key: {name}")
+        section[last] = value
+    return from_dict(values)
+
+
+def from_json(path: Path) -> Config:
+    """The configuration in a ``config.json``.
+
+    Raises:
+      UserError: if the file cannot be read, or is no configuration of allowed values.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin with a mark
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable JSON file ({error})") from None
+    try:
+        config = from_dict(values)
+        validate(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return config
+
+
+def validate(config: Config) -> None:
+    """Check the type and the range of every value.
+
+    Raises:
+      UserError: one line that names the first field that cannot be used.
+    """
+    from_dict(to_dict(config))
+    check_ranges(config)
+    if not re.fullmatch(r"[\w-][\w.-]*", config.name):
+        raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
+    for name in ("alpha", "prior_rate"):
+        rate = getattr(config.model, name)
+        if rate is not None and not 1e-37 < rate < 1 - 6e-8:
+            raise UserError(
+                f"model.{name}: expected a number that is neither 0 nor 1 in float32, got {rate!r}"
+            )
+    for entry in dataclasses.fields(ScheduleConfig):
+        name, ramp = f"schedule.{entry.name}", getattr(config.schedule, entry.name)
+        if ramp.begin > ramp.until:
+            raise UserError(f"{name}: expected begin <= until, got {ramp.begin} and {ramp.until}")
+        if entry.name in ("warm_up", "prior_blend", "slab_blend") and max(ramp.start, ramp.end) > 1:
+            raise UserError(f"{name}: expected start and end from 0 to 1, got {ramp.start} and {ramp.end}")

@@ -1,0 +1,108 @@
+"""A model's encoder and decoder as StableHLO: programs that run wherever JAX does, without this library.
+
+Written and read by :mod:`jax.export`; the weights are inside. The number of examples is left open. Needs the
+extra ``export``.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import export
+from jaxtyping import Array, Float
+
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+from vsc_jax.models import Autoencoder, Model
+
+ENCODER_FILE = "encoder.stablehlo"
+DECODER_FILE = "decoder.stablehlo"
+_PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+class Programs(NamedTuple):
+    """What :func:`load_programs` gives back.
+
+    Attributes:
+      encode: float32 examples ``[n, *example_shape]`` in the range of the training data to a dict of
+        ``[n, latents]`` arrays: ``code``, and the fields of the posterior, such as ``gate_logit``.
+      decode: float32 codes ``[n, latents]`` to ``E[x|z]``, ``[n, *example_shape]``.
+    """
+
+    encode: Callable[[Float[Array, "n ..."]], dict[str, Array]]
+    decode: Callable[[Float[Array, "n latents"]], Array]
+
+
+def export_model(
+    model: Model, folder: str | Path, *, platforms: Sequence[str] | None = None
+) -> tuple[Path, Path]:
+    """Write ``encoder.stablehlo`` and ``decoder.stablehlo``.
+
+    Args:
+      model: any model.
+      folder: where to; made when missing.
+      platforms: where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; the one in use
+        if not given. Convolutions are written as they are best on the one in use.
+
+    Returns:
+      The two files.
+
+    Raises:
+      UserError: if a platform is not known or the folder cannot be written.
+    """
+    _check_extra()
+    graph, params = nnx.split(model)
+
+    def encode(x: Array) -> dict[str, Array]:
+        model = nnx.merge(graph, params)
+        code = {"code": model.code(x)}
+        return code if isinstance(model, Autoencoder) else {**code, **model.encode(x)._asdict()}
+
+    def decode(z: Array) -> Array:
+        return nnx.merge(graph, params).decode(z)
+
+    (n,) = export.symbolic_shape("n")
+    inputs = {ENCODER_FILE: (n, *model.decoder.example_shape), DECODER_FILE: (n, model.latents)}
+    if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
+        raise UserError(f"platforms: expected some of {', '.join(_PLATFORMS)}, got {', '.join(unknown)}")
+    folder = as_path(folder, "folder")
+    for (name, shape), program in zip(inputs.items(), (encode, decode), strict=True):
+        exported = export.export(jax.jit(program), platforms=platforms)(
+            jax.ShapeDtypeStruct(shape, jnp.float32)
+        )
+        serialized = exported.serialize()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(serialized)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
+    return folder / ENCODER_FILE, folder / DECODER_FILE
+
+
+def load_programs(folder: str | Path) -> Programs:
+    """The programs that :func:`export_model` wrote.
+
+    Raises:
+      UserError: naming the file that is missing or damaged.
+    """
+    _check_extra()
+    folder = as_path(folder, "folder")
+    return Programs(*(jax.jit(_read(folder / name).call) for name in (ENCODER_FILE, DECODER_FILE)))
+
+
+def _check_extra() -> None:
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise UserError("exported programs need flatbuffers: pip install flatbuffers")
+
+
+def _read(path: Path) -> export.Exported:
+    try:
+        return export.deserialize(bytearray(path.read_bytes()))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # flatbuffers has errors of its own for damaged files
+        raise UserError(f"{path}: not a program that jax.export wrote ({error})") from None

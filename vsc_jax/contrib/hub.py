@@ -1,0 +1,82 @@
+"""Saved models on the Hugging Face Hub: pushed as they are, pulled and loaded. Needs the extra ``hub``.
+
+Who may write where is huggingface_hub's own affair (``hf auth login``); nothing of it passes through here.
+"""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+from vsc_jax.models import Model
+from vsc_jax.run import MODEL_FILE, load
+
+_FILES = ("config.json", "data.json", "results.json", "README.md", MODEL_FILE, "*.stablehlo")
+
+
+def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: str | None = None) -> str:
+    """Upload a model that ``vsc_jax.save`` wrote.
+
+    Args:
+      folder: the saved model; no other file in it is uploaded.
+      repo_id: ``owner/name``; made when missing.
+      private: whether a new repository is.
+      revision: branch to write to.
+
+    Returns:
+      The address of the commit.
+
+    Raises:
+      UserError: if the folder is no saved model, or the hub refuses.
+    """
+    folder = as_path(folder, "folder")
+    for name in ("config.json", "data.json", MODEL_FILE):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: not a saved model (no {name}); vsc_jax.save writes one")
+    hub = _hub()
+    api = hub.HfApi(library_name="vsc_jax")
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            allow_patterns=list(_FILES),
+            revision=revision,
+            commit_message="Model written by vsc_jax",
+        )
+    except Exception as error:  # of the client, its HTTP library or the system
+        raise UserError(f"{repo_id}: not pushed ({error})") from None
+    return str(commit.commit_url)
+
+
+def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None = None) -> Model:
+    """Download a saved model and load it.
+
+    Args:
+      repo_id: ``owner/name``.
+      revision: branch, tag or commit.
+      folder: where its files go; huggingface_hub's cache if not given.
+
+    Raises:
+      UserError: if there is no such model, it cannot be had, or its files are damaged.
+    """
+    hub = _hub()
+    try:
+        found = hub.snapshot_download(
+            repo_id,
+            revision=revision,
+            local_dir=None if folder is None else as_path(folder, "folder"),
+            allow_patterns=list(_FILES),
+            library_name="vsc_jax",
+        )
+    except Exception as error:  # as above
+        raise UserError(f"{repo_id}: cannot be had ({error})") from None
+    return load(found)
+
+
+def _hub() -> ModuleType:
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ModuleNotFoundError:
+        raise UserError("the hub needs huggingface_hub: pip install huggingface_hub") from None

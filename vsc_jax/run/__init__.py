@@ -1,0 +1,243 @@
+"""A run from configuration to results: train, evaluate, draw, and find it again.
+
+Composes the rooms below: data, model, training, run folder, evaluation, figures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+
+from vsc_jax import data as data_room
+from vsc_jax.config import Config, from_json, validate
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+from vsc_jax.data import Dataset, kept
+from vsc_jax.data.identity import describe
+from vsc_jax.data.loading import called, can_load
+from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
+from vsc_jax.training.loop import Trained, check, train
+from vsc_jax.training.memory import check_parameters, memory_errors
+from vsc_jax.training.processes import is_first, leave
+from vsc_jax.training.run_folder import Row, claim, hold, read_json, read_results, write_json, write_text
+from vsc_jax.training.step import Params, initial_state
+
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+      model: the trained model, with ``encode``, ``decode``, ``reconstruct`` and ``sample``.
+      results: test metrics, as in ``results.json``; likelihoods in nats an example.
+      history: the rows of ``metrics.jsonl``: training metrics averaged between two log points.
+      workdir: the run folder, or None.
+      config: the configuration that was trained; where the data were given from Python its ``data.name`` is
+        what they are called.
+      data: what the data were, as in ``data.json``.
+    """
+
+    model: Model
+    results: dict[str, Any]
+    history: list[Row]
+    workdir: Path | None
+    config: Config
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(
+    config: Config,
+    workdir: str | Path | None = None,
+    *,
+    dataset: Any = None,
+    on_row: Callable[[Row], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> Run:
+    """Train a model, evaluate it on the test set and draw its first figures.
+
+    In a run of several processes (:func:`vsc_jax.training.processes.join`) the first alone writes and
+    evaluates; the others have the model and no results.
+
+    Args:
+      config: what to train.
+      workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
+      dataset: data to use in place of those that ``config.data`` names: a :class:`~vsc_jax.data.Dataset`, or
+        your own: an array, examples with labels ``(x, y)``, a mapping of x, y, x_test and y_test, a pandas or
+        polars frame, a path. Your own are held out, scaled and binarised as ``config.data`` says, and
+        :mod:`vsc_jax.data.kept` says what the run folder keeps of them.
+      on_row: called with the newest row of a resumed run, and then with every new row of metrics.
+      on_stage: called with a few words before each part of the work; ``compiling`` is the first.
+
+    Raises:
+      UserError: a field, file or folder cannot be used; nothing has been overwritten.
+      TrainingError: the loss is no longer finite.
+      Stopped: on SIGINT or SIGTERM while training in a run folder, after a checkpoint.
+    """
+    validate(config)
+    config, dataset = _with_data(config, dataset)
+    check(config, dataset)
+    if not is_first():
+        trained = train(config, dataset, checked=True)
+        leave()
+        return Run(trained.model, {}, trained.history, None, config)
+    described = describe(dataset)
+    if workdir is None:
+        trained = train(config, dataset, None, on_row, on_stage, checked=True)
+        leave()
+        results = _evaluate(trained, dataset, config, on_stage)
+        return Run(trained.model, results, trained.history, None, config, described)
+    folder = as_path(workdir, "workdir")
+    with hold(folder):
+        claim(folder, config, described)
+        if not can_load(config.data):
+            kept.keep(folder, dataset, config)
+        trained = train(config, dataset, folder, on_row, on_stage, checked=True)
+        leave()
+        return replace(finish(trained, config, dataset, folder, on_stage), data=described)
+
+
+def _with_data(config: Config, data: Any) -> tuple[Config, Dataset]:
+    """The data set, and the configuration that says which it is, also where the data are given."""
+    if isinstance(data, str | Path) and config.data.name != "uci_har":
+        config, data = replace(config, data=replace(config.data, path=as_path(data, "dataset"))), None
+    dataset = data_room.load(config.data, data)
+    if data is not None and dataset.name != called(config.data):
+        config = replace(config, data=replace(config.data, name=dataset.name, path=None))
+    return config, dataset
+
+
+def finish(
+    trained: Trained,
+    config: Config,
+    dataset: Dataset,
+    folder: Path,
+    on_stage: Callable[[str], None] | None = None,
+) -> Run:
+    """What follows training in :func:`fit`: test metrics and first figures, where they are not there yet.
+
+    The folder is that of the run, held by the caller.
+    """
+    if (folder / "results.json").exists():
+        results = read_results(folder / "results.json")
+    else:
+        results = _evaluate(trained, dataset, config, on_stage)
+        write_json(folder / "results.json", results)
+    if config.evaluate.figures and not (folder / "figures").exists():
+        if on_stage is not None:
+            on_stage("figures")
+        from vsc_jax.evaluation.presentation import as_measured
+        from vsc_jax.figures.overview import draw_overview
+
+        # Drawn aside, so that a run stopped while drawing still gets all of its figures.
+        aside = folder / "figures.tmp"
+        measured = as_measured(dataset, config.data.binarize, config.seed)
+        draw_overview(trained.model, measured, trained.history, aside, seed=config.seed)
+        aside.rename(folder / "figures")
+    return Run(trained.model, results, trained.history, folder, config)
+
+
+def _evaluate(
+    trained: Trained, dataset: Dataset, config: Config, on_stage: Callable[[str], None] | None
+) -> dict[str, Any]:
+    # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
+    from vsc_jax.evaluation import evaluate
+
+    with memory_errors(lambda: "evaluate.batch_size, evaluate.samples: too many at a time"):
+        return evaluate(trained.model, dataset, config, on_stage=on_stage)
+
+
+def load(folder: str | Path) -> Model:
+    """The model of a run folder, or of a folder written by :func:`save`.
+
+    Raises:
+      UserError: if the folder is neither, or its files are damaged.
+    """
+    folder = as_path(folder, "folder")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
+    config = from_json(folder / "config.json")
+    graph, params = nnx.split(_template(config, folder / "data.json"))
+    if (folder / MODEL_FILE).is_file():
+        return nnx.merge(graph, _read_safetensors(folder / MODEL_FILE, params))
+    if not (folder / "checkpoints").is_dir():
+        raise UserError(f"{folder}: no checkpoints; the run has not saved anything yet")
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+        return nnx.merge(graph, checkpoints.restore(jax.eval_shape(initial_state, params)).params)
+
+
+def save(run: Run, folder: str | Path) -> Path:
+    """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
+
+    Args:
+      run: a finished run.
+      folder: where to; made when missing. Files of a model saved there before are replaced.
+
+    Returns:
+      The folder.
+
+    Raises:
+      UserError: if the folder cannot be written, or is a run folder.
+    """
+    from safetensors.flax import save_file
+
+    from vsc_jax.config import to_dict
+    from vsc_jax.run.model_card import model_card
+
+    folder = as_path(folder, "folder")
+    if (folder / "checkpoints").exists():
+        raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
+    shape = run.model.decoder.example_shape
+    data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling), **run.data}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", to_dict(run.config))
+        write_json(folder / "data.json", data)
+        write_json(folder / "results.json", run.results)
+        temporary = folder / (MODEL_FILE + ".tmp")
+        leaves = named_leaves(nnx.state(run.model))
+        save_file(leaves, temporary)
+        temporary.replace(folder / MODEL_FILE)
+        sizes = {name: leaf.shape for name, leaf in leaves.items()}
+        write_text(folder / "README.md", model_card(run.config, data, run.results, sizes))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
+    return folder
+
+
+def _template(config: Config, path: Path) -> Model:
+    """The model with shapes in place of parameters."""
+    data = read_json(path)
+    shape = data.get("example_shape") if isinstance(data, dict) else None
+    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
+        raise UserError(f"{path}: example_shape: expected a list of positive integers, got {shape!r}")
+    size = data.get("train_examples", 1)
+    if not isinstance(size, int) or size < 1:
+        raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
+    check_parameters(parameter_count(config.model, tuple(shape)), training=False)
+
+    try:
+        constants = scaling.from_json(data.get("scaling"), tuple(shape))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+    def model() -> Model:
+        return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size, scaling=constants)
+
+    return nnx.eval_shape(model)
+
+
+def _read_safetensors(path: Path, template: Params) -> Params:
+    from safetensors import SafetensorError
+    from safetensors.flax import load_file
+
+    try:
+        leaves = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    return checked(path, template, leaves)

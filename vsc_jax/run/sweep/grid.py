@@ -1,0 +1,175 @@
+"""From ``model.alpha=0.01,0.1`` to the configurations of a sweep's members."""
+
+import ast
+import difflib
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vsc_jax.config import Config, replaced, to_dict, validate
+from vsc_jax.config.errors import UserError
+from vsc_jax.training.run_folder import identity
+
+# What is shown, kept or measured of a run, and where: members would be the same run several times.
+_NOT_VARIED = ("name", "data.placement", "train.progress", "checkpoint", "evaluate", "parallel")
+
+
+class Axis(NamedTuple):
+    """Settings that are varied together.
+
+    Attributes:
+      fields: dotted names, as on the command line; all of them get each value.
+      values: plain values, as in ``config.json``.
+    """
+
+    fields: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+class Member(NamedTuple):
+    """One run of a sweep.
+
+    Attributes:
+      name: the settings that are its own, and the name of its folder, such as ``model.alpha=0.1,seed=2``.
+      settings: the same by dotted name.
+      config: its whole configuration.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    config: Config
+
+
+def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> list[Axis]:
+    """The axes of a grid as it is written on the command line.
+
+    Args:
+      config: the configuration that is varied.
+      grid: one text for each axis, ``FIELD=VALUE,VALUE``, or ``FIELD=FIELD=VALUE,VALUE`` for fields that
+        move together; layers of ``model.hidden`` are joined by an x, such as ``800x400``.
+      seeds: how many seeds, from the configuration's own on; 1 if neither given nor in the grid.
+
+    Raises:
+      UserError: on a grid with nothing to vary, a field that does not exist, cannot vary or is given
+        twice, or a value of another type.
+    """
+    axes = [_axis(config, text) for text in grid]
+    fields = [field for axis in axes for field in axis.fields]
+    for field in fields:
+        if fields.count(field) > 1:
+            raise UserError(f"--grid: {field} is given twice")
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--seeds: expected 1 or more, got {seeds}")
+    if seeds is not None and "seed" in fields:
+        raise UserError("--seeds: the grid holds seed already")
+    if not axes and seeds is None:
+        raise UserError("nothing to vary: expected --grid FIELD=VALUE,VALUE or --seeds N")
+    if "seed" not in fields:
+        axes.append(Axis(("seed",), tuple(range(config.seed, config.seed + (seeds or 1)))))
+    return axes
+
+
+def expand(config: Config, axes: Sequence[Axis]) -> list[Member]:
+    """Every combination of the axes' values, as members whose configurations are validated.
+
+    Raises:
+      UserError: naming the field whose value cannot be used.
+    """
+    members = []
+    for values in itertools.product(*(axis.values for axis in axes)):
+        settings = {field: value for axis, value in zip(axes, values, strict=True) for field in axis.fields}
+        name = ",".join(f"{axis.fields[0]}={_written(v)}" for axis, v in zip(axes, values, strict=True))
+        # Over how many devices the sweep is spread is nothing of the member's own.
+        member = Member(name, settings, replaced(config, {**settings, "parallel.members": 1}))
+        validate(member.config)
+        members.append(member)
+    return members
+
+
+def default_workdir(config: Config, axes: Sequence[Axis]) -> Path:
+    """``runs/sweep-NAME-HASH``, the hash of what members share: a longer grid finds it again."""
+    values = identity(config)
+    fields = sorted(field for axis in axes for field in axis.fields)
+    for field in fields:
+        *sections, last = field.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        section.pop(last)
+    digest = hashlib.sha256(json.dumps([values, fields], sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"sweep-{config.name}-{digest[:8]}"
+
+
+def _axis(config: Config, text: str) -> Axis:
+    *fields, values = (part.strip() for part in text.split("="))
+    if not fields:
+        raise UserError(f"--grid: expected FIELD=VALUE,VALUE, got {text!r}")
+    leaves = dict(_leaves(to_dict(config)))
+    for field in fields:
+        _check_field(field, leaves)
+    written = [value.strip() for value in values.split(",") if value.strip()]
+    if not written:
+        raise UserError(f"--grid: {fields[0]}: no values; expected {fields[0]}=VALUE,VALUE")
+    read = tuple(_read(config, fields, value) for value in written)
+    for value in read:
+        if read.count(value) > 1:
+            raise UserError(f"--grid: {fields[0]}: {_written(value)} is given twice")
+    return Axis(tuple(fields), read)
+
+
+def _check_field(field: str, leaves: dict[str, Any]) -> None:
+    if any(field == fixed or field.startswith(f"{fixed}.") for fixed in _NOT_VARIED):
+        raise UserError(
+            f"--grid: {field} cannot vary: it only changes what is shown, kept or measured, and where"
+        )
+    if field in leaves:
+        return
+    if inner := [name for name in leaves if name.startswith(f"{field}.")]:
+        raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
+
+    def likeness(name: str) -> float:
+        ends = difflib.SequenceMatcher(a=field.rpartition(".")[2], b=name.rpartition(".")[2]).ratio()
+        return max(difflib.SequenceMatcher(a=field, b=name).ratio(), 0.95 * ends)
+
+    best = max(leaves, key=likeness)
+    hint = f"; did you mean {best}?" if likeness(best) > 0.6 else ""
+    raise UserError(f"--grid: no field {field!r}{hint}")
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _read(config: Config, fields: Sequence[str], text: str) -> Any:
+    """The value that suits the type of all fields, or the complaint about the way it reads best."""
+    problem: UserError | None = None
+    for value in _readings(text):
+        try:
+            changed = to_dict(replaced(config, dict.fromkeys(fields, value)))
+        except UserError as error:
+            problem = problem or error
+        else:
+            return dict(_leaves(changed))[fields[0]]
+    raise UserError(f"--grid: {problem}")
+
+
+def _readings(text: str) -> Iterator[Any]:
+    with suppress(ValueError, SyntaxError):
+        yield ast.literal_eval(text)
+    yield text
+    with suppress(ValueError, SyntaxError):
+        yield [ast.literal_eval(part) for part in text.split("x")]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return str(value).replace("/", "_")
