@@ -4,6 +4,7 @@
 # make docs    build the documentation strictly into build/site, readable without a network
 # make wheel   build the wheel, and test it installed apart from the checkout
 # make dist    build the source distribution and the wheel for a release, and check them
+# make fuzz    throw damaged files, wrong options and kills at the library (python -m tools.… have long forms)
 # make audit   look the requirements up in the public advisories of vulnerabilities
 # make pins    renew requirements*.txt: the newest versions for each Python, and the oldest that setup.cfg allows
 # make notebooks     write the first cell of all notebooks, and the notebooks from their scripts
@@ -27,7 +28,7 @@ FOUND := $(shell for python in $(PYTHON) $(PYENV); do \
 	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
-.PHONY: ready-to-test train test test-oldest test-colab lint docs wheel dist audit pins notebooks python found clean
+.PHONY: ready-to-test train test test-oldest test-colab lint fuzz docs wheel dist audit pins notebooks python found clean
 
 train: $(VENV)/ready
 	$(BIN)/python -m vsc_jax.train $(ARGS)
@@ -42,6 +43,11 @@ lint: $(VENV)/ready-to-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+fuzz: $(VENV)/ready-to-test
+	$(BIN)/python -m tools.inputs --cases 120 --trained 8
+	$(BIN)/python -m tools.files --cases 15
+	$(BIN)/python -m tools.kills --runs ae-stream --kills 2
 
 docs: $(VENV)/ready-to-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict

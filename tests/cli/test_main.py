@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from vsc_jax.cli.__main__ import COMMANDS, main
 from vsc_jax.train import TrainArguments
 
 import vsc_jax
 from vsc_jax.cli import command_line
+from vsc_jax.cli.__main__ import COMMANDS, main
 from vsc_jax.cli.command_line import Told, UsageError, parse
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,10 +1,10 @@
-"""Throws whole configurations, right and wrong, at the library: ``python -m benchmarks.inputs``.
+"""Throws whole configurations, right and wrong, at the library: ``python -m tools.inputs``.
 
 A case is a configuration in which some fields, any of them, have values that are allowed, at the edge,
 beyond it or of another type, given as JSON or on the command line. It ends in a valid configuration or in
 :class:`~vsc_jax.config.errors.UserError`, one line for the user. Some valid ones are trained (``--trained``),
 after their sizes are brought down: that ends in finite numbers or, again, in one line. Anything else is a
-bug, and is raised. ``tests/test_inputs.py`` is the short form.
+bug, and is raised. ``make fuzz`` runs a short form.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.drawn import drawn
+from tools.drawn import drawn
 from vsc_jax.cli.command_line import parse
 from vsc_jax.config import Config, from_dict, to_dict, validate
 from vsc_jax.config.errors import UserError

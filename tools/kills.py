@@ -1,6 +1,6 @@
 """Kills training processes, and compares what they leave with runs that were never stopped.
 
-``python -m benchmarks.kills [--kills 12] [--runs vae-device ...] [--seed 0]`` trains small models in
+``python -m tools.kills [--kills 12] [--runs vae-device ...] [--seed 0]`` trains small models in
 processes of their own. A process is ended by SIGKILL: after a random time (``any``), while a checkpoint is
 being written (``checkpoint``), in the middle of a row of metrics.jsonl (``row``), or between writing
 results.json aside and moving it to its place (``results``). It is started again, killed again, and so on,

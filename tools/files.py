@@ -1,4 +1,4 @@
-"""Damages data files and reads them: ``python -m benchmarks.files``.
+"""Damages data files and reads them: ``python -m tools.files``.
 
 A case is a small data set in one of the forms that we read (the UCI HAR archive or its folder, as features or
 signals, a set as TFDS prepares it, ``.npy``, ``.npz``, ``.csv``, ``.parquet``, a folder of images), of which
@@ -6,7 +6,7 @@ one or two files are damaged: cut, with bits turned, bytes put in, taken out or 
 other ones, emptied, removed, or a whole file of another kind in its place. What the inner files of an archive
 hold is damaged too, and packed anew. A case ends in a data set whose numbers are finite and whose labels have
 names, or in :class:`~vsc_jax.config.errors.UserError`, one line. Anything else is a bug, and is raised.
-``tests/data/test_damaged_files.py`` is the short form.
+``make fuzz`` runs a short form.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.drawn import drawn
+from tools.drawn import drawn
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, load

@@ -1,4 +1,4 @@
-"""Changes the mathematics and sees whether a test notices: ``python -m benchmarks.mutants``.
+"""Changes the mathematics and sees whether a test notices: ``python -m tools.mutants``.
 
 Cosmic Ray makes the mutants of the losses and of the spike-and-slab distribution: one operator turned into
 its opposite, one sign, number, comparison, condition or default changed at a time. A mutant is killed when a

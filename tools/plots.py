@@ -1,4 +1,4 @@
-"""Draws the curves of docs/results.md from ``benchmarks/results``: ``python -m benchmarks.plots``."""
+"""Draws the curves of docs/results.md from ``benchmarks/results``: ``python -m tools.plots``."""
 
 import csv
 from pathlib import Path
@@ -12,8 +12,8 @@ from vsc_jax.figures.curves import (
     draw_bound_against_latents,
 )
 
-ROOT = Path(__file__).resolve().parent
-IMAGES = ROOT.parent / "docs" / "images"
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
 BOUND = "importance-weighted bound"
 NAMES = {"vae": "Gaussian VAE", "vsc": "VSC"}
 Row = dict[str, str]
@@ -21,7 +21,7 @@ Row = dict[str, str]
 
 def rows_of(study: str, kind: str) -> list[Row]:
     """The rows of a study whose label begins with ``kind``."""
-    with (ROOT / "results" / f"{study}.csv").open(newline="") as file:
+    with (ROOT / "benchmarks" / "results" / f"{study}.csv").open(newline="") as file:
         return [row for row in csv.DictReader(file) if row["setting"].startswith(f"{kind}-J")]
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/gallery.md and its pictures from three run folders: ``python -m benchmarks.gallery --help``."""
+"""Writes docs/gallery.md and its pictures from three run folders: ``python -m tools.gallery --help``."""
 
 import argparse
 from pathlib import Path
@@ -25,7 +25,7 @@ own numbers. The runs are those of the studies (one seed, full length), and the 
 python -m benchmarks.study mnist --only vsc-J200 --seeds 0
 python -m benchmarks.study fashion --only vsc-J200 --seeds 0
 python -m benchmarks.study smiley --only vsc-J60 --seeds 0
-python -m benchmarks.gallery runs/study/{mnist/vsc-J200-0,fashion/vsc-J200-0,smiley/vsc-J60-0}
+python -m tools.gallery runs/study/{mnist/vsc-J200-0,fashion/vsc-J200-0,smiley/vsc-J60-0}
 ```
 """
 
