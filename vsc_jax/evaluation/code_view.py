@@ -1,0 +1,156 @@
+"""A trained model's codes of a test split, encoded once: what figures, reports and the explorer read."""
+
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax import losses
+from vsc_jax.data import streams
+from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.streams import Stream
+from vsc_jax.evaluation.batches import map_batches
+from vsc_jax.evaluation.correlation import correlations
+from vsc_jax.evaluation.encoding import Codes, codes
+from vsc_jax.evaluation.factors import Factor
+from vsc_jax.evaluation.latent_space import Grid, Traversals, grid_codes, traversal_codes
+from vsc_jax.evaluation.statistics import USED_SHARE
+from vsc_jax.models import VSC, Autoencoder, Model
+from vsc_jax.spike_slab import SpikeSlab, sample_given_support
+
+TRAVERSED = 40
+"""How many latents are traversed, at most."""
+
+
+class CodeView:
+    """A trained model, the test examples of its data, and their codes; each part is computed when first read.
+
+    Args:
+      model: any trained model.
+      dataset: its data, as the results are measured (:func:`vsc_jax.evaluation.presentation.as_measured`).
+      seed: seed of noise and samples.
+
+    Attributes:
+      test: the test split, with ``x``, ``labels``, ``factors`` and ``presence``.
+      gated: whether the model switches latents on and off. Without gates every latent is on.
+      latents: number of latents J.
+    """
+
+    def __init__(self, model: Model, dataset: Dataset, *, seed: int = 0):
+        self.model = model
+        self.dataset = dataset
+        self.seed = seed
+        self.test = dataset.test
+        self.gated = isinstance(model, VSC)
+        self.latents: int = model.latents
+        self._graph, self._params = nnx.split(model)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """Means, gates and samples of the posteriors, ``[n, latents]`` each."""
+        return codes(self.model, self.test.x, streams.key(self.seed, Stream.SHOWN_CODES))
+
+    @cached_property
+    def code(self) -> Float[np.ndarray, "n latents"]:
+        """The deterministic code, ``model.code``: the mean where gamma is above one half, else exactly 0."""
+        return self.codes.sparse
+
+    @cached_property
+    def density(self) -> Float[np.ndarray, " latents"]:
+        """Share of the examples in which each latent is on."""
+        return self.codes.on.mean(axis=0)
+
+    @property
+    def used(self) -> np.ndarray:
+        """Indices of the latents that are on in at least 1 % of the examples."""
+        return np.flatnonzero(self.density >= USED_SHARE)
+
+    @cached_property
+    def prior(self) -> SpikeSlab | None:
+        """The components of the prior, fields ``[components, latents]``; None for an autoencoder."""
+        if isinstance(self.model, VSC):
+            return self.model.components()
+        if isinstance(self.model, Autoencoder):
+            return None
+        zeros = jnp.zeros((1, self.latents), jnp.float32)
+        return SpikeSlab(zeros, zeros, zeros)
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """Index of the component of a VSC's prior that is nearest to each example, ``[n]``."""
+        return map_batches(_nearest, self.model, self.test.x, jax.random.key(0))
+
+    def decode(self, z: ArrayLike) -> np.ndarray:
+        """``E[x|z]`` of codes ``[..., latents]``, ``[..., *example_shape]``."""
+        return np.asarray(_decode(self._graph, self._params, jnp.asarray(z, jnp.float32)))
+
+    def resampled(self, on: ArrayLike, count: int, key: PRNGKeyArray) -> Float[np.ndarray, "n count latents"]:
+        """Codes with these latents on, booleans ``[n, latents]``, and values drawn from the prior given that.
+
+        Raises:
+          ValueError: if the model has no prior.
+        """
+        if self.prior is None:
+            raise ValueError("an autoencoder has no prior to sample from")
+        return np.asarray(sample_given_support(self.prior, jnp.asarray(on), key, count))
+
+    def examples(self, count: int) -> np.ndarray:
+        """Indices of the first test examples of different classes, ``[count]``; the first without labels."""
+        if self.test.labels is None:
+            return np.arange(min(count, len(self.test)))
+        _, first = np.unique(self.test.labels, return_index=True)
+        rest = np.setdiff1d(np.arange(len(self.test)), first)
+        return np.concatenate([np.sort(first), rest])[:count]
+
+    def varied_pair(self, example: int) -> tuple[int, int]:
+        """The two latents that vary most over the examples, of those on in one example first."""
+        spread = self.code.var(axis=0) * (1 + 1e6 * (self.code[example] != 0))
+        first, second = np.argsort(-spread, kind="stable")[:2]
+        return int(first), int(second)
+
+    def grid(self, example: int, pair: tuple[int, int]) -> Grid:
+        """Codes around one example on a grid of two latents (along x, along y)."""
+        return grid_codes(self.code[example], self.code, pair)
+
+    def traversals(self, example: int) -> Traversals:
+        """Every used latent changed in one example: those that are on in it first, then the most used."""
+        order = np.lexsort((-self.code.var(axis=0), -self.density, self.code[example] == 0))
+        latents = order[np.isin(order, self.used)][:TRAVERSED]
+        return traversal_codes(self.code[example], self.code, latents)
+
+    def correlations(
+        self,
+    ) -> tuple[Float[np.ndarray, "factors latents"], Float[np.ndarray, "factors latents"]]:
+        """How the true factors S V follow the code, in two forms.
+
+        Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, correlate sizes over all
+        examples, ``corr(|S V|, |z|)``; the second form is ``corr(V, z)`` where the factor is present.
+
+        Raises:
+          ValueError: if the factors are not known.
+        """
+        factors, presence = self.test.factors, self.test.presence
+        if factors is None or presence is None:
+            raise ValueError(f"{self.dataset.name}: has no true factors")
+        always = np.ones(len(factors), bool)
+        sizes = [Factor("", np.abs(column), always, discrete=False) for column in factors.T]
+        values = [
+            Factor("", column, there > 0, discrete=False)
+            for column, there in zip(factors.T, presence.T, strict=True)
+        ]
+        return correlations(np.abs(self.code), sizes).T, correlations(self.code, values).T
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(graph: nnx.GraphDef, params: Any, z: Array) -> Array:
+    return nnx.merge(graph, params).decode(z)
+
+
+def _nearest(model: VSC, x: Array, key: PRNGKeyArray) -> Array:
+    del key
+    return jnp.argmin(losses.spike_slab_kl_matrix(model.encode(x), model.components()), axis=-1)
