@@ -123,13 +123,15 @@ from_model.activation(shown)
 #
 # ## A table
 #
-# For rows of numbers there is `SparseCoder`, a scikit-learn transformer: real numbers, a Gaussian likelihood, units taken care of.
+# For rows of numbers there is `VariationalSparseCoding`, a scikit-learn transformer: real numbers, a Gaussian likelihood, units taken care of.
 
 # %%
-from vsc_jax.estimator import SparseCoder
+from vsc_jax.estimator import VariationalSparseCoding
 
 wine = load_wine()
-coder = SparseCoder(latents=8, alpha=0.3, steps=20 if SMOKE else 3000, random_state=0).fit(wine.data)
+coder = VariationalSparseCoding(latents=8, alpha=0.3, steps=20 if SMOKE else 3000, random_state=0).fit(
+    wine.data
+)
 code = coder.transform(wine.data)
 print(
     f"{coder.active_per_row_:.1f} of 8 latents are on in a wine; log-density at least {coder.score(wine.data):.1f} nats"

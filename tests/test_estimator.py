@@ -1,4 +1,4 @@
-"""SparseCoder keeps scikit-learn's contracts, and its scores are bounds in nats of the data as given."""
+"""VariationalSparseCoding: scikit-learn's own contract, and what a code says."""
 
 import io
 import math
@@ -19,7 +19,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.estimator import SparseCoder
+from vsc_jax.estimator import VariationalSparseCoding
 
 SCALES = np.array([0.01, 1.0, 300.0])
 ENTROPY = float(np.sum(np.log(SCALES)) + 1.5 * math.log(2 * math.pi * math.e))
@@ -40,14 +40,14 @@ def gaussian() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def coder(gaussian: np.ndarray) -> SparseCoder:
+def coder(gaussian: np.ndarray) -> VariationalSparseCoding:
     """Fitted to them."""
-    return SparseCoder(random_state=0, steps=200).fit(gaussian)
+    return VariationalSparseCoding(random_state=0, steps=200).fit(gaussian)
 
 
 def test_it_passes_scikit_learns_own_checks():
     # Quick settings; docs/estimator.md has the run of the default constructor.
-    results = check_estimator(SparseCoder(steps=4, prior="fixed"), on_skip=None)
+    results = check_estimator(VariationalSparseCoding(steps=4, prior="fixed"), on_skip=None)
     skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
     passed = [result for result in results if result["status"] == "passed"]
     # Skipped by scikit-learn for every estimator, unless an environment variable is set.
@@ -70,7 +70,7 @@ def test_scores_follow_the_units_of_the_data(coder, gaussian):
 
 def test_masked_values_are_missing(coder, gaussian):
     masked = np.ma.masked_array(gaussian, np.arange(gaussian.size).reshape(gaussian.shape) == 7)
-    for method in (coder.transform, coder.score_samples, SparseCoder(steps=1).fit):
+    for method in (coder.transform, coder.score_samples, VariationalSparseCoding(steps=1).fit):
         with pytest.raises(UserError, match="^X: missing value in row 2, column 1$"):
             method(masked)
 
@@ -107,9 +107,9 @@ def test_reconstructions_are_in_the_units_of_the_data(coder, gaussian):
 
 def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):
     state = np.random.RandomState(0)
-    one, two = (SparseCoder(steps=4, random_state=state).fit(gaussian[:30]) for _ in range(2))
+    one, two = (VariationalSparseCoding(steps=4, random_state=state).fit(gaussian[:30]) for _ in range(2))
     assert one.config_.seed != two.config_.seed
-    again = SparseCoder(steps=4, random_state=np.random.RandomState(0)).fit(gaussian[:30])
+    again = VariationalSparseCoding(steps=4, random_state=np.random.RandomState(0)).fit(gaussian[:30])
     np.testing.assert_array_equal(again.transform(gaussian), one.transform(gaussian))
 
 
@@ -127,24 +127,28 @@ def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation(gaussian):
     labels = (gaussian[:, 0] > gaussian[:, 0].mean()).astype(int)
     pipeline = make_pipeline(
         MinMaxScaler(clip=True),
-        SparseCoder(steps=4, likelihood="bernoulli", prior="fixed", random_state=0),
+        VariationalSparseCoding(steps=4, likelihood="bernoulli", prior="fixed", random_state=0),
         LogisticRegression(),
     )
     scores = cross_val_score(pipeline, gaussian, labels, cv=2, error_score="raise")
     assert scores.shape == (2,)
-    grid = {"sparsecoder__beta": np.array([1, 2]), "sparsecoder__latents": np.array([16])}
+    grid = {
+        "variationalsparsecoding__beta": np.array([1, 2]),
+        "variationalsparsecoding__latents": np.array([16]),
+    }
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(gaussian, labels)
     chosen = search.best_estimator_[1]
-    assert chosen.config_.model.beta == search.best_params_["sparsecoder__beta"]
+    assert chosen.config_.model.beta == search.best_params_["variationalsparsecoding__beta"]
     assert chosen.config_.model.likelihood == "bernoulli"
     # Without labels a model is chosen by its bound.
-    search = GridSearchCV(SparseCoder(steps=4, random_state=0), {"beta": [0.5, 1.0]}, cv=2).fit(gaussian)
+    model = VariationalSparseCoding(steps=4, random_state=0)
+    search = GridSearchCV(model, {"beta": [0.5, 1.0]}, cv=2).fit(gaussian)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_names_travel_with_pandas(gaussian):
     frame = pd.DataFrame(gaussian, columns=["a", "b", "c"])
-    coder = SparseCoder(steps=4, random_state=0).set_output(transform="pandas").fit(frame)
+    coder = VariationalSparseCoding(steps=4, random_state=0).set_output(transform="pandas").fit(frame)
     codes = coder.transform(frame)
     assert (
         list(codes.columns) == list(coder.get_feature_names_out()) == [f"sparsecoder{i}" for i in range(16)]
@@ -166,14 +170,14 @@ def test_names_travel_with_pandas(gaussian):
 )
 def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian):
     with pytest.raises(UserError) as caught:
-        SparseCoder(**parameters).fit(gaussian)
+        VariationalSparseCoding(**parameters).fit(gaussian)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("method", ["transform", "gates", "score_samples", "score"])
 def test_a_bernoulli_coder_refuses_values_outside_0_and_1_in_every_method(method, gaussian):
     unit = (gaussian > gaussian.mean(axis=0)).astype(float)
-    coder = SparseCoder(likelihood="bernoulli", prior="fixed", steps=4, random_state=0).fit(unit)
+    coder = VariationalSparseCoding(likelihood="bernoulli", prior="fixed", steps=4, random_state=0).fit(unit)
     assert (coder.score_samples(unit) < 0).all()
     unit[7, 1] = 100.0
     with pytest.raises(UserError) as caught:
@@ -189,7 +193,7 @@ def test_a_bernoulli_coder_refuses_values_outside_0_and_1_in_every_method(method
 def test_a_constant_feature_is_not_scaled(value, dtype, gaussian):
     # Of 250 rows, float64 gives deviations of 1e-16 to 1e-10 for these.
     X = np.c_[gaussian, np.full(len(gaussian), value)].astype(dtype)
-    coder = SparseCoder(steps=4, random_state=0).fit(X)
+    coder = VariationalSparseCoding(steps=4, random_state=0).fit(X)
     assert coder.scale_[-1] == 1
     score = coder.score(X)
     X[:, -1] *= 1 + 1e-12
@@ -199,23 +203,23 @@ def test_a_constant_feature_is_not_scaled(value, dtype, gaussian):
 def test_a_rare_value_costs_no_more_than_its_distance(gaussian):
     X = np.c_[gaussian, np.zeros(len(gaussian))]
     X[0, -1] = 16
-    coder = SparseCoder(steps=4, random_state=0).fit(X)
+    coder = VariationalSparseCoding(steps=4, random_state=0).fit(X)
     assert coder.scale_[-1] == pytest.approx((16 - 16 / 250) / 4)
     np.testing.assert_allclose(coder.scale_[:-1], gaussian.std(axis=0))
 
 
 def test_data_that_cannot_be_used_are_refused(coder, gaussian):
     with pytest.raises(ValueError, match=r"X: expected values in \[0, 1\] for the bernoulli likelihood"):
-        SparseCoder(likelihood="bernoulli").fit(gaussian)
+        VariationalSparseCoding(likelihood="bernoulli").fit(gaussian)
     with pytest.raises(ValueError, match="NaN"):
-        SparseCoder().fit(np.full((3, 3), np.nan))
+        VariationalSparseCoding().fit(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="minimum of 2 is required"):
-        SparseCoder().fit(gaussian[:1])
-    with pytest.raises(ValueError, match="X has 2 columns, but the codes of this SparseCoder have 16"):
+        VariationalSparseCoding().fit(gaussian[:1])
+    with pytest.raises(ValueError, match="X has 2 columns, but the codes of this Variational.* have 16"):
         coder.inverse_transform(np.zeros((4, 2)))
     with pytest.raises(ValueError, match="float32"):
         coder.transform(np.full((1, 3), 1e300))
     with pytest.raises(NotFittedError):
-        SparseCoder().transform(gaussian)
+        VariationalSparseCoding().transform(gaussian)
     with pytest.raises(NotFittedError):
-        SparseCoder().inverse_transform(gaussian)
+        VariationalSparseCoding().inverse_transform(gaussian)

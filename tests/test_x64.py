@@ -8,7 +8,7 @@ from flax import nnx
 
 import vsc_jax
 from vsc_jax.config import ModelConfig, load_preset, smoke, with_overrides
-from vsc_jax.estimator import SparseCoder
+from vsc_jax.estimator import VariationalSparseCoding
 from vsc_jax.models import build
 
 X = np.random.default_rng(0).random((120, 8, 8)).astype(np.float32)
@@ -53,5 +53,5 @@ def test_runs_and_saved_models_are_the_same(tmp_path, prior, likelihood):
 
 def test_a_coder_fits(x64):
     rows = np.random.default_rng(1).normal(size=(60, 5))
-    coder = SparseCoder(3, hidden=(4,), steps=3, batch_size=16, random_state=0).fit(rows)
+    coder = VariationalSparseCoding(3, hidden=(4,), steps=3, batch_size=16, random_state=0).fit(rows)
     assert np.isfinite(coder.score(rows))

@@ -34,7 +34,7 @@ _ROWS = 256
 _DRAWS = 8
 
 
-class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse codes of vectors: in each code most of the latents are exactly 0.
 
     The rows of ``X`` are modelled by a variational autoencoder with a spike-and-slab code. Parameters are
@@ -75,8 +75,8 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Example:
       >>> from sklearn.datasets import load_digits
-      >>> from vsc_jax.estimator import SparseCoder
-      >>> codes = SparseCoder(latents=32, random_state=0).fit_transform(load_digits().data)
+      >>> from vsc_jax.estimator import VariationalSparseCoding
+      >>> codes = VariationalSparseCoding(latents=32, random_state=0).fit_transform(load_digits().data)
     """
 
     @no_type_check  # scikit-learn wants values to be checked in fit
@@ -117,7 +117,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
         self.sparse_output = sparse_output
 
-    def fit(self, X: Any, y: object = None) -> "SparseCoder":
+    def fit(self, X: Any, y: object = None) -> "VariationalSparseCoding":
         """Train on the rows of ``X``, at least two.
 
         Args:
@@ -179,7 +179,7 @@ class SparseCoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             codes = codes.toarray()
         if codes.shape[1] != self.config_.model.latents:
             raise UserError(
-                f"X has {codes.shape[1]} columns, but the codes of this SparseCoder have"
+                f"X has {codes.shape[1]} columns, but the codes of this VariationalSparseCoding have"
                 f" {self.config_.model.latents}"
             )
         rows = self._map(_decoded, codes)
