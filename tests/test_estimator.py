@@ -151,7 +151,9 @@ def test_names_travel_with_pandas(gaussian):
     coder = VariationalSparseCoding(steps=4, random_state=0).set_output(transform="pandas").fit(frame)
     codes = coder.transform(frame)
     assert (
-        list(codes.columns) == list(coder.get_feature_names_out()) == [f"sparsecoder{i}" for i in range(16)]
+        list(codes.columns)
+        == list(coder.get_feature_names_out())
+        == [f"variationalsparsecoding{i}" for i in range(16)]
     )
     assert list(coder.feature_names_in_) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names should match"):
