@@ -1,6 +1,6 @@
 """What watching a run costs, the norms of gradient, update and parameters: ``python -m benchmarks.guard``.
 
-Two programs, with the norms and without, run short stretches in turn on the same batches of Smiley; the
+Two programs, with the norms and without, run short chunks in turn on the same batches of Smiley; the
 figure is the median over pairs of the ratio of their CPU times.
 """
 
@@ -20,17 +20,17 @@ from flax import nnx
 from vsc_jax import data
 from vsc_jax.config import load_preset
 from vsc_jax.training import hyperparameters, initial_model, initial_state, keys_of, step
-from vsc_jax.training.batch_source import Gathered
+from vsc_jax.training.batches import DeviceData
 
 _EXAMPLES, _ITERATIONS = 1000, 10
 
 
 def program(norm: Callable[[Any], jax.Array]) -> Callable[..., Any]:
-    """``run_stretch`` with another norm."""
+    """``run_chunk`` with another norm."""
 
     def run(graph: nnx.GraphDef, *arguments: Any) -> Any:
         with mock.patch.object(step, "_norm", norm):
-            return step.stretch(graph, *arguments, dynamic=False)
+            return step.train_chunk(graph, *arguments, dynamic=False)
 
     return jax.jit(run, static_argnums=0, donate_argnums=2)
 
@@ -43,7 +43,7 @@ def overhead(preset: str, pairs: int) -> tuple[float, float]:
     graph, params = nnx.split(initial_model(config, dataset))
     shape = (_ITERATIONS, min(config.train.batch_size, _EXAMPLES))
     order = jnp.asarray(np.random.default_rng(0).integers(0, _EXAMPLES, shape, np.int32))
-    given = (hyperparameters(config), keys_of(0), Gathered(jnp.asarray(dataset.train.x), order))
+    given = (hyperparameters(config), keys_of(0), DeviceData(jnp.asarray(dataset.train.x), order))
     programs = [program(lambda tree: jnp.float32(0)), program(step._norm)]
     states = [initial_state(jax.tree.map(jnp.copy, params)) for _ in programs]
     bare: list[float] = []

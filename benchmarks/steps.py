@@ -1,4 +1,4 @@
-"""What the benchmarks share: a run's compiled stretch on noise, its matrix products, the machine's peak."""
+"""What the benchmarks share: a run's compiled chunk on noise, its matrix products, the machine's peak."""
 
 import itertools
 import math
@@ -16,9 +16,8 @@ from vsc_jax.config import Config
 from vsc_jax.models import build
 from vsc_jax.models.nets.pseudo_inputs import CLASSIFIER_WIDTH
 from vsc_jax.models.nets.trunks import CONV_CHANNELS, CONV_FEATURES
-from vsc_jax.training import hyperparameters, initial_state, keys_of, run_stretch
-from vsc_jax.training.batch_source import Gathered
-from vsc_jax.training.batches import batches
+from vsc_jax.training import hyperparameters, initial_state, keys_of, run_chunk
+from vsc_jax.training.batches import DeviceData, batches
 from vsc_jax.training.step import statics
 
 _OUTPUTS_PER_LATENT = {"ae": 1, "vae": 2, "vsc": 3}
@@ -47,10 +46,10 @@ class Stretch:
         self.parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
         start = time.perf_counter()
         arguments = (self._hyper, self._state, self._keys, self._batches(), jnp.int32(longest))
-        self._run = run_stretch.lower(self._graph, *arguments, **statics(config)).compile()
+        self._run = run_chunk.lower(self._graph, *arguments, **statics(config)).compile()
         self.compile_seconds = time.perf_counter() - start
 
-    def _batches(self) -> Gathered:
+    def _batches(self) -> DeviceData:
         order = batches(
             self._config.seed,
             self._step,
@@ -58,7 +57,7 @@ class Stretch:
             batch_size=self._config.train.batch_size,
             examples=len(self._data),
         )
-        return Gathered(self._data, jnp.asarray(order))
+        return DeviceData(self._data, jnp.asarray(order))
 
     def steps(self, count: int) -> float:
         """Run iterations; the mean loss."""

@@ -72,7 +72,7 @@ def test_it_loads_and_gives_what_it_gave(version, kind):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_its_run_is_finished_and_needs_no_training(version, tmp_path, monkeypatch):
     folder = Path(shutil.copytree(RELEASES / version / "run", tmp_path / "run"))
-    monkeypatch.setattr("vsc_jax.training.loop.run_stretch", None)
+    monkeypatch.setattr("vsc_jax.training.loop.run_chunk", None)
     run = vsc_jax.fit(CONFIG, folder, dataset=noise())
     assert run.results == json.loads((RELEASES / version / "run" / "results.json").read_text())
 

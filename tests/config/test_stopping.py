@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vsc_jax.config.stopping import Stopped, leaving_in_time, stop_requests
+from vsc_jax.config.stopping import Stopped, stop_requests, stopping_command
 
 ROOT = Path(__file__).resolve().parents[2]
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -48,7 +48,7 @@ def test_outside_the_main_thread_nothing_changes():
     before, seen = handlers(), []
 
     def work():
-        with stop_requests() as asked, leaving_in_time():
+        with stop_requests() as asked, stopping_command():
             seen.extend([asked(), handlers()])
 
     thread = threading.Thread(target=work)
@@ -57,43 +57,36 @@ def test_outside_the_main_thread_nothing_changes():
     assert seen == [None, before]
 
 
-def test_a_termination_is_an_exception_and_everything_is_put_back():
-    before, wakeup = handlers(), signal.set_wakeup_fd(-1)
-    signal.set_wakeup_fd(wakeup)
-    with pytest.raises(Stopped, match="terminated"), leaving_in_time():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert handlers() == before
-    assert signal.set_wakeup_fd(wakeup) == wakeup
+def test_a_termination_of_a_command_is_an_exception_and_then_signals_are_ignored():
+    before = handlers()
+    try:
+        with pytest.raises(Stopped, match="terminated"), stopping_command():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert handlers() == [signal.SIG_IGN, signal.SIG_IGN]
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
 
 
-# As compiled code does, `deaf` work never lets Python's own handlers run to an end.
 COMMAND = """
     import signal, sys, time
-    from vsc_jax.config import stopping
     from vsc_jax.cli.command_line import run_command
-
-    stopping.GRACE_SECONDS = {grace}
 
     def main():
         {before}
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            try:
-                print("ready", flush=True)
-                while time.monotonic() < deadline:
-                    time.sleep({nap})
-            except KeyboardInterrupt:
-                if not {deaf}:
-                    raise
+            print("ready", flush=True)
+            time.sleep(30)
 
     run_command(main)
 """
 
 
-def stopped(*numbers, grace=10.0, deaf=False, before=""):
-    """Exit code, messages and seconds of a command that is sent signals."""
+def stopped(*numbers, before=""):
+    """Exit code and messages of a command that is sent signals."""
     before = textwrap.indent(textwrap.dedent(before), " " * 8).strip()
-    code = textwrap.dedent(COMMAND.format(grace=grace, deaf=deaf, nap=0.05, before=before))
+    code = textwrap.dedent(COMMAND.format(before=before))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", code],
@@ -105,16 +98,15 @@ def stopped(*numbers, grace=10.0, deaf=False, before=""):
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "ready\n"
-        start = time.monotonic()
         for number in numbers:
             process.send_signal(number)
             time.sleep(0.2)
         messages = process.stderr.read()
-        return process.wait(), messages, time.monotonic() - start
+        return process.wait(), messages
 
 
 def test_a_command_stops_with_a_line_and_the_signals_exit_code():
-    assert stopped(signal.SIGTERM)[:2] == (143, "terminated\n")
+    assert stopped(signal.SIGTERM) == (143, "terminated\n")
 
 
 @pytest.mark.parametrize("slow", ["atexit.register(time.sleep, 0.5)", "kept = Slow()"])
@@ -128,14 +120,4 @@ def test_a_second_signal_while_leaving_shows_no_traceback(slow):
 
         {slow}
     """
-    done = stopped(signal.SIGINT, signal.SIGINT, before=before)
-    assert done[:2] == (130, "interrupted\n")
-
-
-def test_work_that_does_not_listen_is_left_when_the_time_is_up_or_at_a_second_signal():
-    code, messages, seconds = stopped(signal.SIGTERM, grace=0.5, deaf=True)
-    assert (code, messages) == (143, "stopped by SIGTERM at once; what was saved before stays\n")
-    assert seconds < 5
-    code, messages, seconds = stopped(signal.SIGINT, signal.SIGINT, deaf=True)
-    assert (code, messages) == (130, "stopped by SIGINT at once; what was saved before stays\n")
-    assert seconds < 5
+    assert stopped(signal.SIGINT, signal.SIGINT, before=before) == (130, "interrupted\n")

@@ -95,7 +95,7 @@ def test_results_are_log_probabilities_and_the_bound_adds_up(run):
 
 def test_a_finished_run_is_given_back_without_training_or_evaluation(run, monkeypatch):
     before = contents(run.workdir)
-    monkeypatch.setattr("vsc_jax.training.loop.run_stretch", None)
+    monkeypatch.setattr("vsc_jax.training.loop.run_chunk", None)
     monkeypatch.setattr("vsc_jax.evaluation.evaluate", None)
     again = vsc_jax.fit(CONFIG, run.workdir, dataset=noise())
     assert again.results == run.results

@@ -21,7 +21,7 @@ def test_every_example_is_seen_exactly_once_an_epoch(examples, batch_size):
 
 
 @pytest.mark.parametrize(("examples", "batch_size"), SIZES)
-def test_batches_depend_on_seed_and_iteration_and_not_on_the_stretch(examples, batch_size):
+def test_batches_depend_on_seed_and_iteration_and_not_on_the_chunk(examples, batch_size):
     sizes = {"batch_size": batch_size, "examples": examples}
     together = batches(0, 0, 12, **sizes)
     assert together.shape == (12, batch_size)

@@ -165,7 +165,7 @@ def test_a_clock_that_runs_backwards_is_harmless(finished, workdir, monkeypatch)
 # The memory
 
 
-def test_a_batch_too_large_for_the_memory_is_named_and_one_that_fits_is_proposed(tiny, dataset):
+def test_a_batch_too_large_for_the_memory_is_named(tiny, dataset):
     overcommit = Path("/proc/sys/vm/overcommit_memory")
     if not overcommit.exists() or overcommit.read_text().strip() == "1":
         pytest.skip("needs a system that refuses more memory than there is")
@@ -180,9 +180,6 @@ def test_a_batch_too_large_for_the_memory_is_named_and_one_that_fits_is_proposed
     )
     with pytest.raises(UserError) as caught:
         train(config, dataclasses.replace(dataset, train=few, test=few.first(2)))
-    words = str(caught.value).split()
-    assert str(caught.value).startswith(f"train.batch_size: batches of {size} do not fit; about ")
-    assert words[-5:-3] == ["(out", "of"]
-    proposed = int(words[words.index("about") + 1])
-    # The program keeps some layers of this width for every example, and no hundred of them.
-    assert size / 800 < proposed < size / 8
+    assert str(caught.value).startswith(
+        f"train.batch_size, model.latents: batches of {size} do not fit; take smaller ones (out of memory, "
+    )

@@ -13,6 +13,7 @@ from vsc_jax.config import load_preset, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Split, from_arrays
 from vsc_jax.training import TrainingError, train
+from vsc_jax.training.loop import check_finite
 
 STEPS = [5, 10, 15, 20, 23]
 
@@ -93,7 +94,7 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_overwritten(finished, workd
 
 
 def test_a_complete_run_is_read_and_not_trained(finished, monkeypatch):
-    monkeypatch.setattr("vsc_jax.training.loop.run_stretch", None)
+    monkeypatch.setattr("vsc_jax.training.loop.run_chunk", None)
     seen = []
     trained = train(finished.config, finished.dataset, finished.workdir, lambda row: seen.append(row["step"]))
     assert seen == [23]
@@ -113,8 +114,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_window(tiny, data
     sick = dataclasses.replace(dataset, train=Split(vectors), test=Split(vectors))
     with pytest.raises(TrainingError) as caught:
         train(config, sick, tmp_path)
-    assert str(caught.value).startswith(
-        "reconstruction is -inf in iteration 10; the checkpoint of iteration 10 is kept."
+    assert str(caught.value) == (
+        "reconstruction is nan in iterations 10 to 14; a smaller train.learning_rate may help"
     )
     assert isinstance(caught.value, UserError)
     assert before == sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["10"]
@@ -167,6 +168,20 @@ def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny, 
     x[:, 1:] = np.random.default_rng(0).random((40, 2))
     config = tiny("ae", model={"likelihood": "gaussian"})
     with pytest.raises(
-        TrainingError, match=r" in iteration 0; .*; data\.scaling may help if the data's values are large"
+        TrainingError,
+        match=r" in iterations 0 to 4; .* data\.scaling may help if the data's values are large",
     ):
         train(config, from_arrays(x), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name"),
+    [
+        ({"loss": np.nan, "elbo": np.nan, "kl": np.inf, "gradient_norm": np.nan}, "elbo is nan"),
+        ({"loss": 1.0, "gradient_norm": np.inf}, "gradient_norm is inf"),
+    ],
+)
+def test_causes_are_named_before_effects(metrics, name):
+    with pytest.raises(TrainingError, match=f"^{name} in iterations 5 to 9; "):
+        check_finite({"step": 10, **metrics}, 5)
+    check_finite({"step": 10, "loss": 1.0}, 5)

@@ -15,7 +15,7 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
 from vsc_jax.training import TrainingError, initial_model, initial_state, train
 from vsc_jax.training.checkpoints import Checkpoints
-from vsc_jax.training.members import train_members
+from vsc_jax.training.loop import train_members
 from vsc_jax.training.memory import bytes_needed, free_memory, largest_wave
 from vsc_jax.training.run_folder import read_rows
 
@@ -158,9 +158,9 @@ def test_a_signal_saves_every_member_and_they_go_on_from_there(alone, dataset, f
         if rows[0]["step"] == 5:
             signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(Stopped, match=r"stopped by SIGTERM at iteration 10 of 23, which is saved"):
+    with pytest.raises(Stopped, match=r"stopped by SIGTERM at iteration 5 of 23, which is saved"):
         list(train_members(alone.configs, dataset, folders[:3], on_rows=stop))
-    assert [sorted(path.name for path in (f / "checkpoints").iterdir()) for f in folders[:3]] == [["10"]] * 3
+    assert [sorted(path.name for path in (f / "checkpoints").iterdir()) for f in folders[:3]] == [["5"]] * 3
     assert_same(alone, list(train_members(alone.configs, dataset, folders[:3])), folders, dataset)
 
 

@@ -1,4 +1,4 @@
-"""One iteration, and a compiled stretch of them."""
+"""One iteration, and a compiled chunk of them."""
 
 from functools import partial
 
@@ -14,11 +14,10 @@ from vsc_jax.training import (
     initial_model,
     initial_state,
     keys_of,
-    run_stretch,
+    run_chunk,
     train_step,
 )
-from vsc_jax.training.batch_source import Gathered
-from vsc_jax.training.batches import batches
+from vsc_jax.training.batches import DeviceData, batches
 from vsc_jax.training.step import NORMS
 
 step_once = partial(jax.jit, static_argnums=0)(train_step)
@@ -30,18 +29,18 @@ def start(config, dataset):
 
 
 def run(config, dataset, lengths):
-    """The state after stretches of these lengths, and the metrics and schedules of each."""
+    """The state after chunks of these lengths, and the metrics and schedules of each."""
     graph, state = start(config, dataset)
     batch_size, logged = config.train.batch_size, []
     for length in lengths:
         order = np.zeros((5, batch_size), np.int32)
         order[:length] = batches(config.seed, int(state.step), length, batch_size=batch_size, examples=50)
-        state, *rows = run_stretch(
+        state, *rows = run_chunk(
             graph,
             hyperparameters(config),
             state,
             keys_of(config.seed),
-            Gathered(jnp.asarray(dataset.train.x), jnp.asarray(order)),
+            DeviceData(jnp.asarray(dataset.train.x), jnp.asarray(order)),
             jnp.int32(length),
             dynamic=config.data.binarize == "dynamic",
         )
@@ -54,7 +53,7 @@ def assert_identical(one, other):
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae", "vsc"])
-def test_a_stretch_is_the_same_as_its_iterations_one_by_one(kind, tiny, dataset):
+def test_a_chunk_is_the_same_as_its_iterations_one_by_one(kind, tiny, dataset):
     config = tiny(kind)
     together, [(means, schedule)] = run(config, dataset, [5])
     one_by_one, rows = run(config, dataset, [1] * 5)
@@ -67,28 +66,28 @@ def test_a_stretch_is_the_same_as_its_iterations_one_by_one(kind, tiny, dataset)
     assert_identical(schedule, rows[-1][1])
 
 
-def test_stretches_of_every_length_run_the_same_program(tiny, dataset):
+def test_chunks_of_every_length_run_the_same_program(tiny, dataset):
     config = tiny()
     run(config, dataset, [5])
-    compiled = run_stretch._cache_size()
+    compiled = run_chunk._cache_size()
     state, _ = run(config, dataset, [5, 5, 3])
     assert int(state.step) == 13
-    assert run_stretch._cache_size() == compiled
+    assert run_chunk._cache_size() == compiled
 
 
 def test_runs_that_differ_in_traced_numbers_alone_are_compiled_once(tiny, dataset):
     run(tiny(), dataset, [1])
-    compiled = run_stretch._cache_size()
+    compiled = run_chunk._cache_size()
     run(tiny(seed=1, model={"beta": 3.0}, train={"learning_rate": 0.1}), dataset, [1])
-    assert run_stretch._cache_size() == compiled
+    assert run_chunk._cache_size() == compiled
 
 
 def test_the_state_is_donated(tiny, dataset):
     config = tiny()
     graph, state = start(config, dataset)
-    batches = Gathered(jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32))
+    batches = DeviceData(jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32))
     hyper, keys = hyperparameters(config), keys_of(0)
-    run_stretch(graph, hyper, state, keys, batches, jnp.int32(1), dynamic=False)
+    run_chunk(graph, hyper, state, keys, batches, jnp.int32(1), dynamic=False)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 

@@ -44,7 +44,7 @@ from vsc_jax.config.cache_folder import keep_compiled_programs
 from vsc_jax.config.errors import ProcessLostError, UserError
 from vsc_jax.config.json_dataclass import finite
 from vsc_jax.config.paths import as_path
-from vsc_jax.config.stopping import leaving_in_time
+from vsc_jax.config.stopping import stopping_command
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     os.environ["MPLBACKEND"] = "agg"
     try:
         try:
-            with leaving_in_time(final=True):
+            with stopping_command():
                 main()
         finally:
             sys.stdout.flush()

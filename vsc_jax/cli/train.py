@@ -28,9 +28,6 @@ class TrainArguments(Told):
     """Shrink the run so that it ends in seconds."""
     track: Literal["tensorboard", "wandb"] | None = None
     """Tell the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
-    replay: Path | None = None
-    """Train nothing; run the iteration of a replay file, left by a loss that was not finite, once more and
-    say which line of code made the first NaN."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,11 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         "Variational Sparse Coding on Smiley, generated on the spot.",
         argv,
     )
-    if arguments.replay is not None:
-        from vsc_jax.training.replay import replay
-
-        print("\n".join(replay(arguments.replay)))
-        return
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
     validate(config)
 

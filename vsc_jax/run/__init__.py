@@ -148,7 +148,7 @@ def _evaluate(
     # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
     from vsc_jax.evaluation import evaluate
 
-    with memory_errors(lambda: "evaluate.batch_size, evaluate.samples: too many at a time"):
+    with memory_errors("evaluate.batch_size, evaluate.samples: too many at a time"):
         return evaluate(trained.model, dataset, config, on_stage=on_stage)
 
 

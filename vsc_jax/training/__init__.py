@@ -1,8 +1,8 @@
-"""Training: schedules, state, compiled stretches of iterations, checkpoints, the run log."""
+"""Training: ``loop.py`` on the host, ``step.py`` compiled; schedules, batches, checkpoints, run folder."""
 
-from vsc_jax.training.loop import Trained, TrainingError, check, initial_model, train
+from vsc_jax.training.loop import Trained, TrainingError, check, initial_model, train, train_members
 from vsc_jax.training.schedules import Hyperparameters, hyperparameters
-from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_stretch, train_step
+from vsc_jax.training.step import Keys, TrainState, initial_state, keys_of, run_chunk, train_step
 
 __all__ = [
     "Hyperparameters",
@@ -15,7 +15,8 @@ __all__ = [
     "initial_model",
     "initial_state",
     "keys_of",
-    "run_stretch",
+    "run_chunk",
     "train",
+    "train_members",
     "train_step",
 ]

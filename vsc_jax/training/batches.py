@@ -1,27 +1,66 @@
-"""Which examples make up each batch: a pure function of the seed and the iteration.
+"""Which examples make up each batch, and where they are read from.
 
-The examples are an endless stream of epochs, each a permutation of its own, cut into batches; a batch
-may straddle two epochs, so every example is seen exactly once an epoch whatever the sizes. Nothing has
-to be saved to resume. The order is made on the host, a whole stretch of iterations at a time: that
-takes a millisecond, and permutations in the compiled loop would take half a second to compile. The
-newest two epochs are kept, at 4 bytes an example.
+The order is a pure function of the seed and the iteration: an endless stream of epochs, each a permutation
+of its own, cut into batches. A batch may straddle two epochs, so every example is seen once an epoch whatever
+the sizes, and a run that is resumed asks for its next iteration; no state of a reader is saved. The batches
+come from a set on the device or in blocks from the host. Both give the same examples in the same order.
 """
 
+import math
+from collections.abc import Generator, Iterator
 from functools import lru_cache
+from itertools import islice
+from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Array, Int, Int32, Shaped
 
-from vsc_jax.config import TrainConfig
+from vsc_jax.config import Config, TrainConfig
 from vsc_jax.config.errors import UserError
+from vsc_jax.data.examples import Examples
+from vsc_jax.data.streaming import filled, read_ahead
 from vsc_jax.data.streams import Stream, generator
+from vsc_jax.training.memory import device_memory, memory_errors
+from vsc_jax.training.sharding import ONE_DEVICE, Sharding
 
-# Entries of a stretch's order that take 512 MiB.
-_LONGEST = 2**27
+DEVICE_SHARE = 0.25
+"""``data.placement auto`` streams a training set that takes more than this share of the device's memory."""
+BLOCK_BYTES = 2**25
+"""A chunk whose batches take more than this is streamed in several blocks."""
+PADDED_BYTES = 2**26
+"""Up to this size a set on the device is padded to a power of two, see :func:`padded`."""
+_LONGEST = 2**27  # entries of a chunk's order that take 512 MiB
+
+
+class DeviceData(NamedTuple):
+    """Batches as rows of a set on the device: examples as they are stored, and the indices of each batch."""
+
+    data: Shaped[Array, "examples ..."]
+    order: Int[Array, "longest batch"]
+
+    def batch(self, i: Int[Array, ""]) -> Shaped[Array, "batch ..."]:
+        """The examples of the i-th batch."""
+        return self.data[self.order[i]]
+
+
+class HostBatches(NamedTuple):
+    """Batches that were put together on the host: the examples of each."""
+
+    data: Shaped[Array, "longest batch ..."]
+
+    def batch(self, i: Int[Array, ""]) -> Shaped[Array, "batch ..."]:
+        """The examples of the i-th batch."""
+        return self.data[i]
+
+
+Batches = DeviceData | HostBatches
+"""The batches of successive iterations; those beyond the iterations that are run are not used."""
+Chunk = Iterator[tuple[Batches, int]]
+"""The iterations between two log points: batches, and how many of them to run, in blocks of bounded size."""
 
 
 def check_sizes(config: TrainConfig, examples: int) -> None:
-    """See that batches can be made.
+    """Check that batches can be made.
 
     Raises:
       UserError: if a batch is larger than the training set, or there are too many batches between two
@@ -40,15 +79,7 @@ def check_sizes(config: TrainConfig, examples: int) -> None:
 def batches(
     seed: int, step: int, iterations: int, *, batch_size: int, examples: int
 ) -> Int32[np.ndarray, "iterations batch"]:
-    """Indices of the examples in the batches of successive iterations.
-
-    Args:
-      seed: seed of the run.
-      step: the first iteration.
-      iterations: how many.
-      batch_size: examples in a batch.
-      examples: number of training examples.
-    """
+    """Indices of the examples in the batches of ``iterations`` iterations from ``step`` on."""
     begin, end = step * batch_size, (step + iterations) * batch_size
     order = [
         _epoch(seed, epoch, examples)[max(0, begin - epoch * examples) : end - epoch * examples]
@@ -57,8 +88,72 @@ def batches(
     return np.concatenate(order).reshape(iterations, batch_size)
 
 
+# On the host: permutations in the compiled loop would take half a second to compile.
 @lru_cache(maxsize=2)
 def _epoch(seed: int, epoch: int, examples: int) -> Int32[np.ndarray, " examples"]:
     order = generator(seed, Stream.EPOCHS, epoch).permutation(examples).astype(np.int32)
     order.flags.writeable = False
     return order
+
+
+def placement(config: Config, data: Examples) -> Literal["device", "stream"]:
+    """Where the training examples will live: as ``data.placement`` says, or as their size asks for."""
+    if config.data.placement != "auto":
+        return config.data.placement
+    return "stream" if data.nbytes > DEVICE_SHARE * device_memory() else "device"
+
+
+def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_DEVICE) -> Generator[Chunk]:
+    """The rest of a run after ``step`` iterations, from one log point to the next.
+
+    A chunk is used before the next is asked for; closing ends the threads that read ahead.
+    """
+    if step == config.train.steps:
+        return
+    if placement(config, data) == "device":
+        yield from _from_device(config, data, step, sharding)
+    else:
+        yield from _from_host(config, data, step, sharding)
+
+
+def _from_device(config: Config, data: Examples, step: int, sharding: Sharding) -> Generator[Chunk]:
+    train = config.train
+    with memory_errors("data.placement: the training examples do not fit on the device; try stream"):
+        on_device = sharding.replicate(padded(np.asarray(data)))
+    for start in range(step, train.steps, train.log_every):
+        iterations = min(train.log_every, train.steps - start)
+        order = batches(config.seed, start, iterations, batch_size=train.batch_size, examples=len(data))
+        order = filled(order[:, sharding.batch_share(train.batch_size)], min(train.log_every, train.steps))
+        yield iter([(DeviceData(on_device, sharding.shard_batches(order)), iterations)])
+
+
+def _from_host(config: Config, data: Examples, step: int, sharding: Sharding) -> Generator[Chunk]:
+    steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
+    batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize
+    longest = max(1, min(log_every, steps, BLOCK_BYTES // batch_bytes))
+    starts = [  # of each block, and how many iterations it has
+        (start, min(longest, end - start))
+        for begin in range(step, steps, log_every)
+        for end in [min(begin + log_every, steps)]
+        for start in range(begin, end, longest)
+    ]
+
+    def read(number: int) -> tuple[Batches, int]:
+        start, iterations = starts[number]
+        order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
+        # The transfer to the device starts here too, in the reader's thread.
+        examples = data[order[:, sharding.batch_share(batch_size)]]
+        return HostBatches(sharding.shard_batches(filled(examples, longest))), iterations
+
+    with read_ahead(read, len(starts)) as blocks:
+        for begin in range(step, steps, log_every):
+            yield islice(blocks, -(-min(log_every, steps - begin) // longest))
+
+
+def padded(data: np.ndarray) -> np.ndarray:
+    """The examples, and more that no batch takes, so that sets of nearly one size share a program.
+
+    So the folds of a cross-validation are compiled once. Large sets are left as they are.
+    """
+    size = 1 << (len(data) - 1).bit_length()
+    return filled(data, size) if size * data[:1].nbytes <= PADDED_BYTES else data

@@ -1,9 +1,17 @@
-"""The training loop on the host: stretches of compiled iterations, log rows, checkpoints."""
+"""The training loop on the host: chunks of compiled iterations, log rows, checkpoints.
 
-import contextlib
+A run and the members of a sweep go through the same loop. Members share the data and everything that shapes
+the program; they differ in their seeds and in what :class:`vsc_jax.training.schedules.Hyperparameters` holds.
+Batches, keys and initial parameters are functions of a member's own seed and configuration, so a member is
+the run that it would be alone, and its run folder the same.
+"""
+
+import functools
+import itertools
+import math
 import signal
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.stages import Compiled
 
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
@@ -19,20 +28,26 @@ from vsc_jax.data import streams
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.data.streams import Stream
 from vsc_jax.models import Model, build, check_network, parameter_count
-from vsc_jax.training.batch_source import Batches, stretches
-from vsc_jax.training.batches import check_sizes
+from vsc_jax.training.batches import batches, check_sizes, chunks, placement
 from vsc_jax.training.checkpoints import Checkpoints
-from vsc_jax.training.devices import layout
-from vsc_jax.training.memory import check_parameters, fitting, memory_errors
+from vsc_jax.training.memory import bytes_needed, check_parameters, free_memory, largest_wave, memory_errors
 from vsc_jax.training.processes import lost_processes, shared_by_all
-from vsc_jax.training.replay import first_failure, not_finite, write_replay
 from vsc_jax.training.run_folder import MetricsLog, Row
-from vsc_jax.training.schedules import Hyperparameters, hyperparameters
-from vsc_jax.training.step import NORMS, Keys, TrainState, initial_state, keys_of, run_stretch, statics
+from vsc_jax.training.schedules import hyperparameters, without_hyperparameters
+from vsc_jax.training.sharding import ONE_DEVICE, Sharding, run_sharding
+from vsc_jax.training.step import (
+    NORMS,
+    Method,
+    TrainState,
+    initial_state,
+    keys_of,
+    run_chunk,
+    run_members,
+    statics,
+)
 
-OnRow = Callable[[Row], None]
-OnStage = Callable[[str], None]
 Numbers = dict[str, Any]
+StopRequest = Callable[[], signal.Signals | None]
 
 _ADVICE = "a smaller train.learning_rate may help"
 # Before the first update no rate has done anything.
@@ -40,27 +55,28 @@ _FIRST_ADVICE = "data.scaling may help if the data's values are large, or a mode
 
 
 class Trained(NamedTuple):
-    """What training leaves.
-
-    Attributes:
-      model: the trained model.
-      history: the rows of ``metrics.jsonl``.
-    """
+    """What training leaves: the model, and the rows of ``metrics.jsonl``."""
 
     model: Model
     history: list[Row]
 
 
-class TrainingError(UserError):
-    """Training cannot go on: a term of the loss or a norm is not finite.
+class Outcome(NamedTuple):
+    """How a member of a sweep ended.
 
     Attributes:
-      last: the last iteration of those between two log points in which that happened.
+      number: its place among the configurations.
+      trained: its model and history, or None.
+      problem: why there is none: it diverged, or its checkpoint is damaged.
     """
 
-    def __init__(self, message: str, last: int):
-        super().__init__(message)
-        self.last = last
+    number: int
+    trained: Trained | None
+    problem: UserError | None
+
+
+class TrainingError(UserError):
+    """Training cannot go on: a term of the loss or a norm is not finite."""
 
 
 def initial_model(config: Config, dataset: Dataset) -> Model:
@@ -77,7 +93,7 @@ def initial_model(config: Config, dataset: Dataset) -> Model:
 
 
 def check(config: Config, dataset: Dataset) -> None:
-    """See that the configuration suits the data, before anything is written.
+    """Check that the configuration suits the data, before anything is written.
 
     Raises:
       UserError: naming the field that does not.
@@ -86,15 +102,25 @@ def check(config: Config, dataset: Dataset) -> None:
     check_range(dataset, config.model.likelihood)
     check_network(config.model, dataset.example_shape)
     check_parameters(parameter_count(config.model, dataset.example_shape))
-    layout(config)
+    run_sharding(config)
+
+
+def check_members(config: Config, dataset: Dataset) -> None:
+    """:func:`check` for the members of a sweep, which share examples on the device."""
+    check(config, dataset)
+    if placement(config, dataset.train.x) == "stream":
+        raise UserError(
+            "data.placement: the members of a sweep share training examples on the device, and these would be"
+            " streamed; train them one after the other, or use fewer (data.train_examples)"
+        )
 
 
 def train(
     config: Config,
     dataset: Dataset,
     workdir: Path | None = None,
-    on_row: OnRow | None = None,
-    on_stage: OnStage | None = None,
+    on_row: Callable[[Row], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
     *,
     checked: bool = False,
 ) -> Trained:
@@ -116,112 +142,301 @@ def train(
     """
     if not checked:
         check(config, dataset)
-    with memory_errors(lambda: "model.latents, model.hidden: the model is too large"):
-        graph, params = nnx.split(initial_model(config, dataset))
-        state = initial_state(params)
-    if workdir is None:
-        log = MetricsLog(None, 0)
-        return _train(config, dataset, graph, state, log, None, on_row, on_stage, lambda: None)
-    with Checkpoints(workdir / "checkpoints", config.checkpoint) as checkpoints, stop_requests() as asked:
-        if checkpoints.latest_step() is not None:
-            state = checkpoints.restore(state)
-        log = MetricsLog(workdir / "metrics.jsonl", int(state.step))
-        try:
-            return _train(config, dataset, graph, state, log, checkpoints, on_row, on_stage, asked)
-        except TrainingError as error:
-            raise _traced(error, config, dataset, checkpoints, workdir) from None
+    with ExitStack() as stack:
+        with memory_errors("model.latents, model.hidden: the model is too large"):
+            member = _Member(0, config, dataset, workdir, stack)
+            member.state = shared_by_all(member.state)
+        stop = stack.enter_context(stop_requests()) if workdir is not None else lambda: None
+        if on_stage is not None and int(member.state.step) < config.train.steps:
+            on_stage("compiling")
+        if on_row is not None and member.log.rows:
+            on_row(member.log.rows[-1])
+        on_rows = None if on_row is None else lambda rows: [on_row(row) for row in rows]
+        with closing(_Solo(member, dataset, run_sharding(config))) as program:
+            _loop([member], program, int(member.state.step), on_rows, stop)
+            trained = member.outcome(program.state(0)).trained
+    if member.problem is not None:
+        raise member.problem
+    assert trained is not None
+    return trained
 
 
-def _train(
-    config: Config,
+def train_members(
+    configs: Sequence[Config],
     dataset: Dataset,
-    graph: nnx.GraphDef,
-    state: TrainState,
-    log: MetricsLog,
-    checkpoints: Checkpoints | None,
-    on_row: OnRow | None,
-    on_stage: OnStage | None,
-    asked: Callable[[], signal.Signals | None],
-) -> Trained:
-    steps = config.train.steps
-    where = layout(config)
-    state = where.everywhere(shared_by_all(state))
-    step = int(state.step)
-    if on_stage is not None and step < steps:
-        on_stage("compiling")
-    if on_row is not None and log.rows:
-        on_row(log.rows[-1])
-    hyper, keys = hyperparameters(config), keys_of(config.seed)
-    with contextlib.closing(stretches(config, dataset.train.x, step, where)) as rest:
-        for iterations, parts in rest:
-            logged = []
-            for batches, length in parts:
-                given = (graph, hyper, state, keys, batches)
-                with memory_errors(partial(_smaller_batches, config, *given)), lost_processes():
-                    state, means, schedule = jax.block_until_ready(
-                        run_stretch(*given, jnp.int32(length), **statics(config), mesh=where.mesh)
-                    )
-                logged.append((length, means))
-            row = row_of(step + iterations, _mean(logged), jax.device_get(schedule))
-            check_finite(row, step)
-            step += iterations
-            log.append(row)
-            if on_row is not None:
-                on_row(row)
-            stop = asked()
-            if checkpoints is not None and (stop is not None or is_saved(config, step, step - iterations)):
-                checkpoints.save(where.one_copy(state))
-            if stop is not None:
-                raise stopped(stop, step, steps)
-    return Trained(nnx.merge(graph, where.one_copy(state.params)), log.rows)
+    workdirs: Sequence[Path | None],
+    *,
+    sharding: Sharding = ONE_DEVICE,
+    memory: int | None = None,
+    method: Method = "auto",
+    on_rows: Callable[[list[Row]], object] | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> Iterator[Outcome]:
+    """Train runs together, in waves that fit memory; each resumes from its newest checkpoint.
+
+    Args:
+      configs: the runs, of one :func:`vsc_jax.training.schedules.without_hyperparameters`.
+      dataset: their data.
+      workdirs: their run folders, already claimed; None keeps a run in memory.
+      sharding: the devices; waves are for a multiple of the groups over which members are spread, and what
+        a wave lacks is made up by copies of its last member.
+      memory: bytes that a wave may take on each device; most of what is free if not given.
+      method: how members are put into one program, see :func:`vsc_jax.training.step.run_members`.
+      on_rows: called after every chunk with the new rows of all members that go on.
+      on_stage: called with ``compiling`` before a program is compiled, and with the wave's number and
+        size before it starts.
+
+    Yields:
+      The outcome of each member when its wave is done, those that need no training first.
+
+    Raises:
+      UserError: if a configuration does not suit the data or the memory.
+      Stopped: on SIGINT or SIGTERM, after a checkpoint of every member of the wave.
+    """
+    shared = without_hyperparameters(configs[0])
+    check_members(shared, dataset)
+    steps = [_newest_step(workdir) for workdir in workdirs]
+    for number in [number for number, step in enumerate(steps) if step == shared.train.steps]:
+        with ExitStack() as stack:
+            try:
+                member = _Member(number, configs[number], dataset, workdirs[number], stack)
+            except UserError as problem:
+                yield Outcome(number, None, problem)
+                continue
+            steps[number] = int(member.state.step)  # earlier where the newest checkpoint is damaged
+            if steps[number] == shared.train.steps:
+                yield member.outcome(member.state)
+    waiting = [number for number, step in enumerate(steps) if step < shared.train.steps]
+    if not waiting:
+        return
+    with memory_errors("data.train_examples: the training examples do not fit on the device"):
+        compiler = _Compiler(shared, dataset, sharding, method, on_stage)
+    if memory is None:
+        memory = free_memory(1 if sharding.mesh is None else sharding.mesh.size)
+    each = largest_wave(compiler.bytes_of, -(-len(waiting) // sharding.groups), memory, compiler.data.nbytes)
+    waves = list(_waves(waiting, steps, each * sharding.groups))
+    for count, wave in enumerate(waves, 1):
+        on_stage(f"wave {count} of {len(waves)}: {len(wave)} members")
+        outcomes: list[Outcome] = []
+        with stop_requests() as stop, ExitStack() as stack:
+            members = []
+            for number in wave:
+                try:
+                    members.append(_Member(number, configs[number], dataset, workdirs[number], stack))
+                except UserError as problem:
+                    outcomes.append(Outcome(number, None, problem))
+            # As a rule all are at one iteration: that of the newest checkpoints.
+            members.sort(key=lambda member: int(member.state.step))
+            for step, group in itertools.groupby(members, lambda member: int(member.state.step)):
+                together = list(group)
+                program = _Group(compiler, together)
+                _loop(together, program, step, on_rows, stop)
+                outcomes += [member.outcome(program.state(i)) for i, member in enumerate(together)]
+        yield from outcomes
 
 
-def _smaller_batches(
-    config: Config,
-    graph: nnx.GraphDef,
-    hyper: Hyperparameters,
-    state: TrainState,
-    keys: Keys,
-    batches: Batches,
-) -> str:
-    """What to say when a batch is too large for the memory: the field, and a size that should fit."""
-    size = config.train.batch_size
-    said = f"train.batch_size: batches of {size} do not fit"
+class _Member:
+    """One run on the host: its log, its checkpoints, and whether it still goes on."""
 
-    def compiled(smaller: int) -> jax.stages.Compiled:
-        given = (hyper, state, keys, batches.of_size(smaller), jnp.int32(0))
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), given)
-        return run_stretch.lower(graph, *shapes, **statics(config)).compile()
+    def __init__(self, number: int, config: Config, dataset: Dataset, workdir: Path | None, stack: ExitStack):
+        self.number, self.config = number, config
+        self.problem: TrainingError | None = None
+        self.graph, params = nnx.split(initial_model(config, dataset))
+        state = initial_state(params)
+        self._checkpoints: Checkpoints | None = None
+        if workdir is not None:
+            self._checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", config.checkpoint))
+            if self._checkpoints.latest_step() is not None:
+                state = self._checkpoints.restore(state)
+        # On the host: members may be more than one device holds.
+        self.state: TrainState = jax.device_get(state)
+        self.log = MetricsLog(workdir and workdir / "metrics.jsonl", int(self.state.step))
 
-    largest = fitting(compiled, size)
-    return f"{said}; about {largest} should" if largest else f"{said}; nor does the model with small ones"
+    def record(self, row: Row, before: int) -> None:
+        """Keep the row of the chunk from iteration ``before``, or the problem with it."""
+        try:
+            check_finite(row, before)
+        except TrainingError as problem:
+            self.problem = problem
+        else:
+            self.log.append(row)
+
+    def save(self, step: int, before: int, state: Callable[[], TrainState], *, stop: bool) -> None:
+        """Save the state after the chunk, where a checkpoint is due or all stops."""
+        every = self.config.checkpoint.every
+        due = stop or step == self.config.train.steps or step // every > before // every
+        if self._checkpoints is not None and self.problem is None and due:
+            self._checkpoints.save(state())
+
+    def outcome(self, state: TrainState) -> Outcome:
+        """How it ended, with its last state."""
+        if self.problem is not None:
+            return Outcome(self.number, None, self.problem)
+        params = jax.tree.map(jnp.asarray, state.params)
+        return Outcome(self.number, Trained(nnx.merge(self.graph, params), self.log.rows), None)
+
+
+class _Solo:
+    """The program of a run on its own, on the device's examples or a stream of them."""
+
+    def __init__(self, member: _Member, dataset: Dataset, sharding: Sharding):
+        config = member.config
+        self._config, self._graph, self._sharding = config, member.graph, sharding
+        self._hyper, self._keys = hyperparameters(config), keys_of(config.seed)
+        self._chunks = chunks(config, dataset.train.x, int(member.state.step), sharding)
+        self._state = sharding.replicate(member.state)
+
+    def run(self, step: int, iterations: int) -> list[tuple[Numbers, Numbers]]:
+        """Run iterations from ``step`` on: the averaged metrics and the schedules' values of each member."""
+        lengths, parts, schedule = [], [], {}
+        size = self._config.train.batch_size
+        for data, length in next(self._chunks):
+            given = (self._graph, self._hyper, self._state, self._keys, data, jnp.int32(length))
+            advice = f"train.batch_size, model.latents: batches of {size} do not fit; take smaller ones"
+            with memory_errors(advice), lost_processes():
+                self._state, means, schedule = jax.block_until_ready(
+                    run_chunk(*given, **statics(self._config), mesh=self._sharding.mesh)
+                )
+            lengths.append(length)
+            parts.append(jax.device_get(means))
+        return [(_mean(parts, lengths), jax.device_get(schedule))]
+
+    def state(self, place: int) -> TrainState:
+        return self._sharding.one_copy(self._state)
+
+    def close(self) -> None:
+        """End the threads that read ahead."""
+        self._chunks.close()
+
+
+class _Compiler:
+    """The compiled program of each number of members, and what all of them read."""
+
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        sharding: Sharding,
+        method: Method,
+        on_stage: Callable[[str], None],
+    ):
+        self.config, self.sharding, self._method, self._on_stage = config, sharding, method, on_stage
+        self.data = sharding.replicate(np.asarray(dataset.train.x))
+        self.examples = len(dataset.train)
+        self.longest = (min(config.train.log_every, config.train.steps), config.train.batch_size)
+        self.of = functools.cache(self._compile)
+        template = nnx.eval_shape(
+            lambda: build(
+                config.model,
+                dataset.example_shape,
+                jax.random.key(0),
+                dataset_size=self.examples,
+                scaling=dataset.scaling,
+            )
+        )
+        self._graph, params = nnx.split(template)
+        self._one = jax.eval_shape(
+            lambda params: (hyperparameters(config), initial_state(params), keys_of(0)), params
+        )
+
+    def bytes_of(self, each: int) -> int:
+        """Memory that the program of so many members a group takes on each device."""
+        return bytes_needed(self.of(each * self.sharding.groups))
+
+    def _compile(self, size: int) -> Compiled:
+        self._on_stage("compiling")
+        order = jax.ShapeDtypeStruct(self.longest, jnp.int32)
+        hyper, state, keys, order = self.sharding.member_shapes((*self._one, order), size)
+        given = (self._graph, hyper, state, keys, self.data, order, jax.ShapeDtypeStruct((), jnp.int32))
+        mesh = self.sharding.mesh
+        return run_members.lower(*given, **statics(self.config), method=self._method, mesh=mesh).compile()
+
+
+class _Group:
+    """The program of members that are trained together."""
+
+    def __init__(self, compiler: _Compiler, members: Sequence[_Member]):
+        self._compiler, self._sharding = compiler, compiler.sharding
+        self._configs = [member.config for member in members]
+        filled = [*members, *[members[-1]] * (-len(members) % self._sharding.groups)]
+        spread = self._sharding.shard_members
+        self._hyper = spread(_stacked([hyperparameters(member.config) for member in filled]))
+        self._keys = spread(_stacked([keys_of(member.config.seed) for member in filled]))
+        self._state = spread(_stacked([member.state for member in filled]))
+        self._order = np.zeros((len(filled), *compiler.longest), np.int32)
+
+    def run(self, step: int, iterations: int) -> list[tuple[Numbers, Numbers]]:
+        size, examples = self._compiler.config.train.batch_size, self._compiler.examples
+        for place, config in enumerate(self._configs):
+            self._order[place, :iterations] = batches(
+                config.seed, step, iterations, batch_size=size, examples=examples
+            )
+        order = self._sharding.shard_members(self._order.copy())
+        given = (self._hyper, self._state, self._keys, self._compiler.data, order)
+        with memory_errors(f"--memory: {len(self._configs)} members at once do not fit; give less"):
+            program = self._compiler.of(len(order))
+            count = self._sharding.replicate(np.int32(iterations))
+            self._state, *numbers = jax.block_until_ready(program(*given, count))
+        means, schedule = jax.device_get(numbers)
+        return [(_at(means, place), _at(schedule, place)) for place in range(len(self._configs))]
+
+    def state(self, place: int) -> TrainState:
+        return self._sharding.member(self._state, place)
+
+
+def _loop(
+    members: Sequence[_Member],
+    program: _Solo | _Group,
+    step: int,
+    on_rows: Callable[[list[Row]], object] | None,
+    stop_request: StopRequest,
+) -> None:
+    """Train from one log point to the next until all is done, every member has diverged, or a signal came."""
+    train = members[0].config.train
+    while step < train.steps and any(member.problem is None for member in members):
+        iterations = min(train.log_every, train.steps - step)
+        results = program.run(step, iterations)
+        rows, before, step = [], step, step + iterations
+        for member, numbers in zip(members, results, strict=True):
+            if member.problem is None:
+                rows.append(row_of(step, *numbers))
+                member.record(rows[-1], before)
+        if on_rows is not None and any(member.problem is None for member in members):
+            on_rows(rows)
+        stop = stop_request()
+        for place, member in enumerate(members):
+            member.save(step, before, functools.partial(program.state, place), stop=stop is not None)
+        if stop is not None:
+            raise Stopped(
+                f"stopped by {stop.name} at iteration {step:,} of {train.steps:,}, which is saved;"
+                " the same command goes on from there",
+                stop,
+            )
+
+
+def _newest_step(workdir: Path | None) -> int:
+    if workdir is None or not (workdir / "checkpoints").is_dir():
+        return 0
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        return checkpoints.latest_step() or 0
+
+
+def _waves(waiting: Sequence[int], steps: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Members at one iteration in waves of about the same size, those furthest behind first."""
+    for _, group in itertools.groupby(sorted(waiting, key=steps.__getitem__), key=steps.__getitem__):
+        numbers = list(group)
+        count = -(-len(numbers) // size)
+        yield from (list(map(int, part)) for part in np.array_split(numbers, count))
 
 
 def row_of(step: int, means: Numbers, schedule: Numbers) -> Row:
-    """The row of ``metrics.jsonl`` of the stretch that ended at ``step``."""
+    """The row of ``metrics.jsonl`` of the chunk that ended at ``step``."""
     floats = {name: float(value) for name, value in means.items()}
     return {"step": step, **floats, "schedule": {name: float(value) for name, value in schedule.items()}}
 
 
-def is_saved(config: Config, step: int, before: int) -> bool:
-    """Whether a checkpoint is due after the stretch from ``before`` to ``step``."""
-    every = config.checkpoint.every
-    return step == config.train.steps or step // every > before // every
-
-
-def stopped(stop: signal.Signals, step: int, steps: int) -> Stopped:
-    """What a signal ends training with, once all is saved."""
-    return Stopped(
-        f"stopped by {stop.name} at iteration {step:,} of {steps:,}, which is saved;"
-        " the same command goes on from there",
-        stop,
-    )
-
-
-def _mean(logged: list[tuple[int, Numbers]]) -> dict[str, float]:
-    """Averages over the parts of a stretch, each weighted by its iterations; norms of its last iteration."""
-    lengths, parts = zip(*logged, strict=True)
-    parts = jax.device_get(parts)
+def _mean(parts: list[Numbers], lengths: list[int]) -> dict[str, float]:
+    """Averages over the blocks of a chunk, each weighted by its iterations; norms of its last iteration."""
     return {
         name: float(
             parts[-1][name]
@@ -233,38 +448,25 @@ def _mean(logged: list[tuple[int, Numbers]]) -> dict[str, float]:
 
 
 def check_finite(row: Row, before: int) -> None:
-    """See that training from iteration ``before`` to this row has stayed finite.
+    """Check that training from iteration ``before`` to this row has stayed finite.
 
     Raises:
-      TrainingError: naming what is not.
+      TrainingError: naming what is not: a term of the loss if there is one, before what follows from it.
     """
-    metrics = {name: value for name, value in row.items() if isinstance(value, float)}
-    for name, value in not_finite(metrics).items():
-        last = row["step"] - 1
+    wrong = {
+        name: value for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)
+    }
+    for name in sorted(wrong, key=lambda name: (name in NORMS, name == "loss")):
         advice = _ADVICE if before else f"{_ADVICE}; from iteration 0 on, {_FIRST_ADVICE}"
-        raise TrainingError(f"{name} is {value} in iterations {before} to {last}; {advice}", last)
+        raise TrainingError(f"{name} is {wrong[name]} in iterations {before} to {row['step'] - 1}; {advice}")
 
 
-def _traced(
-    error: TrainingError, config: Config, dataset: Dataset, checkpoints: Checkpoints, workdir: Path
-) -> TrainingError:
-    """The error with the very iteration, found from the newest checkpoint on, and its replay file."""
-    graph, params = nnx.split(initial_model(config, dataset))
-    state = initial_state(params)
-    kept = "there is no checkpoint yet"
-    if checkpoints.latest_step() is not None:
-        state = checkpoints.restore(state)
-        kept = f"the checkpoint of iteration {int(state.step)} is kept"
-    failure = first_failure(config, dataset, graph, state, error.last)
-    if failure is None:
-        return error
-    path = workdir / "replay.safetensors"
-    write_replay(path, config, dataset, failure)
-    name, value = next(iter(not_finite(failure.metrics).items()))
-    step = int(failure.state.step)
-    return TrainingError(
-        f"{name} is {value} in iteration {step}; {kept}."
-        f" python -m vsc_jax.train --replay {path} shows where it comes from;"
-        f" {_ADVICE if step else _FIRST_ADVICE}",
-        error.last,
-    )
+def _stacked(trees: Sequence[Any]) -> Any:
+    def stacked(*leaves: Any) -> Any:
+        return (jnp if isinstance(leaves[0], jax.Array) else np).stack(leaves)
+
+    return jax.tree.map(stacked, *trees)
+
+
+def _at(numbers: Numbers, place: int) -> Numbers:
+    return {name: values[place] for name, values in numbers.items()}

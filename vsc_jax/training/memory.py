@@ -1,4 +1,4 @@
-"""What fits the memory, asked of the compiler: batches, members of a sweep; or which field to lower."""
+"""How much memory there is, what a compiled program takes of it, and one line when it does not suffice."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,19 +12,17 @@ from vsc_jax.config.errors import UserError
 
 # Bytes that training holds of each parameter: its value, its gradient and Adam's two moments.
 _BYTES_A_PARAMETER = 4 * 4
-# Left free in an estimate, for what the compiler's own figures leave out.
-_MARGIN = 0.1
 # Of what is free, for a wave of members: batches on the host and the allocator's waste need some too.
 _SHARE = 0.8
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @contextlib.contextmanager
-def memory_errors(advice: Callable[[], str]) -> Iterator[None]:
-    """Tell an exhausted memory in one line: ``advice``, which names the field to lower.
+def memory_errors(advice: str) -> Iterator[None]:
+    """Report an exhausted memory, of the host or the device, as ``advice``, which names the field to lower.
 
     Raises:
-      UserError: if the host's or the device's memory does not suffice.
+      UserError: if the memory does not suffice.
     """
     try:
         yield
@@ -32,7 +30,7 @@ def memory_errors(advice: Callable[[], str]) -> Iterator[None]:
         words = ("RESOURCE_EXHAUSTED", "Out of memory")  # since and before JAX 0.9
         if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
             raise
-        raise UserError(f"{advice()} (out of memory, {device_memory() / 2**30:.1f} GiB)") from None
+        raise UserError(f"{advice} (out of memory, {device_memory() / 2**30:.1f} GiB)") from None
 
 
 def device_memory() -> int:
@@ -54,30 +52,10 @@ def check_parameters(count: int, *, training: bool = True) -> None:
         )
 
 
-def fitting(compiled: Callable[[int], Compiled], too_large: int) -> int:
-    """The largest batch that should fit, from the compiler's figures for two that are smaller.
-
-    Args:
-      compiled: the program for batches of a size, from shapes alone.
-      too_large: a size that does not fit.
-
-    Returns:
-      The size, 0 if there is none.
-    """
-    if too_large < 4:
-        return 0
-    small, large = too_large // 4, too_large // 2
-    needed = {size: bytes_needed(compiled(size)) for size in (small, large)}
-    per_example = (needed[large] - needed[small]) / (large - small)
-    room = (1 - _MARGIN) * device_memory() - (needed[small] - small * per_example)
-    return max(0, min(int(room / max(per_example, 1)), too_large - 1))
-
-
 def free_memory(devices: int = 1) -> int:
     """Bytes that a wave of members may take on a device: most of what it, or the machine, has left.
 
-    Args:
-      devices: how many share the machine's memory, where it is that of the devices too.
+    ``devices`` share the machine's memory where it is that of the devices too.
     """
     statistics = jax.local_devices()[0].memory_stats()
     if statistics is not None and "bytes_limit" in statistics:
@@ -95,25 +73,18 @@ def bytes_needed(program: Compiled) -> int:
     analysis = program.memory_analysis()
     if analysis is None:  # a backend that does not say
         return 0
-    return int(
-        analysis.argument_size_in_bytes
-        + analysis.output_size_in_bytes
-        - analysis.alias_size_in_bytes
-        + analysis.temp_size_in_bytes
-    )
+    sizes = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
+    return int(sizes - analysis.alias_size_in_bytes)
 
 
 def largest_wave(bytes_of: Callable[[int], int], members: int, memory: int, shared: int) -> int:
-    """The largest number of members, up to all of them, whose program fits.
+    """The largest number of members, up to all of them, whose program fits; at least 1.
 
     Args:
       bytes_of: what the program of so many members needs.
       members: how many there are.
       memory: bytes that it may take.
       shared: bytes of what all members use together, such as the data.
-
-    Returns:
-      At least 1: a single member is tried, whatever it takes.
     """
     size = members
     while size > 1 and (needed := bytes_of(size)) > memory:

@@ -1,7 +1,7 @@
-"""The compiled part of training: one iteration, and the stretch of iterations between two log points."""
+"""The compiled part of training: one iteration, and the iterations between two log points."""
 
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,12 @@ from vsc_jax.data.streams import Stream
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
 from vsc_jax.models.nets.products import precision as at_precision
-from vsc_jax.training.batch_source import Batches, Gathered
-from vsc_jax.training.devices import along_batch, batch_mesh, kept, over_groups
+from vsc_jax.training.batches import Batches, DeviceData
 from vsc_jax.training.schedules import Hyperparameters
+from vsc_jax.training.sharding import batch_mesh, constrain_batch, constrain_replicated, map_groups
 
 Params = Any
-# A pytree of the members' arrays, each with a leading axis for the member.
-OfMembers = Any
+OfMembers = Any  # a pytree whose arrays have a leading axis for the members
 Method = Literal["auto", "vmap", "map"]
 NORMS = ("gradient_norm", "parameter_norm", "update_norm")
 
@@ -52,6 +51,18 @@ def initial_state(params: Params) -> TrainState:
     return TrainState(params, zeros, jnp.int32(0))
 
 
+class Keys(NamedTuple):
+    """Random keys of a run, folded with the iteration: of the model's samples, of dynamic binarization."""
+
+    model: PRNGKeyArray
+    pixels: PRNGKeyArray
+
+
+def keys_of(seed: int) -> Keys:
+    """The keys of a run."""
+    return Keys(streams.key(seed, Stream.MODEL), streams.key(seed, Stream.PIXELS))
+
+
 def train_step(
     graph: nnx.GraphDef,
     hyper: Hyperparameters,
@@ -62,7 +73,7 @@ def train_step(
     precision: Precision = "float32",
     measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, Metrics]:
-    """One iteration of Adam on one batch.
+    """One iteration of AdamW on one batch.
 
     Args:
       graph: structure of the model.
@@ -85,25 +96,20 @@ def train_step(
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     direction, optimizer = _ADAM.update(gradient, state.optimizer)
     rate = hyper.learning_rate_at(state.step)
-    pull = jax.tree.map_with_path(partial(_pull, hyper.weight_decay), state.params)
-    update = jax.tree.map(lambda leaf, towards_zero: -rate * (leaf + towards_zero), direction, pull)
+    decay = jax.tree.map_with_path(partial(_decay, hyper.weight_decay), state.params)
+    update = jax.tree.map(lambda leaf, decayed: -rate * (leaf + decayed), direction, decay)
     params = optax.apply_updates(state.params, update)
-    norms = jax.lax.cond(measure, _norms, _no_norms, (gradient, params, update))
+    trees = (gradient, params, update)
+    norms = jax.lax.cond(
+        measure, lambda: [_norm(tree) for tree in trees], lambda: [jnp.float32(0) for _ in trees]
+    )
     metrics = {"loss": value, **metrics, **dict(zip(NORMS, norms, strict=True))}
     return TrainState(params, optimizer, state.step + 1), metrics
 
 
-def _pull(weight_decay: Array, path: Any, leaf: Array) -> Array:
-    """What decoupled weight decay adds to Adam's direction (Loshchilov and Hutter, 2019); kernels alone."""
+def _decay(weight_decay: Array, path: Any, leaf: Array) -> Array:
+    """Decoupled weight decay of kernels alone (Loshchilov and Hutter, 2019)."""
     return weight_decay * leaf if "kernel" in jax.tree_util.keystr(path) else jnp.zeros_like(leaf)
-
-
-def _norms(trees: tuple[Params, ...]) -> list[Float[Array, ""]]:
-    return [_norm(tree) for tree in trees]
-
-
-def _no_norms(trees: tuple[Params, ...]) -> list[Float[Array, ""]]:
-    return [jnp.float32(0) for _ in trees]
 
 
 def _norm(tree: Any) -> Float[Array, ""]:
@@ -112,71 +118,12 @@ def _norm(tree: Any) -> Float[Array, ""]:
     return jnp.sqrt(sum((jnp.vdot(vector, vector) for vector in vectors), start=jnp.float32(0)))
 
 
-class Statics(TypedDict):
-    """What of a run's configuration is compiled into the program of its iterations, beside the model.
-
-    Attributes:
-      dynamic: whether the pixels of every batch are drawn anew.
-      precision: of the networks' products.
-    """
-
-    dynamic: bool
-    precision: Precision
-
-
-def statics(config: Config) -> Statics:
-    """Keyword arguments of :func:`iteration`, :func:`stretch` and :func:`run_members`."""
+def statics(config: Config) -> dict[str, Any]:
+    """What of a configuration is compiled into :func:`train_chunk`, as its keyword arguments."""
     return {"dynamic": config.data.binarize == "dynamic", "precision": config.train.precision}
 
 
-class Keys(NamedTuple):
-    """Random keys of a run's training, each folded with the number of the iteration.
-
-    Attributes:
-      model: of the objective's samples.
-      pixels: of dynamic binarisation.
-    """
-
-    model: PRNGKeyArray
-    pixels: PRNGKeyArray
-
-
-def keys_of(seed: int) -> Keys:
-    """The keys of a run."""
-    return Keys(streams.key(seed, Stream.MODEL), streams.key(seed, Stream.PIXELS))
-
-
-def iteration(
-    graph: nnx.GraphDef,
-    hyper: Hyperparameters,
-    state: TrainState,
-    keys: Keys,
-    examples: Shaped[Array, "batch ..."],
-    *,
-    dynamic: bool,
-    precision: Precision = "float32",
-    measure: Bool[Array, ""] | bool = True,
-) -> tuple[TrainState, Metrics]:
-    """One iteration of a run, from its examples as they are stored, uint8 or float.
-
-    Args:
-      graph: structure of the model.
-      hyper: hyperparameters of the run.
-      state: state before the iteration.
-      keys: random keys of the run.
-      examples: the batch.
-      dynamic: whether the pixels are drawn anew.
-      precision: of the networks' products.
-      measure: whether to take the norms.
-    """
-    x = as_float(examples)
-    if dynamic:
-        x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
-    key = jax.random.fold_in(keys.model, state.step)
-    return train_step(graph, hyper, state, x, key, precision=precision, measure=measure)
-
-
-def stretch(
+def train_chunk(
     graph: nnx.GraphDef,
     hyper: Hyperparameters,
     state: TrainState,
@@ -188,17 +135,17 @@ def stretch(
     precision: Precision = "float32",
     mesh: Mesh | AbstractMesh | None = None,
 ) -> tuple[TrainState, Metrics, Metrics]:
-    """A stretch of iterations, to be compiled.
+    """The iterations between two log points, or a part of them; to be compiled.
 
-    A loop with a traced bound, not a scan, so that the last, shorter stretch needs no second
-    compilation. Runs that differ in traced numbers alone share the program.
+    A loop with a traced bound, not a scan, so that the last, shorter chunk needs no second compilation. Runs
+    that differ in traced numbers alone share the program.
 
     Args:
       graph: structure of the model.
       hyper: hyperparameters of the run.
-      state: state before the stretch; donated.
+      state: state before the chunk; donated.
       keys: random keys of the run.
-      batches: the examples of each iteration.
+      batches: the examples of each iteration, uint8 or float.
       iterations: how many iterations to run.
       dynamic: whether the pixels of every batch are drawn anew.
       precision: of the networks' products.
@@ -209,18 +156,19 @@ def stretch(
       norms are of that one too: what is not finite once stays so, and taking them each time costs a tenth.
     """
 
-    def iterate(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        x = along_batch(batches.batch(i), mesh)
-        return iteration(
-            graph, hyper, state, keys, x, dynamic=dynamic, precision=precision, measure=i == iterations - 1
-        )
+    def step(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
+        x = as_float(constrain_batch(batches.batch(i), mesh))
+        if dynamic:
+            x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
+        key = jax.random.fold_in(keys.model, state.step)
+        return train_step(graph, hyper, state, x, key, precision=precision, measure=i == iterations - 1)
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
-        state, metrics = iterate(i, state)
-        return kept((state, jax.tree.map(jnp.add, sums, metrics)), mesh)
+        state, metrics = step(i, state)
+        return constrain_replicated((state, jax.tree.map(jnp.add, sums, metrics)), mesh)
 
-    _, shapes = jax.eval_shape(iterate, jnp.int32(0), state)
+    _, shapes = jax.eval_shape(step, jnp.int32(0), state)
     sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     state, sums = jax.lax.fori_loop(0, iterations, body, (state, sums))
     means = {
@@ -228,13 +176,13 @@ def stretch(
         for name, total in sums.items()
     }
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
-    return kept((state, means, schedule), mesh)
+    return constrain_replicated((state, means, schedule), mesh)
 
 
-run_stretch = jax.jit(
-    stretch, static_argnames=("graph", "dynamic", "precision", "mesh"), donate_argnames="state"
+run_chunk = jax.jit(
+    train_chunk, static_argnames=("graph", "dynamic", "precision", "mesh"), donate_argnames="state"
 )
-"""One run's :func:`stretch`, compiled."""
+"""One run's :func:`train_chunk`, compiled."""
 
 
 @partial(
@@ -254,12 +202,12 @@ def run_members(
     method: Method = "auto",
     mesh: Mesh | None = None,
 ) -> tuple[OfMembers, OfMembers, OfMembers]:
-    """The same :func:`stretch` of many runs on the same data, compiled to one program.
+    """:func:`train_chunk` of many runs on the same data, compiled to one program.
 
     Args:
       graph: structure of the models.
       hyper: hyperparameters, with a leading axis for the members, like state, keys and order.
-      state: states before the stretch; donated.
+      state: states before the chunk; donated.
       keys: random keys.
       data: the training examples, the same for all.
       order: indices of the examples in each batch of each member.
@@ -269,32 +217,27 @@ def run_members(
       method: ``vmap``: every operation is that of all members, within rounding that of each alone, which
         is what fills an accelerator; ``map``: one member after the other, to the last bit what each is
         alone, which is faster on a CPU, whose cores one member fills; ``auto`` for the better of both.
-      mesh: the devices that the members are spread over
-        (:class:`vsc_jax.training.devices.MembersLayout`); None for one.
-
-    Returns:
-      What :func:`stretch` does, with the members' axis.
+      mesh: the devices of the groups that share the members; None for one.
     """
-    one_by_one = method == "map" or (method == "auto" and jax.default_backend() == "cpu")
 
     def group(
         hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
     ) -> Any:
         def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
-            return stretch(
+            return train_chunk(
                 graph,
                 hyper,
                 state,
                 keys,
-                Gathered(data, order),
+                DeviceData(data, order),
                 iterations,
                 dynamic=dynamic,
                 precision=precision,
                 mesh=batch_mesh(mesh),
             )
 
-        if one_by_one:
+        if method == "map" or (method == "auto" and jax.default_backend() == "cpu"):
             return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
         return jax.vmap(member)(hyper, state, keys, order)
 
-    return over_groups(group, mesh, shared=2)(hyper, state, keys, order, data, iterations)
+    return map_groups(group, mesh, shared=2)(hyper, state, keys, order, data, iterations)

@@ -16,10 +16,10 @@ from vsc_jax.run import finish
 from vsc_jax.run.sweep.grid import Axis, Member, expand
 from vsc_jax.run.sweep.pictures import draw_pictures
 from vsc_jax.run.sweep.table import Finished, write_tables
-from vsc_jax.training.devices import members_layout
-from vsc_jax.training.members import OnRows, check_members, train_members
-from vsc_jax.training.run_folder import claim, hold, read_results
+from vsc_jax.training.loop import check_members, train_members
+from vsc_jax.training.run_folder import Row, claim, hold, read_results
 from vsc_jax.training.schedules import without_hyperparameters
+from vsc_jax.training.sharding import members_sharding
 from vsc_jax.training.step import Method
 
 
@@ -44,8 +44,8 @@ def sweep(
     *,
     memory: int | None = None,
     method: Method = "auto",
-    on_stage: Callable[[str], None] | None = None,
-    on_rows: OnRows | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    on_rows: Callable[[list[Row]], object] | None = None,
     on_member: Callable[[Finished], None] | None = None,
 ) -> Sweep:
     """Train every combination of the axes' values and write what came out of it.
@@ -61,7 +61,7 @@ def sweep(
       memory: bytes that a wave may take on each device; most of what is free if not given.
       method: see :func:`vsc_jax.training.step.run_members`.
       on_stage: called with a few words before each part of the work.
-      on_rows: called after every stretch with the rows of the wave's members.
+      on_rows: called at every log point with the rows of the wave's members.
       on_member: called with each member when its results are there, or when it has failed.
 
     Raises:
@@ -69,7 +69,7 @@ def sweep(
       Stopped: on SIGINT or SIGTERM while training, after a checkpoint of every member of the wave.
     """
     members, workdir = expand(config, axes), as_path(workdir, "workdir")
-    where = members_layout(config.parallel)
+    sharding = members_sharding(config.parallel)
     groups, datasets = _groups(members), _datasets(members)
     for group in groups:
         check_members(group[0].config, datasets[_key(group[0].config.data)])
@@ -100,7 +100,7 @@ def sweep(
                 [member.config for member in waiting],
                 dataset,
                 [workdir / member.name for member in waiting],
-                where=where,
+                sharding=sharding,
                 memory=memory,
                 method=method,
                 on_stage=on_stage,
@@ -111,8 +111,7 @@ def sweep(
                 if outcome.trained is None:
                     end(member, None, str(outcome.problem))
                     continue
-                if on_stage is not None:
-                    on_stage(f"evaluating {member.name}")
+                on_stage(f"evaluating {member.name}")
                 run = finish(outcome.trained, member.config, dataset, workdir / member.name)
                 end(member, run.results, None)
         everything = [ended[member.name] for member in members]

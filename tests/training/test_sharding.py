@@ -14,8 +14,8 @@ from flax import nnx
 from vsc_jax.config import ParallelConfig, to_dict
 from vsc_jax.config.errors import UserError
 from vsc_jax.training import check, train
-from vsc_jax.training.devices import Layout, members_layout
-from vsc_jax.training.members import train_members
+from vsc_jax.training.loop import train_members
+from vsc_jax.training.sharding import Sharding, members_sharding
 
 _RUN = """
 import json, sys
@@ -43,8 +43,8 @@ from flax import nnx
 from vsc_jax.config import ParallelConfig, from_dict
 from vsc_jax.data import Dataset, Split
 from vsc_jax.training import train
-from vsc_jax.training.devices import members_layout
-from vsc_jax.training.members import train_members
+from vsc_jax.training.sharding import members_sharding
+from vsc_jax.training.loop import train_members
 
 configs = [from_dict(values) for values in json.loads(sys.argv[1])]
 dataset = Dataset("tiny", *(Split(np.load(path)) for path in sys.argv[2:4]))
@@ -58,8 +58,9 @@ def summary(runs):
     }
 
 def told(data, folders, **options):
-    where, stages = members_layout(ParallelConfig(data=data, members=2)), []
-    done = list(train_members(configs, dataset, folders, where=where, on_stage=stages.append, **options))
+    sharding, stages = members_sharding(ParallelConfig(data=data, members=2)), []
+    options |= {"sharding": sharding, "on_stage": stages.append}
+    done = list(train_members(configs, dataset, folders, **options))
     return {"stages": stages, **summary([outcome.trained for outcome in done])}
 
 folders = [Path(sys.argv[4]) / str(number) for number in range(3)]
@@ -162,7 +163,7 @@ def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rou
 def test_a_mesh_that_cannot_be_is_refused(settings, message, monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 4)
     with pytest.raises(UserError) as caught:
-        members_layout(ParallelConfig(**settings))
+        members_sharding(ParallelConfig(**settings))
     assert str(caught.value).startswith(message)
 
 
@@ -194,5 +195,5 @@ def test_processes_provide_their_own_share_of_each_batch(monkeypatch):
     shares = []
     for process in range(4):
         monkeypatch.setattr("jax.process_index", lambda process=process: process)
-        shares += range(16)[Layout().share(16)]
+        shares += range(16)[Sharding().batch_share(16)]
     assert shares == list(range(16))

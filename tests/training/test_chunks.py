@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from vsc_jax.training import batch_source, train
-from vsc_jax.training.batch_source import placement, stretches
-from vsc_jax.training.batches import batches
+from vsc_jax.training import batches as module
+from vsc_jax.training import train
+from vsc_jax.training.batches import batches, chunks, placement
 
 DYNAMIC = {"binarize": "dynamic"}
 
 
 def drawn(config, data, step=0):
-    """Every batch of the rest of a run, and the iterations of its stretches."""
+    """Every batch of the rest of a run, and the iterations of its chunks."""
     taken, lengths = [], []
-    with contextlib.closing(stretches(config, data, step)) as rest:
-        for iterations, parts in rest:
-            lengths.append(iterations)
-            for source, length in parts:
+    with contextlib.closing(chunks(config, data, step)) as rest:
+        for chunk in rest:
+            lengths.append(0)
+            for source, length in chunk:
+                lengths[-1] += length
                 taken += [np.asarray(source.batch(jax.numpy.int32(i))) for i in range(length)]
     return np.stack(taken), lengths
 
@@ -32,8 +33,8 @@ def at(tiny, placement, **sections):
 
 @pytest.fixture(params=[1, 3 * 16 * 16, 2**25], ids=["one by one", "in threes", "whole"])
 def block_bytes(request, monkeypatch):
-    """Stretches streamed in parts of one iteration, of three, and at once."""
-    monkeypatch.setattr(batch_source, "BLOCK_BYTES", request.param)
+    """Chunks streamed in blocks of one iteration, of three, and at once."""
+    monkeypatch.setattr(module, "BLOCK_BYTES", request.param)
 
 
 @pytest.mark.parametrize("step", [0, 10, 20])
@@ -56,10 +57,10 @@ def test_both_placements_are_the_same_run(kind, data, tiny, dataset):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(streamed.model), nnx.state(resident.model))
 
 
-def test_stretches_streamed_in_parts_train_the_same_model(tiny, dataset, monkeypatch):
+def test_chunks_streamed_in_blocks_train_the_same_model(tiny, dataset, monkeypatch):
     # The metrics are averaged in another order; all else is bit for bit the same.
     resident = train(at(tiny, "device"), dataset)
-    monkeypatch.setattr(batch_source, "BLOCK_BYTES", 2 * 16 * 16)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 2 * 16 * 16)
     streamed = train(at(tiny, "stream"), dataset)
     jax.tree.map(np.testing.assert_array_equal, nnx.state(streamed.model), nnx.state(resident.model))
     for one, other in zip(streamed.history, resident.history, strict=True):
@@ -85,8 +86,8 @@ def test_a_streamed_run_goes_on_in_mid_epoch_and_on_another_placement(tiny, data
 
 def test_nothing_reads_on_when_a_stream_is_left(tiny, dataset):
     before = threading.active_count()
-    with contextlib.closing(stretches(at(tiny, "stream"), dataset.train.x, 0)) as rest:
-        next(next(rest).parts)
+    with contextlib.closing(chunks(at(tiny, "stream"), dataset.train.x, 0)) as rest:
+        next(next(rest))
     for thread in threading.enumerate():
         if thread.name.startswith("grain-prefetch"):
             thread.join(timeout=10)
@@ -105,19 +106,15 @@ def test_what_cannot_be_read_stops_the_run_where_it_is_due(tiny, dataset):
 def test_auto_streams_what_takes_more_than_a_quarter_of_the_memory(tiny, dataset, monkeypatch):
     x = dataset.train.x
     for memory, expected in ((4 * x.nbytes, "device"), (4 * x.nbytes - 1, "stream")):
-        monkeypatch.setattr(batch_source, "device_memory", lambda memory=memory: memory)
+        monkeypatch.setattr(module, "device_memory", lambda memory=memory: memory)
         assert placement(tiny(), x) == expected
     assert placement(at(tiny, "device"), x) == "device"
 
 
-def test_the_memory_is_known():
-    assert batch_source.device_memory() > 2**28
-
-
 def test_sets_of_nearly_one_size_take_one_program_and_large_ones_are_left_alone(monkeypatch):
     rows = np.arange(13, dtype=np.float32).reshape(13, 1)
-    rounded = batch_source.rounded_up(rows)
+    rounded = module.padded(rows)
     assert rounded.shape == (16, 1)
     np.testing.assert_array_equal(rounded[:13], rows)
-    monkeypatch.setattr(batch_source, "ROUNDED_BYTES", 63)
-    assert batch_source.rounded_up(rows) is rows
+    monkeypatch.setattr(module, "PADDED_BYTES", 63)
+    assert module.padded(rows) is rows
