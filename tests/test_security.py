@@ -15,10 +15,17 @@ import numpy as np
 import pytest
 
 import vsc_jax
-from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig, from_json
+from vsc_jax.config import (
+    CheckpointConfig,
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    ModelConfig,
+    TrainConfig,
+    from_json,
+)
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import Dataset, Split
-from vsc_jax.data.arrays import load_file
+from vsc_jax.data import Dataset, Split, load
 
 CONFIG = Config(
     name="tiny",
@@ -94,7 +101,7 @@ def test_an_array_with_a_pickle_in_it_is_refused(name, tmp_path):
     save = np.save if name.endswith(".npy") else np.savez
     save(tmp_path / name, objects) if name.endswith(".npy") else save(tmp_path / name, x=objects)
     with watched() as events, pytest.raises(UserError, match="Python objects"):
-        load_file(tmp_path / name)
+        load(DataConfig(path=tmp_path / name))
     assert events == []
     assert not (tmp_path / "broken").exists()
 

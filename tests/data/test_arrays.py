@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import from_arrays
 from vsc_jax.data.arrays import load_file
@@ -33,8 +34,8 @@ def rows(x: np.ndarray) -> list[bytes]:
 
 def test_npy_and_npz_give_the_same_data_set(tmp_path: Path) -> None:
     np.save(tmp_path / "faces.npy", IMAGES)
-    from_npy = load_file(tmp_path / "faces.npy")
-    from_npz = load_file(saved(tmp_path / "faces.npz", x=IMAGES))
+    from_npy = load_file(tmp_path / "faces.npy", DataConfig())
+    from_npz = load_file(saved(tmp_path / "faces.npz", x=IMAGES), DataConfig())
     np.testing.assert_array_equal(from_npy.train.x, from_npz.train.x)
     np.testing.assert_array_equal(from_npy.test.x, from_npz.test.x)
     assert (from_npy.name, from_npz.name) == ("faces.npy", "faces.npz")
@@ -45,7 +46,7 @@ def test_npy_and_npz_give_the_same_data_set(tmp_path: Path) -> None:
 def test_compressed_and_fortran_ordered_arrays_are_read(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", x=np.asfortranarray(IMAGES))
     expected = from_arrays(IMAGES, name="a.npz")
-    np.testing.assert_array_equal(load_file(tmp_path / "a.npz").train.x, expected.train.x)
+    np.testing.assert_array_equal(load_file(tmp_path / "a.npz", DataConfig()).train.x, expected.train.x)
 
 
 def test_held_out_examples_are_the_asked_share_and_keep_their_labels() -> None:
@@ -136,7 +137,7 @@ def test_sparse_matrices_become_dense_where_there_is_memory(monkeypatch: pytest.
     x = scipy.sparse.random_array((6, 5), density=0.4, rng=0)
     for matrix in (x.tocsr(), scipy.sparse.csc_matrix(x)):
         np.testing.assert_array_equal(from_arrays(matrix, x_test=matrix).train.x, x.toarray().astype("f4"))
-    monkeypatch.setattr("vsc_jax.data.memory.machine_memory", lambda: 100)
+    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 100)
     with pytest.raises(UserError, match="^x: 6 x 5 values would take 0.0 GB, more than the 0.0 GB of memory"):
         from_arrays(x)
 
@@ -299,7 +300,7 @@ def write_member(path: Path, name: str, content: bytes) -> Path:
 def test_unusable_files_are_named(make: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
     path = make(tmp_path)
     with pytest.raises(UserError, match=message) as caught:
-        load_file(path)
+        load_file(path, DataConfig())
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
 
@@ -318,7 +319,7 @@ def test_damaged_files_load_or_are_refused_in_one_line(
     path.unlink()
     path.write_bytes(content[: round(cut * len(content))] if cut < 0.5 else content)
     try:
-        load_file(path)
+        load_file(path, DataConfig())
     except UserError as error:
         message = str(error)
     else:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vsc_jax.data.binarize import bernoulli_draw
+from vsc_jax.data.examples import bernoulli_draw
 
 
 @pytest.mark.parametrize("scale", [1, 255], ids=["float", "uint8"])

@@ -5,12 +5,12 @@ import mmap
 import numpy as np
 import pytest
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import cache, examples, from_arrays
+from vsc_jax.data import examples, from_arrays
 from vsc_jax.data.arrays import load_file
-from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Split, first_outside
-from vsc_jax.data.examples import LazyArray, chunks, from_source, give_back, select
+from vsc_jax.data.examples import LazyArray, bernoulli_draw, chunks, from_source, give_back, select
 
 ROWS = np.random.default_rng(0).integers(0, 256, (50, 4, 4), np.uint8)
 
@@ -145,9 +145,9 @@ def test_what_is_in_no_file_is_kept(tmp_path):
 )
 def test_a_large_file_gives_the_same_data_set_as_a_small_one(values, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", values)
-    small = load_file(tmp_path / "x.npy")
+    small = load_file(tmp_path / "x.npy", DataConfig())
     monkeypatch.setattr(examples, "LARGE", 0)
-    large = load_file(tmp_path / "x.npy")
+    large = load_file(tmp_path / "x.npy", DataConfig())
     assert isinstance(large.train.x, LazyArray)
     assert type(large.test.x) is np.ndarray
     assert large.train.x.dtype == small.train.x.dtype
@@ -170,7 +170,7 @@ def test_what_is_wrong_in_a_large_file_is_named(tmp_path, everything_is_large):
     x[6, 1] = np.nan
     np.save(tmp_path / "x.npy", x)
     with pytest.raises(UserError, match=r"x: expected finite float32 numbers, got nan in row 6, column 1$"):
-        load_file(tmp_path / "x.npy")
+        load_file(tmp_path / "x.npy", DataConfig())
     source = from_source(list(ROWS.astype(int)[..., None] + 1))
     with pytest.raises(UserError, match=r"x: expected whole numbers from 0 to 255, got .* in row \d+, pixel"):
         from_arrays(source)
@@ -182,7 +182,7 @@ def test_what_is_too_large_for_memory_is_drawn_into_a_file(usable, tmp_path, mon
     if not usable:
         (tmp_path / "cache").write_text("a file")
     expected = bernoulli_draw(ROWS, np.random.default_rng(0))
-    monkeypatch.setattr(cache, "_LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(examples, "LARGEST_IN_MEMORY", 0)
     drawn = bernoulli_draw(of_a_source(None), np.random.default_rng(0))
     assert isinstance(drawn, np.memmap)
     np.testing.assert_array_equal(drawn, expected)
@@ -194,9 +194,9 @@ def test_a_full_disk_is_told(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    monkeypatch.setattr(cache, "_LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(examples, "LARGEST_IN_MEMORY", 0)
     with pytest.raises(UserError, match=r"^no room on the disk for 2.0 GB \(No space left on device\)$"):
-        cache.scratch((2_000_000_000,), np.uint8)
+        examples.scratch((2_000_000_000,), np.uint8)
 
 
 def test_a_split_of_what_is_read_is_cut_without_reading(mapped):

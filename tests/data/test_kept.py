@@ -7,7 +7,7 @@ import pytest
 
 from vsc_jax.config import Config, EvaluateConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import Dataset, Split, kept
+from vsc_jax.data import Dataset, Split, identity
 from vsc_jax.data.identity import describe
 from vsc_jax.models import scaling
 
@@ -26,8 +26,8 @@ CONFIG = Config(evaluate=EvaluateConfig(probe_examples=12))
 
 
 def test_what_evaluation_needs_comes_back(tmp_path):
-    kept.keep(tmp_path, DATA, CONFIG)
-    found = kept.read(tmp_path, describe(DATA), CONFIG)
+    identity.save_examples(tmp_path, DATA, CONFIG)
+    found = identity.load_examples(tmp_path, describe(DATA), CONFIG)
     np.testing.assert_array_equal(found.test.x, DATA.test.x)
     np.testing.assert_array_equal(found.test.labels, DATA.test.labels)
     np.testing.assert_array_equal(found.test.subjects, DATA.test.subjects)
@@ -40,11 +40,11 @@ def test_what_evaluation_needs_comes_back(tmp_path):
 
 
 def test_large_data_are_not_kept_and_what_to_do_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(kept, "LARGEST", 4 * 24 * 22 - 1)
-    kept.keep(tmp_path, DATA, CONFIG)
+    monkeypatch.setattr(identity, "LARGEST", 4 * 24 * 22 - 1)
+    identity.save_examples(tmp_path, DATA, CONFIG)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError) as caught:
-        kept.read(tmp_path, describe(DATA), CONFIG)
+        identity.load_examples(tmp_path, describe(DATA), CONFIG)
     assert str(caught.value) == (
         f"{tmp_path}: was trained on data given from Python (mine), and does not keep them; give the data"
         " again from Python, with dataset="
@@ -52,19 +52,19 @@ def test_large_data_are_not_kept_and_what_to_do_is_said(tmp_path, monkeypatch):
 
 
 def test_more_probe_examples_than_are_kept_are_refused(tmp_path):
-    kept.keep(tmp_path, DATA, CONFIG)
+    identity.save_examples(tmp_path, DATA, CONFIG)
     more = Config(evaluate=EvaluateConfig(probe_examples=13))
     with pytest.raises(
         UserError, match=r"probe_examples: the run keeps 12 training examples, 13 are asked for"
     ):
-        kept.read(tmp_path, describe(DATA), more)
+        identity.load_examples(tmp_path, describe(DATA), more)
 
 
 def test_a_damaged_file_is_named(tmp_path):
-    kept.keep(tmp_path, DATA, CONFIG)
+    identity.save_examples(tmp_path, DATA, CONFIG)
     path = tmp_path / "data.npz"
     with pytest.raises(UserError, match=f"^{path}: not of this run; give the data again"):
-        kept.read(tmp_path, {**describe(DATA), "scaling": None, "example_shape": [8, 4]}, CONFIG)
+        identity.load_examples(tmp_path, {**describe(DATA), "scaling": None, "example_shape": [8, 4]}, CONFIG)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UserError, match=f"^{path}: damaged, or not of this run"):
-        kept.read(tmp_path, describe(DATA), CONFIG)
+        identity.load_examples(tmp_path, describe(DATA), CONFIG)

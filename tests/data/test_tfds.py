@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import tfds
 
@@ -34,7 +35,7 @@ OFFICIAL = {
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_official_sets_are_complete(name: str, test_data: Path) -> None:
     train_counts, test_counts, first_train, first_test, mean, first_name = OFFICIAL[name]
-    dataset = tfds.load_tfds(name, test_data / "tfds")
+    dataset = tfds.load_tfds(DataConfig(name=name, directory=test_data / "tfds"))
     assert dataset.train.x.shape == (60_000, 28, 28)
     assert dataset.test.x.shape == (10_000, 28, 28)
     assert dataset.train.x.dtype == np.uint8
@@ -51,7 +52,7 @@ def test_official_sets_are_complete(name: str, test_data: Path) -> None:
 
 
 def test_images_labels_and_names_are_those_in_the_files(tiny_mnist) -> None:
-    dataset = tfds.load_tfds("mnist", tiny_mnist.root)
+    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     for split in ("train", "test"):
         part = getattr(dataset, split)
         np.testing.assert_array_equal(part.x, tiny_mnist.images[split])
@@ -66,28 +67,28 @@ def test_decoding_agrees_with_that_of_tfds(tiny_mnist) -> None:
 
     builder = tensorflow_datasets.builder_from_directory(tiny_mnist.folder)
     theirs = builder.as_data_source(split="train")
-    ours = tfds.load_tfds("mnist", tiny_mnist.root).train
+    ours = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root)).train
     for row in (0, 17, 39):
         np.testing.assert_array_equal(ours.x[row], theirs[row]["image"][..., 0])
 
 
 def test_second_load_decodes_nothing(tiny_mnist, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = tfds.load_tfds("mnist", tiny_mnist.root)
+    first = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     monkeypatch.setattr(tfds, "_decode", None)
-    second = tfds.load_tfds("mnist", tiny_mnist.root)
+    second = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     assert isinstance(second.train.x, np.memmap)
     np.testing.assert_array_equal(first.train.x, second.train.x)
     assert second.label_names == first.label_names
 
 
 def test_changed_source_is_decoded_again(tiny_mnist, cache_folder: Path) -> None:
-    tfds.load_tfds("mnist", tiny_mnist.root)
+    tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     train, test = sorted(tiny_mnist.folder.glob("*array_record*"), reverse=True)
     shutil.copyfile(test, train)
     info = json.loads((tiny_mnist.folder / "dataset_info.json").read_text())
     info["splits"][0]["shardLengths"] = ["20"]
     (tiny_mnist.folder / "dataset_info.json").write_text(json.dumps(info))
-    dataset = tfds.load_tfds("mnist", tiny_mnist.root)
+    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["test"])
     assert len(list(cache_folder.iterdir())) == 2
 
@@ -98,11 +99,11 @@ def test_folder_comes_from_the_option_then_the_environment_then_the_home(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(UserError, match=f"^{tmp_path}/tensorflow_datasets/mnist: no prepared MNIST"):
-        tfds.load_tfds("mnist")
+        tfds.load_tfds(DataConfig(name="mnist"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tiny_mnist.root))
-    assert len(tfds.load_tfds("mnist").train) == 40
+    assert len(tfds.load_tfds(DataConfig(name="mnist")).train) == 40
     with pytest.raises(UserError, match=f"^{tmp_path}/other/mnist: no prepared MNIST"):
-        tfds.load_tfds("mnist", tmp_path / "other")
+        tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path / "other"))
 
 
 def test_labels_without_a_class_are_named(tiny_mnist) -> None:
@@ -112,7 +113,7 @@ def test_labels_without_a_class_are_named(tiny_mnist) -> None:
     label = tiny_mnist.labels["train"][row]
     message = f"example {row} of the train split: label: expected a class from 0 to 4, got {label}$"
     with pytest.raises(UserError, match=message):
-        tfds.load_tfds("mnist", tiny_mnist.root)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
 
 
 def test_newest_version_is_read(tiny_mnist) -> None:
@@ -120,7 +121,8 @@ def test_newest_version_is_read(tiny_mnist) -> None:
         shutil.copytree(tiny_mnist.folder, tiny_mnist.folder.parent / version)
     (tiny_mnist.folder.parent / "3.0.2.incompleteABC").mkdir()
     (tiny_mnist.folder.parent / "9.0.0").mkdir()
-    assert tfds.load_tfds("mnist", tiny_mnist.root).description.startswith("MNIST 3.0.1 ")
+    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+    assert dataset.description.startswith("MNIST 3.0.1 ")
 
 
 def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(
@@ -128,7 +130,7 @@ def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as caught:
-        tfds.load_tfds("fashion_mnist", tmp_path)
+        tfds.load_tfds(DataConfig(name="fashion_mnist", directory=tmp_path))
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}/fashion_mnist: no prepared Fashion-MNIST there")
     for part in ("pip install tensorflow", "--data.directory", "TFDS_DATA_DIR"):
@@ -151,7 +153,7 @@ def test_with_tensorflow_the_set_is_prepared(
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(tensorflow_datasets, "builder", Builder)
-    assert len(tfds.load_tfds("mnist", tmp_path / "new").train) == 40
+    assert len(tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path / "new")).train) == 40
 
 
 def test_preparation_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +165,7 @@ def test_preparation_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(tensorflow_datasets, "builder", offline)
     with pytest.raises(UserError, match=r"could not prepare MNIST \(ConnectionError: no network\)$"):
-        tfds.load_tfds("mnist", tmp_path)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path))
 
 
 def truncated(content: bytes) -> bytes:
@@ -181,7 +183,7 @@ def test_damaged_records_name_the_file(damage, split: str, tiny_mnist, cache_fol
     path = tiny_mnist.folder / f"mnist-{split}.array_record-00000-of-00001"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError) as caught:
-        tfds.load_tfds("mnist", tiny_mnist.root)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
     assert str(caught.value).startswith(f"{path}: cannot be read as the {split} split")
     assert "\n" not in str(caught.value)
     assert not cache_folder.exists()
@@ -190,18 +192,18 @@ def test_damaged_records_name_the_file(damage, split: str, tiny_mnist, cache_fol
 def test_missing_records_name_the_folder(tiny_mnist) -> None:
     (tiny_mnist.folder / "mnist-test.array_record-00000-of-00001").unlink()
     with pytest.raises(UserError, match=f"^{tiny_mnist.folder}: cannot be read as the test split"):
-        tfds.load_tfds("mnist", tiny_mnist.root)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
 
 
 @pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
 def test_damaged_description_names_the_folder(file: str, tiny_mnist) -> None:
     (tiny_mnist.folder / file).write_text("{")
     with pytest.raises(UserError, match=f"^{tiny_mnist.folder}: cannot be read as a TFDS set"):
-        tfds.load_tfds("mnist", tiny_mnist.root)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
 
 
 def test_other_record_format_is_named(tiny_mnist) -> None:
     info = tiny_mnist.folder / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
     with pytest.raises(UserError, match=r"expected ArrayRecord files, got tfrecord; .*tfds build mnist"):
-        tfds.load_tfds("mnist", tiny_mnist.root)
+        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))

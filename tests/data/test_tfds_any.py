@@ -187,7 +187,7 @@ def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root: 
 )
 def test_features_of_the_real_sets_are_understood(name: str, label: str | None, factors: int) -> None:
     features = tfds.builder(name).info.features
-    columns = ours._columns(ours._leaves(features), ours.Request(label=label), Path(name))
+    columns = ours._columns(ours._leaves(features), DataConfig(label=label), Path(name))
     assert (columns.image, columns.label, len(columns.factors)) == ("image", label, factors)
 
 
@@ -243,6 +243,6 @@ def test_names_are_checked(root: Path, name: str) -> None:
 
 
 def test_sets_larger_than_memory_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsc_jax.data.memory.machine_memory", lambda: 100)
+    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 100)
     with pytest.raises(UserError, match="tiny_norb/2.0.1: 4 images of the train split would take 0.0 GB"):
         load(section(root, "tiny_norb"))

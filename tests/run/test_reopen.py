@@ -11,7 +11,7 @@ import vsc_jax
 from vsc_jax import evaluate, explore, report
 from vsc_jax.config import CheckpointConfig, Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import kept
+from vsc_jax.data import identity
 from vsc_jax.run.reopen import run_config, run_dataset
 from vsc_jax.run.sweep import sweep
 from vsc_jax.run.sweep.grid import Axis
@@ -124,7 +124,7 @@ def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(arrays, capsys
 
 
 def test_data_too_large_to_be_kept_are_given_again(arrays, monkeypatch, tmp_path):
-    monkeypatch.setattr(kept, "LARGEST", 100)
+    monkeypatch.setattr(identity, "LARGEST", 100)
     config = dataclasses.replace(CONFIG, data=DataConfig())
     run = vsc_jax.fit(config, tmp_path / "run", dataset=(images(0), np.arange(60) % 3))
     with pytest.raises(

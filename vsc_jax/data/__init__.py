@@ -1,4 +1,4 @@
-"""Data sets: Smiley, MNIST, Fashion-MNIST and your own arrays, all as one type."""
+"""Data sets: Smiley, MNIST, Fashion-MNIST and your own data, all as one type."""
 
 from vsc_jax.data import smiley
 from vsc_jax.data.arrays import from_arrays

@@ -1,62 +1,53 @@
-"""Your own arrays as a data set: ``.npy`` and ``.npz`` files, or arrays in memory."""
+"""Your own arrays as a data set: in memory, or in ``.npy`` and ``.npz`` files."""
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.archive import check_members
-from vsc_jax.data.dataset import Dataset, Split, first_outside
+from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out
 from vsc_jax.data.examples import Examples, LazyArray, select
 from vsc_jax.data.labels import Labels, as_labels
-from vsc_jax.data.memory import check_memory, machine_memory
+from vsc_jax.data.limits import check_archive, check_memory, machine_memory
 from vsc_jax.models import scaling as scalings
 from vsc_jax.models.values import as_array, as_float32, is_number, place
 
-_KEYS = ("x", "y", "x_test", "y_test", "channels")
+Scale = Literal["none", "unit", "standardise"]
+
+_NAMES = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
-Scale = Literal["none", "unit", "standardise"]
-
-
-def load_file(path: Path, *, test_fraction: float = 0.1, seed: int = 0, scaling: Scale = "none") -> Dataset:
+def load_file(path: Path, config: DataConfig) -> Dataset:
     """The data set in a file: ``.npy`` (examples), or ``.npz`` with x and, optionally, other arrays.
 
-    Args:
-      path: the file; see :func:`from_arrays` for what its arrays x, y, x_test and y_test may hold. With an
-        array ``channels`` of names the examples are signals.
-      scaling: see :func:`from_arrays`.
-      test_fraction: share of the examples that is held out where there is no x_test.
-      seed: seed of the held-out choice.
+    The arrays x, y, x_test and y_test are those of :func:`from_arrays`. With an array ``channels`` of names
+    the examples are signals.
 
     Raises:
       UserError: naming the file, the array and, where there is one, the row.
     """
     arrays = _read(path.expanduser())
     try:
-        if unknown := sorted(set(arrays) - set(_KEYS)):
-            raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_KEYS)}")
+        if unknown := sorted(set(arrays) - set(_NAMES)):
+            raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_NAMES)}")
         if "x" not in arrays:
             raise UserError(f"expected an array x, got {', '.join(sorted(arrays)) or 'none'}")
-        return from_arrays(
-            arrays["x"],
-            arrays.get("y"),
-            arrays.get("x_test"),
-            arrays.get("y_test"),
-            name=path.name,
-            channel_names=[str(name) for name in np.atleast_1d(arrays.get("channels", []))],
-            scaling=scaling,
-            test_fraction=test_fraction,
-            seed=seed,
-        )
+        channels = [str(name) for name in np.atleast_1d(arrays.pop("channels", []))]
+        return from_arrays(**arrays, name=path.name, channel_names=channels, **options(config))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def options(config: DataConfig) -> dict[str, Any]:
+    """Options of :func:`from_arrays`; the scaling ``auto`` is decided when the form of the data is known."""
+    kind = "none" if config.scaling == "auto" else config.scaling
+    return {"scaling": kind, "test_fraction": config.test_fraction, "seed": config.seed}
 
 
 def from_arrays(
@@ -92,7 +83,7 @@ def from_arrays(
       scaling: how a model is to see the values, with constants from the training examples.
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
-      notes: what is to be told about the source.
+      notes: what is to be said of the source.
 
     Raises:
       UserError: naming the array and, where there is one, the row.
@@ -104,31 +95,33 @@ def from_arrays(
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
     signals = len(channel_names) > 0
+    given, classes = {"x": x}, {"y": y}
+    if x_test is not None:
+        given, classes = given | {"x_test": x_test}, classes | {"y_test": y_test}
     free = scaling != "none" or signals
-    given = {"x": x} if x_test is None else {"x": x, "x_test": x_test}
     examples, masks = _as_pixels(
-        {part: as_examples(values, part, free=free, signals=signals) for part, values in given.items()}
+        {part: _as_examples(values, part, free=free, signals=signals) for part, values in given.items()}
     )
     shape = examples["x"].shape
-    if signals and (len(shape) != 3 or shape[2] != len(channel_names)):
+    if signals and shape[2:] != (len(channel_names),):
         raise UserError(
             f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape {shape}"
         )
-    labels: dict[str, np.ndarray] = {}
+    labels = Labels({}, tuple(label_names), ())
     if y is not None:
-        sizes = {"y": len(examples["x"])} | ({} if x_test is None else {"y_test": len(examples["x_test"])})
-        read = _labels({"y": y} | ({} if x_test is None else {"y_test": y_test}), sizes, label_names)
-        labels, label_names = read.indices, read.names
-        notes = (*notes, *read.notes)
-    split = Split(examples["x"], labels.get("y"))
+        for part, values in zip(classes, examples.values(), strict=True):
+            if (found := np.shape(classes[part])) != (len(values),):
+                raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
+        labels = _indices(classes, tuple(label_names)) if label_names else as_labels(classes)
+    train = Split(examples["x"], labels.indices.get("y"))
     if x_test is None:
-        train, test = hold_out(split, test_fraction, seed)
+        train, test = hold_out(train, test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
-        train, test = split, Split(np.asarray(examples["x_test"]), labels.get("y_test"))
+        test = Split(np.asarray(examples["x_test"]), labels.indices.get("y_test"))
         origin = f"{name}, its own test examples"
         for what, ours, theirs in (
-            ("shape", train.x.shape[1:], test.x.shape[1:]),
+            ("shape", shape[1:], test.x.shape[1:]),
             ("dtype", train.x.dtype, test.x.dtype),
         ):
             if ours != theirs:
@@ -137,66 +130,56 @@ def from_arrays(
         name=name,
         train=train,
         test=test,
-        label_names=tuple(label_names),
+        label_names=labels.names,
         description=origin,
         channel_names=tuple(channel_names),
         scaling=None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals),
-        notes=(*notes, *masks),
+        notes=(*notes, *labels.notes, *masks),
     )
 
 
-def as_examples(x: Any, name: str, *, free: bool = False, signals: bool = False) -> Examples:
-    """Check examples and bring vectors to float32.
+def _as_examples(x: Any, name: str, *, free: bool, signals: bool) -> Examples:
+    """Vectors and signals as float32, images as they are: whole numbers from 0 to 255, bools or float32.
 
-    Args:
-      x: array-like ``[n, ...]`` as in :func:`from_arrays`.
-      name: how the array is called in an error.
-      free: whether images too may have any finite values.
-      signals: whether the examples are signals, not images.
-
-    Returns:
-      Vectors as float32, images as they are: whole numbers from 0 to 255, bools or float32.
-
-    Raises:
-      UserError: on a wrong dtype or rank, an empty array, or values that are not finite or out of range.
+    With ``free`` images too may have any finite values.
     """
     if type(x).__module__.startswith("scipy.sparse"):
         rows, columns = x.shape
         check_memory(4 * rows * columns, f"{name}: {rows:,} x {columns:,} values", "fewer columns")
         x = x.astype(np.float32)
     array = x if isinstance(x, LazyArray) else as_array(x, name)
+    shape, kind = array.shape, array.dtype.kind
     if not is_number(array.dtype):
         raise UserError(f"{name}: expected numbers or bools, got {array.dtype}")
     if array.ndim not in (2, 3, 4):
         raise UserError(
             f"{name}: expected vectors [n, d] or images [n, height, width] or [n, height, width, channels], "
-            f"got shape {array.shape}"
+            f"got shape {shape}"
         )
     if array.size == 0:
-        raise UserError(f"{name}: expected at least one value, got shape {array.shape}")
-    if array.ndim == 4 and array.shape[1] in (1, 3) and min(array.shape[2:]) > 4:
+        raise UserError(f"{name}: expected at least one value, got shape {shape}")
+    if array.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
         raise UserError(
-            f"{name}: expected images [n, height, width, channels], got shape {array.shape}; give them"
+            f"{name}: expected images [n, height, width, channels], got shape {shape}; give them"
             f" channels last: {name}.transpose(0, 2, 3, 1)"
         )
-    if array.ndim > 2 and array.dtype.kind in "biu":
+    if array.ndim > 2 and kind in "biu":
         if signals:  # whole numbers would be taken for pixels where they are encoded
             raise UserError(
                 f"{name}: expected signals as floats, got {array.dtype}; {name}.astype('float32')"
             )
-        pixels = select(array)
-        if array.dtype not in (bool, np.uint8) and (index := first_outside(pixels, 0.0, 255.0)) is not None:
-            value = array[index[0]][index[1:]]
-            raise UserError(f"{name}: expected whole numbers from 0 to 255, got {value} in {place(index)}")
-        return pixels
-    examples = select(array, convert=as_float32)
-    free = free or array.ndim == 2
-    low, high = (-_LARGEST_FLOAT, _LARGEST_FLOAT) if free else (0.0, 1.0)
+        if kind == "b" or array.dtype == np.uint8:
+            return select(array)
+        examples, low, high, expected = select(array), 0.0, 255.0, "whole numbers from 0 to 255"
+    elif free or array.ndim == 2:
+        low, high, expected = -_LARGEST_FLOAT, _LARGEST_FLOAT, "finite float32 numbers"
+        examples, free = select(array, convert=as_float32), True
+    else:
+        examples, low, high = select(array, convert=as_float32), 0.0, 1.0
+        expected = "images in [0, 1], or uint8"
     if (index := first_outside(examples, low, high)) is not None:
-        expected = "finite float32 numbers" if free else "images in [0, 1], or uint8"
-        value = array[index[0]][index[1:]]
-        raise UserError(f"{name}: expected {expected}, got {value} in {place(index)}")
-    if free:
+        raise UserError(f"{name}: expected {expected}, got {array[index[0]][index[1:]]} in {place(index)}")
+    if free and (array.ndim == 2 or kind not in "biu"):
         scalings.check_resolution(array, f"{name}: column {{}}")
     return examples
 
@@ -213,50 +196,34 @@ def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[st
         raise UserError(
             f"{masks[0]}: expected whole numbers from 0 to 255 as in {other}, got nothing above 1"
         )
-
-    def bytes_of(x: Examples, mask: bool) -> Examples:
-        if x.dtype.kind not in "biu" or (x.dtype == np.uint8 and not mask):
-            return x
-        return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(255 if mask else 1))
-
-    images = {name: bytes_of(x, x.dtype.kind == "b" or bool(masks)) for name, x in parts.items()}
+    images = {}
+    for name, x in parts.items():
+        white = 255 if x.dtype.kind == "b" or (masks and x.dtype.kind in "iu") else 1
+        images[name] = x if x.dtype.kind not in "biu" else _scaled_to(x, white)
     return images, [f"{name}: 0 and 1 are taken for black and white, as bool images are" for name in masks]
 
 
-def _labels(parts: dict[str, Any], sizes: dict[str, int], names: Sequence[str]) -> Labels:
-    """Labels of one or both parts; indices of the names, if there are any."""
+def _scaled_to(x: Examples, white: int) -> Examples:
+    if x.dtype == np.uint8 and white == 1:
+        return x
+    return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(white))
+
+
+def _indices(parts: dict[str, Any], names: tuple[str, ...]) -> Labels:
+    """Labels that are indices of names."""
+    indices = {}
     for part, y in parts.items():
-        if (shape := np.shape(y)) != (sizes[part],):
-            raise UserError(f"{part}: expected {sizes[part]} labels, one an example, got shape {shape}")
-    if not names:
-        return as_labels(parts)
-    indices = {part: np.asarray(y) for part, y in parts.items()}
-    for part, y in indices.items():
         expected = f"{part}: expected labels from 0 to {len(names) - 1}, as there are names, got"
+        y = np.asarray(y)
         if y.dtype.kind not in "iu":
             raise UserError(f"{expected} {y.dtype}")
         if (index := first_outside(y, 0.0, len(names) - 1.0)) is not None:
             raise UserError(f"{expected} {y[index]} in {place(index)}")
-    return Labels({part: y.astype(np.int32) for part, y in indices.items()}, tuple(names), ())
+        indices[part] = y.astype(np.int32)
+    return Labels(indices, names, ())
 
 
-def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Training and test part, chosen at random; both keep the order of the examples.
-
-    Raises:
-      UserError: if there are fewer than two examples.
-    """
-    n = len(split)
-    if n < 2:
-        raise UserError(f"x: expected at least 2 examples, one of them to hold out, got {n}")
-    held_out = np.zeros(n, bool)
-    count = min(max(round(fraction * n), 1), n - 1)
-    held_out[np.random.default_rng(seed).permutation(n)[:count]] = True
-    test = split.take(held_out)
-    return split.take(~held_out), replace(test, x=np.asarray(test.x))
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
+def _read(path: Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     if suffix not in _MAGIC:
         hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
@@ -276,7 +243,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if suffix == ".npy":
             return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
         with zipfile.ZipFile(path) as members:
-            check_members(members, path, largest=machine_memory())
+            check_archive(members, path, machine_memory())
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: np.asarray(archive[key]) for key in archive.files}
     except UserError:

@@ -1,6 +1,6 @@
 """The one type of data set that the rest of the library sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -14,13 +14,6 @@ from vsc_jax.models.values import place
 Form = Literal["vector", "image", "signal"]
 
 Rows = TypeVar("Rows", bound=Examples, covariant=True)
-
-
-def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:
-    """Rows of a random sample without repetition of ``count`` of n, ascending; all if there are no more."""
-    if count >= n:
-        return slice(None)
-    return np.sort(generator(seed, Stream.ROWS).choice(n, count, replace=False))
 
 
 @dataclass(frozen=True)
@@ -57,12 +50,8 @@ class Split(Generic[Rows]):
 
     def take(self, rows: slice | np.ndarray) -> "Split":
         """The examples of a slice, at an array of indices, or where a mask ``[n]`` is true."""
-
-        def of(field: np.ndarray | None) -> np.ndarray | None:
-            return None if field is None else field[rows]
-
-        known = map(of, (self.labels, self.factors, self.presence, self.subjects))
-        return Split(select(self.x, rows), *known)
+        others = (self.labels, self.factors, self.presence, self.subjects)
+        return Split(select(self.x, rows), *(None if field is None else field[rows] for field in others))
 
 
 @dataclass(frozen=True)
@@ -75,9 +64,9 @@ class Dataset:
       test: test examples.
       label_names: names of the classes, empty without labels.
       factor_names: names of the true factors, empty where none are known.
+      description: one sentence that says what the numbers are (source, grey or binarised, split).
       channel_names: for signals the names of the channels; empty for everything else.
       scaling: how a model of these data is to see them; x itself is not scaled.
-      description: one sentence that says what the numbers are (source, grey or binarised, split).
       notes: one line for everything that the source was understood to be (header, labels, split) and for
         everything in it that is not used; ``train`` prints them at the start.
     """
@@ -106,30 +95,51 @@ class Dataset:
         return "image" if len(shape) in (2, 3) and min(shape[:2]) >= 4 else "vector"
 
 
+def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:
+    """Rows of a random sample without repetition of ``count`` of n, ascending; all if there are no more."""
+    if count >= n:
+        return slice(None)
+    return np.sort(generator(seed, Stream.ROWS).choice(n, count, replace=False))
+
+
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Training and test part, chosen at random; both keep the order of the examples.
+
+    Raises:
+      UserError: if there are fewer than two examples.
+    """
+    n = len(split)
+    if n < 2:
+        raise UserError(f"x: expected at least 2 examples, one of them to hold out, got {n}")
+    held_out = np.zeros(n, bool)
+    count = min(max(round(fraction * n), 1), n - 1)
+    held_out[np.random.default_rng(seed).permutation(n)[:count]] = True
+    test = split.take(held_out)
+    return split.take(~held_out), replace(test, x=np.asarray(test.x))
+
+
 def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) -> None:
     """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1].
 
     Raises:
       UserError: naming the data set, the split, the row and the value.
     """
-    if likelihood == "bernoulli" and dataset.scaling is not None and dataset.scaling.kind == "standardise":
-        raise UserError(
-            f"{dataset.name}: standardised values do not suit the bernoulli likelihood; expected"
-            " model.likelihood gaussian, or data.scaling unit"
-        )
-    if likelihood == "bernoulli" and dataset.scaling is None:
+    if likelihood == "gaussian":
+        return
+    if dataset.scaling is None:
         check_unit_range(
             dataset,
             "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)",
         )
+    elif dataset.scaling.kind == "standardise":
+        raise UserError(
+            f"{dataset.name}: standardised values do not suit the bernoulli likelihood; expected"
+            " model.likelihood gaussian, or data.scaling unit"
+        )
 
 
 def check_unit_range(dataset: Dataset, purpose: str) -> None:
-    """Refuse values outside [0, 1], which ``purpose`` needs.
-
-    Raises:
-      UserError: naming the data set, the split, the row and the value.
-    """
+    """Refuse values outside [0, 1], which ``purpose`` needs, naming the data set, split, row and value."""
     for part, split in (("training", dataset.train), ("test", dataset.test)):
         index = first_outside(split.x, 0.0, 1.0) if split.x.dtype.kind == "f" else None
         if index is not None:

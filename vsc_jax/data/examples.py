@@ -1,32 +1,34 @@
-"""Examples that need not be in memory: rows of a memory-mapped file, or of a source that decodes them.
+"""Examples in memory, or read when they are asked for: rows of a mapped file, or of a source.
 
-Small arrays are arrays of NumPy. What is larger than ``LARGE`` and lies in a memory-mapped file becomes a
-:class:`LazyArray`, which reads rows from the file when they are asked for. It does not look at the mapping:
-the pages that it would touch, up to 2 MiB a row, count as this process's memory while they are mapped.
+Small arrays are arrays of NumPy. What lies in a mapped file and takes more than ``LARGE`` bytes becomes
+a :class:`LazyArray`, which reads its rows from the file itself: the pages of a mapping, up to 2 MiB a row,
+count as this process's memory while they are mapped.
 """
 
 import itertools
 import math
 import mmap
 import os
+import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from vsc_jax.config.cache_folder import cache_folder
+from vsc_jax.config.errors import UserError
 
 LARGE = 2**28
 """Bytes from which a memory-mapped array is read piece by piece."""
 CHUNK_BYTES = 2**24
 """How much of an array is looked at together, so that a pass over it needs little memory."""
+LARGEST_IN_MEMORY = 2**30
+"""Bytes up to which :func:`scratch` takes memory."""
+_DRAWN_TOGETHER = 4096  # examples
 
 Convert = Callable[[np.ndarray], np.ndarray]
-
-_ALL = slice(None)
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values
 
 
 @runtime_checkable
@@ -48,24 +50,9 @@ class LazyArray:
     """
 
     def __init__(self, read: Convert, shape: tuple[int, ...], dtype: np.dtype):
-        self._read = read
-        self.shape = shape
-        self.dtype = dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the whole array, were it in memory."""
-        return self.size * self.dtype.itemsize
+        self._read, self.shape, self.dtype = read, shape, dtype
+        self.ndim, self.size = len(shape), math.prod(shape)
+        self.nbytes = self.size * dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -93,22 +80,23 @@ def from_source(source: Source, decode: Callable[[Any], np.ndarray] = np.asarray
         Read from several threads.
       decode: makes an example, always of the same shape and dtype, from a record.
     """
-    example = decode(source[0])
+    first = decode(source[0])
 
     def read(rows: np.ndarray) -> np.ndarray:
-        records = (source[int(row)] for row in rows)
-        return _stacked((decode(record) for record in records), len(rows), example)
+        decoded = np.empty((len(rows), *first.shape), first.dtype)
+        for place, row in enumerate(rows):
+            decoded[place] = decode(source[int(row)])
+        return decoded
 
-    return LazyArray(read, (len(source), *example.shape), example.dtype)
+    return LazyArray(read, (len(source), *first.shape), first.dtype)
 
 
-def select(x: Examples, rows: slice | np.ndarray = _ALL, convert: Convert = _same) -> Examples:
-    """Some rows of ``x``, converted; still to be read where x is, or is large and memory-mapped.
+def select(
+    x: Examples, rows: slice | np.ndarray = slice(None), convert: Convert = lambda values: values
+) -> Examples:
+    """Some rows of ``x`` (a slice, indices or a mask ``[n]``), their values changed by ``convert``.
 
-    Args:
-      x: the array ``[n, ...]``.
-      rows: a slice, indices or a mask ``[n]``.
-      convert: changes the values, not the shape, of rows ``[m, ...]``.
+    They are still to be read where x is, or is large and memory-mapped.
     """
     if isinstance(x, np.ndarray) and (x.nbytes <= LARGE or _mapping(x) is None):
         return convert(x[rows])
@@ -134,11 +122,51 @@ def give_back(x: np.ndarray) -> None:
         mapping.base.madvise(mmap.MADV_DONTNEED)
 
 
-def _stacked(examples: Iterable[np.ndarray], n: int, like: np.ndarray) -> np.ndarray:
-    stacked = np.empty((n, *like.shape), like.dtype)
-    for row, example in enumerate(examples):
-        stacked[row] = example
-    return stacked
+def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
+    """An array to be filled: in memory, or, above 1 GiB, in a file that goes with the process.
+
+    The file lies in the cache's folder where that can be written, else in the system's for temporary files.
+
+    Raises:
+      UserError: if the disk has no room for it.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= LARGEST_IN_MEMORY:
+        return np.empty(shape, dtype)
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):
+        folder = Path(tempfile.gettempdir())
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # a full disk would else end the process
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise UserError(f"no room on the disk for {size / 1e9:,.1f} GB ({error.strerror})") from None
+        return np.memmap(file, dtype, mode="w+", shape=shape)
+
+
+def bernoulli_draw(x: Examples, rng: np.random.Generator) -> np.ndarray:
+    """Binary data from grey values: one Bernoulli draw of every value, uint8, 0 or 255, in a :func:`scratch`.
+
+    The draw of the first examples does not depend on how many follow.
+
+    Args:
+      x: probabilities ``[n, ...]``: uint8, which stands for x / 255, or float in [0, 1].
+      rng: source of randomness.
+    """
+    drawn = scratch(x.shape, np.uint8)
+    for start in range(0, len(x), _DRAWN_TOGETHER):
+        chunk = x[start : start + _DRAWN_TOGETHER]
+        if x.dtype == np.uint8:
+            ones = rng.integers(0, 255, chunk.shape, np.uint8) < chunk
+        else:
+            ones = rng.random(chunk.shape, np.float32) < chunk
+        drawn[start : start + _DRAWN_TOGETHER] = np.where(ones, 255, 0)
+        give_back(drawn)
+    return drawn
 
 
 def _mapping(x: Any) -> np.memmap | None:
@@ -152,7 +180,6 @@ def _file_reader(x: np.ndarray) -> Convert:
     """Reads rows of a memory-mapped array from its file; from the mapping where that cannot be."""
     mapping = _mapping(x)
     assert mapping is not None
-    row_bytes = x[:1].nbytes
     if mapping.mode == "c" or mapping.filename is None or not x.flags.c_contiguous:
         return x.__getitem__
     try:
@@ -160,7 +187,7 @@ def _file_reader(x: np.ndarray) -> Convert:
         os.preadv(file, [bytearray(1)], 0)
     except (OSError, AttributeError):  # the file has no name any more, or the system no such call
         return x.__getitem__
-    begin = mapping.offset + x.ctypes.data - mapping.ctypes.data
+    begin, row_bytes = mapping.offset + x.ctypes.data - mapping.ctypes.data, x[:1].nbytes
 
     def read(index: np.ndarray) -> np.ndarray:
         rows = np.empty((len(index), *x.shape[1:]), x.dtype)
@@ -169,16 +196,12 @@ def _file_reader(x: np.ndarray) -> Convert:
         ends = [*(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
         for start, end in itertools.pairwise((0, *ends)):
             part = view[start * row_bytes : end * row_bytes]
-            _fill(part, file, begin + int(index[start]) * row_bytes if len(index) else 0)
+            place = begin + int(index[start]) * row_bytes if part else 0
+            while part:
+                if not (count := os.preadv(file, [part], place)):
+                    raise OSError("a file of examples has become shorter while it was read")
+                part, place = part[count:], place + count
         return rows
 
     weakref.finalize(read, os.close, file)
     return read
-
-
-def _fill(view: memoryview, file: int, offset: int) -> None:
-    while view:
-        count = os.preadv(file, [view], offset)
-        if not count:
-            raise OSError("a file of examples has become shorter while it was read")
-        view, offset = view[count:], offset + count

@@ -1,21 +1,32 @@
-"""What ``data.json`` keeps of a data set: enough to know it again, and to rebuild a model without it."""
+"""What a run folder holds of its data: ``data.json``, to know them again, and ``data.npz``.
+
+``data.npz`` is there for data that were given from Python: the test examples, and the training examples on
+which probes are fitted, with all that is known of them. Data that a configuration names are read anew.
+"""
 
 import hashlib
-from collections.abc import Iterator
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vsc_jax.data.dataset import Dataset
-from vsc_jax.data.examples import LARGE, Examples, chunks
+from vsc_jax.config import Config
+from vsc_jax.config.errors import UserError
+from vsc_jax.data.dataset import Dataset, Split
+from vsc_jax.data.examples import LARGE, chunks
 from vsc_jax.models import scaling
 
 SAMPLED = 256
 """How many rows, spread evenly, stand for a split that is larger than ``LARGE`` or read row by row."""
+LARGEST = 2**26
+"""Bytes up to which the examples, before they are compressed, are put into ``data.npz``."""
+
+_FIELDS = ("x", "labels", "factors", "presence", "subjects")
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """What ``data.json`` keeps of a data set."""
+    """The content of ``data.json``: enough to know a data set again, and to rebuild a model without it."""
     return {
         "name": dataset.name,
         "example_shape": list(dataset.example_shape),
@@ -36,9 +47,13 @@ def digest(dataset: Dataset) -> str:
     Of a split that takes more than ``LARGE`` bytes, or is read row by row, the shape and ``SAMPLED`` rows.
     """
     hashed = hashlib.blake2b(digest_size=16)
-    for split in (dataset.train, dataset.test):
-        hashed.update(f"{split.x.shape} {split.x.dtype} {split.labels is None}".encode())
-        for part in (*_looked_at(split.x), *(() if split.labels is None else (split.labels,))):
+    for x, labels in ((split.x, split.labels) for split in (dataset.train, dataset.test)):
+        hashed.update(f"{x.shape} {x.dtype} {labels is None}".encode())
+        if isinstance(x, np.ndarray) and x.nbytes <= LARGE:
+            parts = chunks(x)
+        else:
+            parts = (x[row] for row in np.linspace(0, len(x) - 1, min(len(x), SAMPLED)).astype(int))
+        for part in (*parts, *(() if labels is None else (labels,))):
             hashed.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
     return hashed.hexdigest()
 
@@ -62,9 +77,60 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def _looked_at(x: Examples) -> Iterator[np.ndarray]:
-    if isinstance(x, np.ndarray) and x.nbytes <= LARGE:
-        yield from chunks(x)
-    else:
-        for row in np.linspace(0, len(x) - 1, min(len(x), SAMPLED)).astype(int):
-            yield x[row]
+def save_examples(folder: Path, dataset: Dataset, config: Config) -> None:
+    """Write ``data.npz`` in one step, where it is not there yet and the examples are not too large."""
+    path, train = folder / "data.npz", dataset.train.sample(config.evaluate.probe_examples, config.data.seed)
+    if path.exists() or train.x.nbytes + dataset.test.x.nbytes > LARGEST:
+        return
+    arrays: dict[str, Any] = {
+        f"{part}_{field}": np.asarray(array)
+        for part, split in (("train", train), ("test", dataset.test))
+        for field in _FIELDS
+        if (array := getattr(split, field)) is not None
+    }
+    temporary = folder / f"{path.name}.tmp.npz"
+    np.savez_compressed(temporary, **arrays)
+    os.replace(temporary, path)
+
+
+def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Dataset:
+    """The data set in a run folder's ``data.npz``, with what its ``data.json`` says of it.
+
+    Raises:
+      UserError: if there is none, it is damaged, or not enough for ``evaluate.probe_examples``.
+    """
+    path = folder / "data.npz"
+    again = "give the data again from Python, with dataset="
+    if not path.exists():
+        raise UserError(
+            f"{folder}: was trained on data given from Python ({described.get('name')}), and does not keep"
+            f" them; {again}"
+        )
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            train, test = (
+                Split(*(arrays.get(f"{part}_{field}") for field in _FIELDS)) for part in ("train", "test")
+            )
+        shape, wanted = tuple(described["example_shape"]), described["train_examples"]
+        wanted = min(config.evaluate.probe_examples, wanted)
+        dataset = Dataset(
+            described["name"],
+            train,
+            test,
+            tuple(described["label_names"]),
+            tuple(described["factor_names"]),
+            described["description"],
+            tuple(described["channel_names"]),
+            scaling.from_json(described["scaling"], shape),
+        )
+        fits = dataset.example_shape == test.x.shape[1:] == shape
+    except Exception as error:  # zipfile, zlib and NumPy have errors of their own for damaged files
+        raise UserError(f"{path}: damaged, or not of this run ({error}); {again}") from None
+    if not fits:
+        raise UserError(f"{path}: not of this run; {again}")
+    if wanted > len(train):
+        raise UserError(
+            f"{path}: evaluate.probe_examples: the run keeps {len(train):,} training examples, {wanted:,} are"
+            f" asked for; {again}"
+        )
+    return dataset

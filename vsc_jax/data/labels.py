@@ -10,17 +10,10 @@ from vsc_jax.models.values import as_array, check_mask
 
 _MOST_CLASSES = 65536
 _EXPECTED = "expected classes as whole numbers, bools or text"
-_KINDS = {"i": "whole numbers", "U": "text"}
 
 
 class Labels(NamedTuple):
-    """Class labels as indices.
-
-    Attributes:
-      indices: for each part int32 ``[n]``, indices of ``names``.
-      names: the values that there are, sorted.
-      notes: how they were read.
-    """
+    """Class labels: for each part int32 indices ``[n]`` of the sorted ``names``, and how they were read."""
 
     indices: dict[str, np.ndarray]
     names: tuple[str, ...]
@@ -42,15 +35,13 @@ def as_labels(parts: Mapping[str, Any]) -> Labels:
     first, *others = values
     for name in others:
         if values[name].dtype.kind != values[first].dtype.kind:
-            kinds = [_KINDS[values[part].dtype.kind] for part in (first, name)]
+            kinds = [{"i": "whole numbers", "U": "text"}[values[p].dtype.kind] for p in (first, name)]
             raise UserError(f"{name}: expected classes as {kinds[0]} as in {first}, got {kinds[1]}")
-    joined = np.concatenate(list(values.values()))
-    found, indices = np.unique(joined, return_inverse=True)
+    found, indices = np.unique(np.concatenate(list(values.values())), return_inverse=True)
     if len(found) > _MOST_CLASSES:
         raise UserError(f"{first}: expected at most {_MOST_CLASSES:,} classes, got {len(found):,}")
     names = tuple(map(str, found.tolist()))
-    ends = np.cumsum([len(part) for part in values.values()])[:-1]
-    split = np.split(indices.astype(np.int32), ends)
+    split = np.split(indices.astype(np.int32), np.cumsum([len(part) for part in values.values()])[:-1])
     if first.startswith("column ") or found.tolist() != list(range(len(found))):
         notes.append(f"{first}: {len(names)} class{'es' * (len(names) > 1)}, {listed(names)}")
     return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
@@ -58,19 +49,22 @@ def as_labels(parts: Mapping[str, Any]) -> Labels:
 
 def listed(names: tuple[str, ...], most: int = 8) -> str:
     """The first names in one line."""
-    shown = ", ".join(" ".join(name.split()) for name in names[:most])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown
+    line = ", ".join(" ".join(name.split()) for name in names[:most])
+    return f"{line}, ... ({len(names)} in all)" if len(names) > most else line
 
 
 def _values(y: Any, name: str, notes: list[str]) -> np.ndarray:
     """The labels as int64 or text ``[n]``."""
     import narwhals
 
+    def refuse(wrong: np.ndarray, what: str) -> None:
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise _at(name, row, what.format(labels[row]) if "{}" in what else what)
+
     series = narwhals.from_native(y, series_only=True, pass_through=True)
     if isinstance(series, narwhals.Series):
-        missing = series.is_null().to_numpy()
-        if missing.any():
-            raise _at(name, int(np.argmax(missing)), "missing value")
+        refuse(series.is_null().to_numpy(), "missing value")
         y = series.to_list()
     check_mask(y, name)
     labels = as_array(_plain(y, name), name)
@@ -79,20 +73,15 @@ def _values(y: Any, name: str, notes: list[str]) -> np.ndarray:
     if labels.dtype.kind == "b":
         return np.where(labels, "True", "False")
     if labels.dtype.kind == "f":
-        for wrong, what in ((np.isnan(labels), "missing value"), (labels != np.rint(labels), "")):
-            if wrong.any():
-                row = int(np.argmax(wrong))
-                raise _at(name, row, what or f"{_EXPECTED}, got {labels[row]}")
+        refuse(np.isnan(labels), "missing value")
+        refuse(labels != np.rint(labels), f"{_EXPECTED}, got {{}}")
     if labels.dtype.kind in "iuf":
-        if (wrong := np.abs(labels.astype(np.float64)) >= 2.0**63).any():
-            row = int(np.argmax(wrong))
-            raise _at(name, row, f"{_EXPECTED} of 64 bits, got {labels[row]}")
+        refuse(np.abs(labels.astype(np.float64)) >= 2.0**63, f"{_EXPECTED} of 64 bits, got {{}}")
         return labels.astype(np.int64)
     if labels.dtype.kind != "U":
         raise UserError(f"{name}: {_EXPECTED}, got {labels.dtype}")
     stripped = np.strings.strip(labels)
-    if (blank := stripped == "").any():
-        raise _at(name, int(np.argmax(blank)), "missing value")
+    refuse(stripped == "", "missing value")
     if (stripped != labels).any():
         notes.append(f"{name}: spaces around the names of classes are taken off")
     return stripped
@@ -117,8 +106,8 @@ def _plain(y: Any, name: str) -> Any:
                 raise _at(name, row, f"expected text in UTF-8, got {value!r:.40}") from None
     kinds = {float if type(value) is int else type(value) for value in plain}
     if len(kinds) > 1:
-        shown = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
-        raise UserError(f"{name}: expected classes of one kind, got {shown}")
+        found = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
+        raise UserError(f"{name}: expected classes of one kind, got {found}")
     return plain
 
 

@@ -1,28 +1,26 @@
-"""From the data section of the configuration to a data set."""
+"""From the data section of the configuration, or from your own data in any form, to a data set."""
 
-import dataclasses
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import own, smiley, tfds, uci_har
-from vsc_jax.data.binarize import bernoulli_draw
-from vsc_jax.data.dataset import Dataset, Split, check_unit_range
-from vsc_jax.data.examples import Examples, select
-from vsc_jax.data.pictures import Fit
+from vsc_jax.data import smiley, tfds, uci_har
+from vsc_jax.data.arrays import from_arrays, load_file, options
+from vsc_jax.data.dataset import Dataset, check_unit_range
+from vsc_jax.data.examples import Examples, LazyArray, bernoulli_draw, select
+from vsc_jax.data.images import load_folder
+from vsc_jax.data.tables import Table, from_frame, is_frame, is_table, read_table
 from vsc_jax.models import scaling
 
-_TFDS = "tfds:"
 _SHUFFLED = ("smiley", *tfds.TITLES)  # sets whose first examples are a fair sample of all
 _MOST_NAMES = 5  # in a note
-_SMILEY_BYTES = 2400  # of an example while it is drawn
 
 
 def load(config: DataConfig, data: Any = None) -> Dataset:
@@ -30,8 +28,10 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
 
     Args:
       config: the data section; ``path`` goes before ``name``.
-      data: data to use in place of those; see :func:`vsc_jax.data.own.as_dataset`. A data set is returned
-        as it is.
+      data: data to use in place of those: a :class:`Dataset`, which is returned as it is; a pandas or polars
+        frame or an Arrow table (``config.label`` names the column of classes); an array, a sparse matrix or
+        anything that NumPy makes an array of; a tuple of examples, which may be a frame, and labels; a
+        mapping with x and, optionally, y, x_test, y_test; or a path.
 
     Raises:
       UserError: naming the file, field or value that cannot be used.
@@ -42,65 +42,44 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         if path is not None:
             _check_path(path, field)
     try:
-        dataset = _source(config) if data is None else own.as_dataset(data, config)
+        whole = _source(config) if data is None else _of_data(data, config)
     except MemoryError:
         raise UserError(
             "data.train_examples, data.test_examples: the examples do not fit in the memory"
         ) from None
-    dataset = _scaled(
-        _cut(dataset, config, shuffled=data is None and config.path is None and config.name in _SHUFFLED),
-        config,
-    )
+    shuffled = data is None and config.path is None and config.name in _SHUFFLED
+    dataset = _cut(whole, config, shuffled=shuffled)
+    kind, signals = config.scaling, dataset.form == "signal"
+    if kind == "auto":
+        kind = "standardise" if signals else "none"
+    if kind != "none":
+        if config.binarize != "none":
+            raise UserError(f"data.scaling: expected none with data.binarize {config.binarize}, got {kind}")
+        if dataset.scaling is None or len(dataset.train) < len(whole.train):
+            dataset = replace(dataset, scaling=scaling.fit(kind, dataset.train.x, signals=signals))
     if config.binarize != "none":
         check_unit_range(dataset, f"data.binarize {config.binarize}")
-    dataset = dataclasses.replace(dataset, description=_describe(dataset, config))
+    dataset = replace(dataset, description=_describe(dataset, config))
     if config.binarize == "static":
-        train_stream, test_stream = np.random.default_rng(config.seed).spawn(2)
-        dataset = dataclasses.replace(
+        train, test = np.random.default_rng(config.seed).spawn(2)
+        dataset = replace(
             dataset,
-            train=dataclasses.replace(dataset.train, x=_binary(dataset.train.x, train_stream)),
-            test=dataclasses.replace(dataset.test, x=np.asarray(_binary(dataset.test.x, test_stream))),
+            train=replace(dataset.train, x=_binary(dataset.train.x, train)),
+            test=replace(dataset.test, x=np.asarray(_binary(dataset.test.x, test))),
         )
     return dataset
-
-
-def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
-    """At most as many examples as are asked for: the first of a shuffled set, else drawn at random."""
-    parts: dict[str, Any] = {}
-    notes = list(dataset.notes)
-    for part, n in (("train", config.train_examples), ("test", config.test_examples)):
-        if n is None:
-            continue
-        split: Split[Any] = getattr(dataset, part)
-        parts[part] = split = split.first(n) if shuffled else split.sample(n, config.seed)
-        if split.labels is not None:
-            absent = [
-                name for label, name in enumerate(dataset.label_names) if not (split.labels == label).any()
-            ]
-            if absent:
-                names = ", ".join(absent[:_MOST_NAMES]) + ", ..." * (len(absent) > _MOST_NAMES)
-                classes = f"{len(absent)} of {len(dataset.label_names)} classes"
-                notes.append(f"data.{part}_examples {n:,} leaves no example of {classes}: {names}")
-    return dataclasses.replace(dataset, **parts, notes=tuple(notes))
-
-
-def _binary(x: Examples, rng: np.random.Generator) -> Examples:
-    """One Bernoulli draw of every value: images of 0 and 255, vectors of 0 and 1."""
-    if x.ndim > 2:
-        return select(bernoulli_draw(x, rng))
-    return select(bernoulli_draw(x, rng), convert=lambda drawn: (drawn // 255).astype(np.float32))
 
 
 def called(config: DataConfig) -> str:
     """What the data set that the configuration names is called."""
     if config.path is not None and config.name != "uci_har":
         return config.path.expanduser().name
-    return config.name.removeprefix(_TFDS).partition(":")[0]
+    return config.name.removeprefix(tfds.PREFIX).partition(":")[0]
 
 
 def can_load(config: DataConfig) -> bool:
     """Whether the configuration names data at all; it does not where they were given from Python."""
-    return config.path is not None or config.name in SOURCES or config.name.startswith(_TFDS)
+    return config.path is not None or config.name in SOURCES or config.name.startswith(tfds.PREFIX)
 
 
 def _check_path(path: Path, field: str) -> None:
@@ -115,10 +94,10 @@ def _check_path(path: Path, field: str) -> None:
 
 def _source(config: DataConfig) -> Dataset:
     if config.path is not None and config.name != "uci_har":
-        return own.load_path(config.path, config)
-    if config.name.startswith(_TFDS):
-        _check_path(Path(config.name.removeprefix(_TFDS)), "data.name")
-        return _tfds(config)
+        return _of_path(config.path, config)
+    if config.name.startswith(tfds.PREFIX):
+        _check_path(Path(config.name.removeprefix(tfds.PREFIX)), "data.name")
+        return tfds.load_tfds(config)
     if config.name not in SOURCES:
         near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -126,56 +105,84 @@ def _source(config: DataConfig) -> Dataset:
     return SOURCES[config.name](config)
 
 
-def _smiley(config: DataConfig) -> Dataset:
-    def split(stream: int, n: int) -> Split:
-        if n * _SMILEY_BYTES > psutil.virtual_memory().total:
-            raise MemoryError  # before the system runs out of it
-        faces = smiley.generate((config.seed, stream), n, config.presence)
-        images = faces.images if config.image_size == smiley.SIDE else smiley.crop(faces.images)
-        return Split(images * np.uint8(255), factors=faces.factors, presence=faces.presence)
-
-    return Dataset(
-        name="smiley",
-        train=split(0, config.train_examples or smiley.EXAMPLES["train"]),
-        test=split(1, config.test_examples or smiley.EXAMPLES["test"]),
-        factor_names=smiley.FACTORS,
-        description=f"Smiley drawn from seed {config.seed} with attribute presence {config.presence:g}",
-    )
-
-
-def _tfds(config: DataConfig) -> Dataset:
-    # A set by its own name is small: decoded whole, and cut afterwards, it is kept once for all runs.
-    cut = config.name.startswith(_TFDS)
-    request = tfds.Request(
-        image=config.image,
-        label=config.label,
-        fit=Fit(config.crop, config.resize, config.colour),
-        train=config.train_examples if cut else None,
-        test=config.test_examples if cut else None,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-    )
-    return tfds.load_tfds(config.name.removeprefix(_TFDS), config.directory, request)
-
-
 SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
-    "smiley": _smiley,
-    **dict.fromkeys(tfds.TITLES, _tfds),
+    "smiley": smiley.load_smiley,
+    **dict.fromkeys(tfds.TITLES, tfds.load_tfds),
     "uci_har": lambda config: uci_har.load_uci_har(config.path, config.representation),
 }
 """What ``data.name`` may be, and who loads it."""
 
 
-def _scaled(dataset: Dataset, config: DataConfig) -> Dataset:
-    """The data set with the scaling that the configuration asks for, taken from the training examples."""
-    kind, signals = config.scaling, dataset.form == "signal"
-    if kind == "auto":
-        kind = "standardise" if signals else "none"
-    if kind == "none":
+def _of_path(path: Path, config: DataConfig) -> Dataset:
+    """The data set in a file of arrays, a table, or a folder of images or of ``.parquet`` files."""
+    path = path.expanduser()
+    if is_table(path):
+        table = read_table(path, config.label, config.header, config.separator)
+        return _of_table(table, path.name, config)
+    if path.is_dir():
+        return load_folder(path, config)
+    return _without_label(load_file(path, config), config)
+
+
+def _of_data(data: Any, config: DataConfig) -> Dataset:
+    if isinstance(data, str | Path):
+        return _of_path(Path(data), config)
+    if isinstance(data, Mapping):
+        if unknown := sorted(set(data) - {"x", "y", "x_test", "y_test"}):
+            raise UserError(f"unknown array {', '.join(map(str, unknown))}; expected x, y, x_test, y_test")
+        arrays = dict(data)
+    elif isinstance(data, tuple):
+        if len(data) != 2:
+            raise UserError(f"expected a tuple of examples and labels, got {len(data)} entries")
+        arrays = dict(zip(("x", "y"), data, strict=True))
+    elif not isinstance(data, np.ndarray | list | LazyArray) and is_frame(data):
+        return _of_table(from_frame(data, config.label), "frame", config)
+    else:
+        arrays = {"x": data}
+    notes: dict[str, None] = {}  # in order, each once
+    for name in ("x", "x_test"):
+        if is_frame(arrays.get(name)):
+            table = from_frame(arrays[name])
+            arrays[name] = table.x
+            notes |= dict.fromkeys(table.notes)
+    return _without_label(from_arrays(**arrays, **options(config), notes=tuple(notes)), config)
+
+
+def _of_table(table: Table, name: str, config: DataConfig) -> Dataset:
+    names, notes = table.label_names, table.notes
+    return from_arrays(table.x, table.labels, name=name, label_names=names, notes=notes, **options(config))
+
+
+def _without_label(dataset: Dataset, config: DataConfig) -> Dataset:
+    if config.label is None:
         return dataset
-    if config.binarize != "none":
-        raise UserError(f"data.scaling: expected none with data.binarize {config.binarize}, got {kind}")
-    return dataclasses.replace(dataset, scaling=scaling.fit(kind, dataset.train.x, signals=signals))
+    note = f"data.label {config.label} is not used: the data are arrays, with labels y or none"
+    return replace(dataset, notes=(*dataset.notes, note))
+
+
+def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
+    """At most as many examples as are asked for: the first of a shuffled set, else drawn at random."""
+    parts: dict[str, Any] = {}
+    notes = list(dataset.notes)
+    for part, n in (("train", config.train_examples), ("test", config.test_examples)):
+        if n is None:
+            continue
+        split: Any = getattr(dataset, part)
+        parts[part] = split = split.first(n) if shuffled else split.sample(n, config.seed)
+        names, labels = dataset.label_names, split.labels
+        absent = [] if labels is None else [name for i, name in enumerate(names) if not (labels == i).any()]
+        if absent:
+            first = ", ".join(absent[:_MOST_NAMES]) + ", ..." * (len(absent) > _MOST_NAMES)
+            classes = f"{len(absent)} of {len(names)} classes"
+            notes.append(f"data.{part}_examples {n:,} leaves no example of {classes}: {first}")
+    return replace(dataset, **parts, notes=tuple(notes))
+
+
+def _binary(x: Examples, rng: np.random.Generator) -> Examples:
+    """One Bernoulli draw of every value: images of 0 and 255, vectors of 0 and 1."""
+    if x.ndim > 2:
+        return select(bernoulli_draw(x, rng))
+    return select(bernoulli_draw(x, rng), convert=lambda drawn: (drawn // 255).astype(np.float32))
 
 
 def _describe(dataset: Dataset, config: DataConfig) -> str:

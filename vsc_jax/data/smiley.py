@@ -13,9 +13,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 from numpy.typing import ArrayLike
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
+from vsc_jax.data.dataset import Dataset, Split
 
 ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")
 """The four attributes, in the order of their factors."""
@@ -47,6 +50,7 @@ LARGEST_VALUE = 20.0
 """Largest magnitude of a factor that is drawn: 40 standard deviations."""
 
 _PIXELS = np.arange(1, SIDE + 1)
+_BYTES = 2400  # of an example while it is drawn
 _CHUNK = 256  # images drawn at a time, so that the intermediate arrays stay in the processor's cache
 
 
@@ -99,6 +103,25 @@ def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smiley
     values = (FACTOR_SCALE * normal).astype(np.float32)
     all_presence = attributes.astype(np.uint8)[:, ATTRIBUTE_OF_FACTOR]
     return Smileys(render(all_presence, values), all_presence, values)
+
+
+def load_smiley(config: DataConfig) -> Dataset:
+    """The data set that the data section of a configuration asks for: pixels of 0 and 255, with factors."""
+
+    def split(stream: int, n: int) -> Split:
+        if n * _BYTES > psutil.virtual_memory().total:
+            raise MemoryError  # before the system runs out of it
+        faces = generate((config.seed, stream), n, config.presence)
+        images = faces.images if config.image_size == SIDE else crop(faces.images)
+        return Split(images * np.uint8(255), factors=faces.factors, presence=faces.presence)
+
+    return Dataset(
+        name="smiley",
+        train=split(0, config.train_examples or EXAMPLES["train"]),
+        test=split(1, config.test_examples or EXAMPLES["test"]),
+        factor_names=FACTORS,
+        description=f"Smiley drawn from seed {config.seed} with attribute presence {config.presence:g}",
+    )
 
 
 def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:

@@ -1,24 +1,41 @@
 """Tables as vectors: text tables and ``.parquet`` files, and frames of pandas, polars or Arrow in memory.
 
 Every column is one value of the vectors, but for the one that is named as the label. Columns are taken by
-their position, and their names, of whatever type, are read as text.
+their position, and their names, of whatever type, are read as text. Of a text table the separator, encoding,
+decimal sign and line of names are found out.
 """
 
+import csv
+import gzip
+import io
+import itertools
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.labels import as_labels, listed
-from vsc_jax.data.text_tables import Header, Separator, read_text_table
 from vsc_jax.models import scaling
+
+Header = Literal["auto", "true", "false"]
+Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
+"""Names of text tables end so, or with ``.gz`` after it, in any case of letters."""
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # What pandas calls an index without a name in its CSV files, and when it reads them.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+(_level_\d+|\.\d+)?")
+_SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+_WHOLE = re.compile(r"[+-]?\d+")
+_MISSING = {"", "na", "n/a", "#n/a", "null", "nan"}
+_LINES, _CHARACTERS = 100, 2**24  # that are looked at before the whole is read
 
 
 class Table(NamedTuple):
@@ -37,82 +54,57 @@ class Table(NamedTuple):
     notes: tuple[str, ...]
 
 
+def is_table(path: Path) -> bool:
+    """Whether a path is a text table, a Parquet file or, as Spark writes them, a folder of such files."""
+    if path.name.lower().removesuffix(".gz").endswith(TEXT_SUFFIXES) or path.suffix.lower() == ".parquet":
+        return True
+    return path.is_dir() and {file.suffix.lower() for file in _visible(path)} == {".parquet"}
+
+
 def read_table(
     path: Path, label: str | None = None, header: Header = "auto", separator: Separator = "auto"
 ) -> Table:
     """The table in a text file (with or without a line of names), a ``.parquet`` file or a folder of them.
 
     Args:
-      path: the file or the folder.
+      path: the file or the folder. Text is UTF-8, or UTF-16 with its byte order mark, possibly compressed.
       label: the column that holds the classes.
       header: whether the first line of a text file holds names.
       separator: what stands between the columns of a text file.
 
     Raises:
-      UserError: naming the file and, where there are, row (counted from 0) and column.
+      UserError: naming the file and, where there are, row (counted from 0) and column; or where the first
+        line may be names as well as an example.
     """
     import pyarrow
 
-    suffix = ".parquet" if path.is_dir() else path.suffix.lower()
-    without_names = False
+    suffix, hint = ".parquet" if path.is_dir() else path.suffix.lower(), ""
     try:
         if suffix == ".parquet":
             table, note = _read_parquet(path)
         else:
-            table, has_names, note = read_text_table(path, header, separator)
-            without_names = not has_names
+            table, has_names, note = _read_text(path, header, separator)
+            hint = "" if has_names else "; the first line is taken for an example (data.header)"
         read = from_frame(table, label)
     except UserError as error:
-        missed = without_names and str(error).startswith("data.label: no")
-        hint = "; the first line is taken for an example (data.header)" if missed else ""
-        raise UserError(f"{path}: {error}{hint}") from None
+        missed = str(error).startswith("data.label: no")
+        raise UserError(f"{path}: {error}{hint if missed else ''}") from None
     except (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise UserError(f"{path}: cannot be read as a {suffix} file ({reason})") from None
     return read._replace(notes=(*filter(None, [note]), *read.notes))
 
 
-def holds_parquet(folder: Path) -> bool:
-    """Whether a folder is a table in several ``.parquet`` files, as Spark writes them."""
-    suffixes = {file.suffix.lower() for file in _shown(folder)}
-    return folder.suffix.lower() == ".parquet" or suffixes == {".parquet"}
-
-
-def _shown(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if not file.name.startswith((".", "_")))
-
-
-def _read_parquet(path: Path) -> tuple[Any, str]:
-    """The table of one file, or of all in a folder, and a note on which these are."""
-    import pyarrow
-    import pyarrow.parquet
-
-    files = _shown(path) if path.is_dir() else [path]
-    if not files or any(file.is_dir() or file.suffix.lower() != ".parquet" for file in files):
-        raise UserError("expected a folder of .parquet files and nothing else")
-    if any(re.match(r"(train|test|val)", file.name, re.IGNORECASE) for file in files[1:]):
-        raise UserError(f"{files[-1].name}: the parts of a split cannot be read as one table; name one file")
-    tables = []
-    for file in files:
-        with pyarrow.parquet.ParquetFile(file) as opened:
-            tables.append(opened.read())
-    note = f"{len(files)} files as one table: {listed(tuple(file.name for file in files), 4)}"
-    return pyarrow.concat_tables(tables), note if path.is_dir() else ""
-
-
 def is_frame(data: Any) -> bool:
     """Whether ``data`` is a frame in memory that :func:`from_frame` reads."""
     from narwhals import dependencies as known
 
-    return any(
-        check(data)
-        for check in (
-            known.is_pandas_like_dataframe,
-            known.is_polars_dataframe,
-            known.is_polars_lazyframe,
-            known.is_pyarrow_table,
-            known.is_narwhals_dataframe,
-        )
+    return (
+        known.is_pandas_like_dataframe(data)
+        or known.is_polars_dataframe(data)
+        or known.is_polars_lazyframe(data)
+        or known.is_pyarrow_table(data)
+        or known.is_narwhals_dataframe(data)
     )
 
 
@@ -129,25 +121,26 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     """
     columns, notes = _columns(frame)
     chosen = [place for place, (name, _) in enumerate(columns) if label is not None and name == label]
-    names = [name for place, (name, _) in enumerate(columns) if place not in chosen]
     if label is not None and len(chosen) != 1:
-        there = listed(tuple(names), 20)
         if chosen:
             raise UserError(f"data.label: {len(chosen)} columns are called {label!r}")
+        there = listed(tuple(name for name, _ in columns), 20)
         raise UserError(f"data.label: no column {label!r}; there are {there}")
-    index = _index_columns(frame)
+    # What pandas wrote down as its index.
+    metadata = getattr(getattr(frame, "schema", None), "pandas_metadata", None) or {}
+    index = {name for name in metadata.get("index_columns", ()) if isinstance(name, str)}
     used = []
     for place, (name, series) in enumerate(columns):
         if place in chosen:
             continue
         if name in index or name.startswith("__index_level_") or (place == 0 and _NO_NAME.fullmatch(name)):
             notes.append(f"column {name!r} is left out: an index, no values")
-        elif _NO_NAME.fullmatch(name) and series.null_count() == len(series):
-            notes.append(f"column {place} is left out: it has no name and no values")
-        elif _NO_NAME.fullmatch(name):
-            raise UserError(f"column {place}: expected a name, got {name!r}; name it or leave it out")
-        else:
+        elif not _NO_NAME.fullmatch(name):
             used.append((name, series))
+        elif series.null_count() == len(series):
+            notes.append(f"column {place} is left out: it has no name and no values")
+        else:
+            raise UserError(f"column {place}: expected a name, got {name!r}; name it or leave it out")
     rows = len(columns[0][1]) if columns else 0
     if not used or not rows:
         raise UserError(f"expected rows and columns of numbers, got {rows} rows and {len(used)} columns")
@@ -158,9 +151,9 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     if not chosen:
         return Table(x, None, (), tuple(notes))
     name, series = columns[chosen[0]]
-    called = f"column {name!r}"
-    labels = as_labels({called: series.to_native()})
-    return Table(x, labels.indices[called], labels.names, (*notes, *labels.notes))
+    labels = as_labels({f"column {name!r}": series.to_native()})
+    [indices] = labels.indices.values()
+    return Table(x, indices, labels.names, (*notes, *labels.notes))
 
 
 def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:
@@ -173,22 +166,15 @@ def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:
     frame = narwhals.to_native(frame, pass_through=True)
     notes = []
     if known.is_pandas_like_dataframe(frame):
-        columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
-        named = [str(name) for name in frame.index.names if name is not None]
-        if named:
+        names, columns = frame.columns, [frame.iloc[:, place] for place in range(frame.shape[1])]
+        if named := [str(name) for name in frame.index.names if name is not None]:
             notes.append(f"index {', '.join(named)} is left out; frame.reset_index() makes it a column")
-        names = frame.columns
+    elif known.is_pyarrow_table(frame):
+        names, columns = frame.column_names, frame.columns
     else:
-        names = frame.column_names if known.is_pyarrow_table(frame) else frame.columns
-        columns = frame.columns if known.is_pyarrow_table(frame) else frame.get_columns()
+        names, columns = frame.columns, frame.get_columns()
     series = [narwhals.from_native(column, series_only=True) for column in columns]
     return list(zip((str(name).strip() for name in names), series, strict=True)), notes
-
-
-def _index_columns(frame: Any) -> set[str]:
-    """The columns that pandas wrote down as its index."""
-    metadata = getattr(getattr(frame, "schema", None), "pandas_metadata", None) or {}
-    return {name for name in metadata.get("index_columns", ()) if isinstance(name, str)}
 
 
 def _numbers(series: Any, name: str) -> np.ndarray:
@@ -223,3 +209,199 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return value is None
     return True
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if not file.name.startswith((".", "_")))
+
+
+def _read_parquet(path: Path) -> tuple[Any, str]:
+    """The table of one file, or of all in a folder, and a note on which these are."""
+    import pyarrow
+    import pyarrow.parquet
+
+    files = _visible(path) if path.is_dir() else [path]
+    if not files or any(file.is_dir() or file.suffix.lower() != ".parquet" for file in files):
+        raise UserError("expected a folder of .parquet files and nothing else")
+    if any(re.match(r"(train|test|val)", file.name, re.IGNORECASE) for file in files[1:]):
+        raise UserError(f"{files[-1].name}: the parts of a split cannot be read as one table; name one file")
+    tables = []
+    for file in files:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            tables.append(opened.read())
+    note = f"{len(files)} files as one table: {listed(tuple(file.name for file in files), 4)}"
+    return pyarrow.concat_tables(tables), note if path.is_dir() else ""
+
+
+def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, bool, str]:
+    """An Arrow table, whether the first line was taken for names, and a note on how it was read."""
+    import pyarrow
+
+    text = _text(path)
+    lines: list[str] = []
+    for line in io.StringIO(text[:_CHARACTERS], newline=None):
+        lines.append(line)
+        if len(lines) == _LINES or (len(lines) >= 4 and 16 * sum(map(len, lines)) > _CHARACTERS):
+            break
+    lines = list(itertools.dropwhile(lambda line: not line.strip(), lines))
+    if not lines:
+        raise pyarrow.ArrowInvalid("Empty CSV file")
+    word = _separator(lines) if separator == "auto" else separator
+    rows = _rows(lines, word)
+    has_names = _has_names(rows) if header == "auto" else header == "true"
+    content = "\n".join(map(_single_spaces, io.StringIO(text, newline=None))) if word == "space" else text
+    table, decimal = _parsed(content, lines, word, has_names, "."), ""
+    if word != "comma" and any(_is_decimal_comma(column) for column in table.columns):
+        table, decimal = _parsed(content, lines, word, has_names, ","), ", decimal comma"
+    first = "names the columns" if has_names else f"is an example, {listed(tuple(rows[0]))}"
+    asked = "auto" in (header, separator)
+    note = f"separator {word}{decimal}; the first line {first}{' (data.separator, data.header)' * asked}"
+    return table, has_names, note
+
+
+def _text(path: Path) -> str:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        content = file.read()
+    utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    expected = "expected text in UTF-8, or in UTF-16 with its byte order mark"
+    try:
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{expected}, not so in line {line} ({error}); save the file as UTF-8") from None
+    if "\0" in text:
+        raise UserError(f"{expected}, got zero bytes")
+    return text
+
+
+def _parsed(text: str, lines: list[str], word: str, has_names: bool, decimal: str) -> Any:
+    import pyarrow
+    import pyarrow.csv
+
+    return pyarrow.csv.read_csv(
+        pyarrow.BufferReader(text.encode()),
+        pyarrow.csv.ReadOptions(
+            autogenerate_column_names=not has_names,
+            # A block holds whole rows; some may be longer than the first.
+            block_size=min(max(2**20, 64 * max(map(len, lines))), 2**30),
+        ),
+        pyarrow.csv.ParseOptions(
+            delimiter=_SEPARATORS[word],
+            # An empty line of a file with one column is a missing value.
+            ignore_empty_lines=len(_rows(lines[:1], word)[0]) > 1,
+        ),
+        pyarrow.csv.ConvertOptions(decimal_point=decimal, strings_can_be_null=True),
+    )
+
+
+def _single_spaces(line: str) -> str:
+    return " ".join(line.split())
+
+
+def _rows(lines: Sequence[str], word: str) -> list[list[str]]:
+    """The cells of lines, spaces around them taken off."""
+    if word == "space":
+        lines = [_single_spaces(line) for line in lines]
+    try:
+        rows = list(csv.reader(lines, delimiter=_SEPARATORS[word], skipinitialspace=True))
+    except csv.Error as error:
+        raise UserError(f"data.separator {word}: does not suit the file ({error})") from None
+    return [[cell.strip() for cell in row] for row in rows if row]
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The separator with which most lines have the columns of the first, and most cells are numbers."""
+    best, found = (0.0, 0.0, 0), "comma"
+    for word, character in _SEPARATORS.items():
+        if character not in lines[0].strip():
+            continue
+        try:
+            first, *others = _rows(lines, word)
+        except UserError:
+            continue
+        rows = [row for row in others if len(row) == len(first)] or [first]
+        numbers = [_kind(cell) == "number" for row in rows for cell in row]
+        alike = len(rows) / max(1, len(others))
+        score = (alike * sum(numbers) / len(numbers), alike, len(first))
+        if len(first) > 1 and score > best:
+            best, found = score, word
+    return found
+
+
+def _kind(cell: str) -> Literal["missing", "number", "text"]:
+    if cell.lower() in _MISSING:
+        return "missing"
+    return "number" if _NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell) else "text"
+
+
+def _has_names(rows: list[list[str]]) -> bool:
+    """Whether the first of some rows holds names of columns.
+
+    Raises:
+      UserError: it may be names as well as an example.
+    """
+    first, *others = rows
+    body = [row for row in others if len(row) == len(first)]
+    kinds = [_kind(cell) for cell in first]
+    columns = [[row[column] for row in body] for column in range(len(first))]
+    below = [{_kind(cell) for cell in column} - {"missing"} for column in columns]
+    numbers = [column for column, kind in enumerate(kinds) if kind == "number"]
+    texts = [column for column, kind in enumerate(kinds) if kind == "text"]
+    a_name = any(below[column] == {"number"} for column in texts)
+    a_class = any(first[column] in columns[column] for column in texts)
+    if not numbers or not body:
+        return bool(texts) and not numbers and (a_name or not a_class)
+    if a_class:
+        return False
+    if not first[0] and columns[0] == list(map(str, range(len(body)))) and _counts(first[1:]):
+        return True  # pandas: an index and columns without names
+    verdict = _numbers_as_names(
+        [first[column] for column in numbers], [[row[column] for column in numbers] for row in body]
+    )
+    if verdict == "open" and any(below[column] == {"text"} for column in numbers):
+        verdict = "names"
+    if verdict == "open" or (verdict == "example" and a_name):
+        raise UserError(
+            f"the first line, {listed(tuple(first))}, may hold names of columns or an example;"
+            " expected data.header true or false"
+        )
+    return verdict == "names"
+
+
+def _numbers_as_names(first: list[str], body: list[list[str]]) -> Literal["names", "example", "open"]:
+    """Whether numbers in the first line are names, as pandas writes 0, 1, 2 and spectra their wavelengths."""
+    if not _rises(first) or first in body:
+        return "example"
+    whole = all(map(_WHOLE.fullmatch, first))
+    cells = [cell for row in body for cell in row if _kind(cell) == "number"]
+    # Whoever writes numbers writes all of them with a point or an exponent, or whole ones without.
+    otherwise = whole and len(cells) >= 8 and not any(map(_WHOLE.fullmatch, cells))
+    if len(first) == 1:
+        return "example" if first != ["0"] else "names" if otherwise else "open"
+    if any(map(_rises, body)) and not (_counts(first) and otherwise):
+        return "open" if _counts(first) else "example"
+    if otherwise or len(first) >= 8:
+        return "names"
+    return "open" if whole else "example"
+
+
+def _counts(cells: list[str]) -> bool:
+    return cells == list(map(str, range(len(cells))))
+
+
+def _rises(cells: list[str]) -> bool:
+    """Whether all cells are numbers, each larger than the one before."""
+    if any(_kind(cell) != "number" for cell in cells):
+        return False
+    values = [float(cell.replace(",", ".")) for cell in cells]
+    return all(left < right for left, right in itertools.pairwise(values))
+
+
+def _is_decimal_comma(column: Any) -> bool:
+    """Whether a column of text begins with a number that has a decimal comma."""
+    import pyarrow
+
+    if not pyarrow.types.is_string(column.type):
+        return False
+    first = next((value.as_py() for value in column if value.is_valid), "")
+    return _DECIMAL_COMMA.fullmatch(first) is not None

@@ -4,23 +4,26 @@
 needs TensorFlow, which is therefore an extra. Decoded images are kept by :mod:`vsc_jax.data.cache`.
 """
 
-import hashlib
 import importlib.util
 import math
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.arrays import hold_out
-from vsc_jax.data.cache import cached, scratch
-from vsc_jax.data.dataset import Dataset, Split, first_outside, sample_rows
-from vsc_jax.data.examples import give_back
-from vsc_jax.data.memory import check_memory
-from vsc_jax.data.pictures import AS_THEY_ARE, Fit, fitted, size_in_words
+from vsc_jax.data.cache import cached, fingerprint
+from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out, sample_rows
+from vsc_jax.data.examples import give_back, scratch
+from vsc_jax.data.images import check_size, fitted
+from vsc_jax.data.limits import check_memory
+
+PREFIX = "tfds:"
+"""Begins ``data.name`` of any set of TFDS."""
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 """The sets that ``data.name`` knows without ``tfds:``, and how they are called in a sentence."""
@@ -33,28 +36,6 @@ _LOOKED_AT = 100  # records that tell whether a set is stored as 0 and 1
 _DECODING = 3  # part of the cache key; raise it when decoding changes
 
 
-class Request(NamedTuple):
-    """What is read of a set.
-
-    Attributes:
-      image: the feature that holds the images; None for ``image``, or the only one there is.
-      label: the feature that holds the classes, ``a/b`` inside another one; None for ``label``, if there.
-      fit: how the images are brought to one form.
-      train: how many training examples at most, drawn by the seed; None for all.
-      test: how many test examples at most.
-      test_fraction: share of the training examples that is held out where there is no test split.
-      seed: seed of these choices.
-    """
-
-    image: str | None = None
-    label: str | None = None
-    fit: Fit = AS_THEY_ARE
-    train: int | None = None
-    test: int | None = None
-    test_fraction: float = 0.1
-    seed: int = 0
-
-
 class _Columns(NamedTuple):
     """Features of a set: the image, the label if there is one, and the true factors."""
 
@@ -63,47 +44,49 @@ class _Columns(NamedTuple):
     factors: tuple[str, ...]
 
 
-EVERYTHING = Request()
-
-
-def load_tfds(name: str, directory: Path | None = None, request: Request = EVERYTHING) -> Dataset:
+def load_tfds(config: DataConfig) -> Dataset:
     """A set of images, prepared first if that is possible here.
 
-    All single numbers among its features but the label are carried as factors.
+    All single numbers among its features but the label are carried as factors. A set without a test split
+    gives its validation split, or has a share held out.
 
     Args:
-      name: ``NAME``, ``NAME:VERSION``, ``NAME/CONFIG`` or ``NAME/CONFIG:VERSION``.
-      directory: folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets.
-      request: what is read of it.
+      config: the data section. ``name`` is, after ``tfds:``, ``NAME``, ``NAME:VERSION``, ``NAME/CONFIG`` or
+        ``NAME/CONFIG:VERSION``. At most as many examples as it asks for are decoded, drawn by the seed.
 
     Raises:
       UserError: if the set is not prepared and cannot be, if it has no such features, or naming the file that
         cannot be read.
     """
+    if not config.name.startswith(PREFIX):
+        # A set by its own name is small: decoded whole, and cut afterwards, it is cached once for all runs.
+        config = replace(config, train_examples=None, test_examples=None)
+    name = config.name.removeprefix(PREFIX)
     matched = re.fullmatch(r"(\w+(?:/\w[\w.+-]*)?)(?::(\d+\.\d+\.\d+))?", name)
     if matched is None:
         raise UserError(f"data.name: expected tfds:NAME or tfds:NAME:1.2.3, got {'tfds:' + name!r}")
     name, version = matched.groups()
-    root = directory or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    root = config.directory or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     source = _prepared(name, version, root.expanduser())
-    digest = _fingerprint(source, request)
-    arrays = cached(f"{name.replace('/', '-')}-{source.name}-{digest}", lambda: _decode(source, request))
-    names = ("x", "labels", "factors")
+    drawn = (config.train_examples, config.test_examples)
+    form = (config.image, config.label, config.crop, config.resize, config.colour)
+    key = fingerprint(source.iterdir(), _DECODING, form, drawn, config.seed if any(drawn) else 0)
+    arrays = cached(f"{name.replace('/', '-')}-{source.name}-{key}", lambda: _decode(source, config))
     splits: list[Split[Any]] = [
-        Split(*(arrays.get(f"{part}_{field}") for field in names))
+        Split(*(arrays.get(f"{part}_{field}") for field in ("x", "labels", "factors")))
         for part in ("train", "test")
         if f"{part}_x" in arrays
     ]
     origin = f"{TITLES.get(name, name)} {source.name} as TFDS prepares it"
     if len(splits) == 1:
-        splits = [*hold_out(splits[0], request.test_fraction, request.seed)]
-        origin += f", test examples held out at random (seed {request.seed})"
+        splits = [*hold_out(splits[0], config.test_fraction, config.seed)]
+        origin += f", test examples held out at random (seed {config.seed})"
     return Dataset(
         name=name,
         train=splits[0].take(slice(None)),
         test=splits[1],
-        label_names=tuple(str(label) for label in arrays.get("label_names", ())),
-        factor_names=tuple(str(factor) for factor in arrays.get("factor_names", ())),
+        label_names=tuple(map(str, arrays.get("label_names", ()))),
+        factor_names=tuple(map(str, arrays.get("factor_names", ()))),
         description=origin,
     )
 
@@ -135,26 +118,16 @@ def _prepared(name: str, version: str | None, root: Path) -> Path:
 
 
 def _version(folder: Path, version: str | None) -> Path | None:
-    versions = [
-        path
+    versions = {
+        path.name: path
         for path in folder.glob("*.*.*")
         if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / "dataset_info.json").is_file()
-    ]
-    if version is not None:
-        return next((path for path in versions if path.name == version), None)
-    return max(versions, key=lambda path: [int(number) for number in path.name.split(".")], default=None)
+    }
+    newest = max(versions, key=lambda name: [int(number) for number in name.split(".")], default=None)
+    return versions.get(version or newest)  # type: ignore[arg-type]
 
 
-def _fingerprint(folder: Path, request: Request) -> str:
-    """A short name of the files' state: another copy, size or time of change gives another one."""
-    files = sorted((path.name, path.stat()) for path in folder.iterdir())
-    drawn = request.seed if request.train or request.test else 0
-    read = request._replace(test_fraction=0.0, seed=drawn)
-    state = [_DECODING, read, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
-
-
-def _decode(source: Path, request: Request) -> dict[str, np.ndarray]:
+def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
     import tensorflow_datasets
 
     try:
@@ -169,34 +142,32 @@ def _decode(source: Path, request: Request) -> dict[str, np.ndarray]:
             f"{source}: expected ArrayRecord files, got {file_format}; prepare the set in another folder "
             f"with tfds build {builder.name} --file_format=array_record"
         )
-    columns = _columns(features, request, source)
-    fit = request.fit
-    if fit.colour == "auto":
-        fit = fit._replace(colour="grey" if features[columns.image].shape[-1] == 1 else "rgb")
+    columns = _columns(features, config, source)
+    if config.colour == "auto":
+        config = replace(config, colour="grey" if features[columns.image].shape[-1] == 1 else "rgb")
+    if "train" not in splits:
+        raise UserError(f"{source}: expected a split train, found {', '.join(splits) or 'none'}")
     arrays: dict[str, np.ndarray] = {}
+    most = math.inf
     if columns.label is not None:
-        arrays["label_names"] = np.array(_label_names(features[columns.label]))
+        feature = features[columns.label]
+        bools = ["no", "yes"] if np.dtype(feature.np_dtype).kind == "b" else []
+        arrays["label_names"] = np.array(getattr(feature, "names", None) or bools)
+        most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else most
     if columns.factors:
         arrays["factor_names"] = np.array(columns.factors)
     test = next((split for split in ("test", "validation") if split in splits), None)
-    if "train" not in splits:
-        raise UserError(f"{source}: expected a split train, found {', '.join(splits) or 'none'}")
-    limits = (request.train, request.test)
-    if test is None and None not in limits:
-        limits = (sum(filter(None, limits)), None)
-    elif test is None:
-        limits = (None, None)
-    for part, split, limit in zip(("train", "test"), ("train", test), limits, strict=True):
-        if split is not None:
-            decoded = _decode_split(builder, split, columns, fit, (limit, request.seed), source)
-            if columns.label is not None:
-                most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else math.inf
-                if (index := first_outside(decoded["labels"], 0.0, most)) is not None:
-                    raise UserError(
-                        f"{source}: example {index[0]} of the {split} split: {columns.label}: expected a"
-                        f" class from 0 to {most:g}, got {decoded['labels'][index]}"
-                    )
-            arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
+    limits = {"train": config.train_examples, test: config.test_examples}
+    if test is None:  # the test examples are some of the training split
+        limits = {"train": None if None in limits.values() else sum(filter(None, limits.values()))}
+    for part, (split, limit) in zip(("train", "test"), limits.items(), strict=False):
+        decoded = _decode_split(builder, str(split), columns, config, limit, source)
+        if "labels" in decoded and (index := first_outside(decoded["labels"], 0.0, most)) is not None:
+            raise UserError(
+                f"{source}: example {index[0]} of the {split} split: {columns.label}: expected a"
+                f" class from 0 to {most:g}, got {decoded['labels'][index]}"
+            )
+        arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
     return arrays
 
 
@@ -209,40 +180,28 @@ def _leaves(features: Any, prefix: str = "") -> dict[str, Any]:
     return dict(sorted(leaves.items()))  # the description's own order differs from reading to reading
 
 
-def _columns(features: dict[str, Any], request: Request, source: Path) -> _Columns:
+def _columns(features: dict[str, Any], config: DataConfig, source: Path) -> _Columns:
     """Which features are the image, the label and the factors."""
     import tensorflow_datasets
 
-    images = [
-        name for name, feature in features.items() if isinstance(feature, tensorflow_datasets.features.Image)
-    ]
-    image = request.image or ("image" if "image" in images else images[0] if len(images) == 1 else None)
+    kinds = {name: np.dtype(each.np_dtype).kind for name, each in features.items() if each.shape == ()}
+    images = [name for name in features if isinstance(features[name], tensorflow_datasets.features.Image)]
+    image = config.image or ("image" if "image" in images else images[0] if len(images) == 1 else None)
     if image not in images or image is None:
         raise UserError(
             f"{source}: data.image: expected one of the features with images"
-            f" ({', '.join(images) or 'there are none'}), got {request.image or 'none'}"
+            f" ({', '.join(images) or 'there are none'}), got {config.image or 'none'}"
         )
     if np.dtype(features[image].np_dtype) != np.uint8:
         raise UserError(f"{source}: {image}: expected images of uint8, got {features[image].np_dtype}")
-    numbers = [name for name, feature in features.items() if _is_number(feature)]
-    label = request.label or ("label" if "label" in numbers else None)
-    if label is not None and (label not in numbers or np.dtype(features[label].np_dtype).kind not in "biu"):
-        classes = [name for name in numbers if np.dtype(features[name].np_dtype).kind in "biu"]
+    numbers, classes = ([name for name in kinds if kinds[name] in wanted] for wanted in ("biuf", "biu"))
+    label = config.label or ("label" if "label" in numbers else None)
+    if label is not None and label not in classes:
         raise UserError(
             f"{source}: data.label: expected one of the features {', '.join(classes) or '(there are none)'},"
             f" got {label}"
         )
     return _Columns(image, label, tuple(name for name in numbers if name != label))
-
-
-def _is_number(feature: Any) -> bool:
-    return feature.shape == () and np.dtype(feature.np_dtype).kind in "biuf"
-
-
-def _label_names(feature: Any) -> list[str]:
-    if names := getattr(feature, "names", None):
-        return list(names)
-    return ["no", "yes"] if np.dtype(feature.np_dtype).kind == "b" else []
 
 
 def _without_images(features: Any) -> dict[str, Any]:
@@ -259,52 +218,45 @@ def _without_images(features: Any) -> dict[str, Any]:
 
 
 def _decode_split(
-    builder: Any, split: str, columns: _Columns, fit: Fit, drawn: tuple[int | None, int], source: Path
+    builder: Any, split: str, columns: _Columns, config: DataConfig, limit: int | None, source: Path
 ) -> dict[str, np.ndarray]:
     """Images ``x``, uint8, and where there are any int32 ``labels`` and float32 ``factors``.
 
-    Of all records, or of as many as ``drawn`` says, with the seed of their choice.
+    Of all records, or of ``limit`` of them.
     """
+    arrays: dict[str, np.ndarray] = {}
     try:
         # Pillow by itself decodes a PNG in half the time that TFDS takes around it.
-        decoders = _without_images(builder.info.features)
-        records = builder.as_data_source(split=split, decoders=decoders)
-        limit, seed = drawn
-        chosen = np.arange(len(records))[sample_rows(len(records), limit or len(records), seed)]
+        records = builder.as_data_source(split=split, decoders=_without_images(builder.info.features))
+        chosen = np.arange(len(records))[sample_rows(len(records), limit or len(records), config.seed)]
         n = len(chosen)
-        labels = np.empty(n, np.int32)
-        factors = np.empty((n, len(columns.factors)), np.float32)
-        images: np.ndarray | None = None
+        if columns.label is not None:
+            arrays["labels"] = np.empty(n, np.int32)
+        if columns.factors:
+            arrays["factors"] = np.empty((n, len(columns.factors)), np.float32)
         for start in range(0, n, _BATCH):
-            rows = range(start, min(start + _BATCH, n))
-            examples = records.__getitems__(chosen[rows.start : rows.stop].tolist())
+            examples = records.__getitems__(chosen[start : start + _BATCH].tolist())
             if start == 0:
-                fit = fit._replace(
-                    white=_white([_at(example, columns.image) for example in examples[:_LOOKED_AT]])
-                )
-            for row, example in zip(rows, examples, strict=True):
+                white = _white(_at(example, columns.image) for example in examples[:_LOOKED_AT])
+            for row, example in enumerate(examples, start):
                 try:
-                    picture = fitted(_at(example, columns.image), fit)
+                    picture = fitted(_at(example, columns.image), config, config.colour, white)
+                    if "x" in arrays:
+                        check_size(picture.shape, arrays["x"].shape[1:], "the first")
                 except UserError as error:
                     raise UserError(
                         f"{source}: example {chosen[row]} of the {split} split: {error}"
                     ) from None
-                if images is None:
+                if "x" not in arrays:
                     what = f"{source}: {n:,} images of the {split} split"
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
-                    images = scratch((n, *picture.shape), np.uint8)
-                if picture.shape != images.shape[1:]:
-                    raise UserError(
-                        f"{source}: example {chosen[row]} of the {split} split: expected"
-                        f" {size_in_words(images.shape[1:])} as the first has, got"
-                        f" {size_in_words(picture.shape)}; data.resize brings images to one size"
-                    )
-                images[row] = picture
+                    arrays["x"] = scratch((n, *picture.shape), np.uint8)
+                arrays["x"][row] = picture
                 if columns.label is not None:
-                    labels[row] = _at(example, columns.label)
-                factors[row] = [_at(example, name) for name in columns.factors]
-            if images is not None:
-                give_back(images)
+                    arrays["labels"][row] = _at(example, columns.label)
+                if columns.factors:
+                    arrays["factors"][row] = [_at(example, name) for name in columns.factors]
+            give_back(arrays["x"])
     except UserError:
         raise
     except Exception as error:  # ArrayRecord, protobuf and Pillow each have errors of their own
@@ -314,19 +266,14 @@ def _decode_split(
             f"{culprit}: cannot be read as the {split} split, damaged or incomplete ({_line(error)}); "
             "prepare or copy the set again"
         ) from error
-    if images is None:
+    if "x" not in arrays:
         raise UserError(f"{source}: expected examples in the {split} split, found none")
-    arrays = {"x": images}
-    if columns.label is not None:
-        arrays["labels"] = labels
-    if columns.factors:
-        arrays["factors"] = factors
     return arrays
 
 
-def _white(pictures: list[bytes]) -> int:
+def _white(pictures: Any) -> int:
     """1 for pictures of nothing but 0 and 1, as dsprites has them, else 255."""
-    return 1 if max(int(fitted(picture, Fit(colour="rgb")).max()) for picture in pictures) == 1 else 255
+    return 1 if max(int(fitted(picture, DataConfig(), "rgb").max()) for picture in pictures) == 1 else 255
 
 
 def _at(example: Any, path: str) -> Any:

@@ -12,23 +12,25 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from vsc_jax.data import smiley, uci_har
-from vsc_jax.data.dataset import Split
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A builder that writes ArrayRecord files unless it is told otherwise: those need no TensorFlow."""
+    """A builder that writes ArrayRecord files unless it is asked for others: those need no TensorFlow."""
+
+    VERSION = tfds.core.Version("1.0.0")
 
     def __init__(self, *, file_format: Any = None, **options: Any):
         super().__init__(file_format=file_format or "array_record", **options)
+
+    def _generate_examples(self, examples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from enumerate(examples)
 
 
 class Smiley(_Builder):
     """Faces drawn from seed 0 with attribute presence 0.5, with their true factors."""
 
-    VERSION = tfds.core.Version("1.0.0")
-
     def _info(self) -> Any:
-        side, factors = smiley.SIDE, len(smiley.FACTORS)
+        side, factors = smiley.SIDE, (len(smiley.FACTORS),)
         return tfds.core.DatasetInfo(
             builder=self,
             description="Faces of four attributes, each there or not, and 18 real factors.",
@@ -36,23 +38,17 @@ class Smiley(_Builder):
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(side, side, 1)),
-                    "presence": tfds.features.Tensor(shape=(factors,), dtype=np.uint8),
-                    "values": tfds.features.Tensor(shape=(factors,), dtype=np.float32),
+                    "presence": tfds.features.Tensor(shape=factors, dtype=np.uint8),
+                    "values": tfds.features.Tensor(shape=factors, dtype=np.float32),
                 }
             ),
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         return {
-            split: self._generate_examples(stream, smiley.EXAMPLES[split])
+            split: self._generate_examples(_faces(stream, smiley.EXAMPLES[split]))
             for stream, split in enumerate(("train", "test"))
         }
-
-    def _generate_examples(self, stream: int, n: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        faces = smiley.generate((0, stream), n)
-        for i in range(n):
-            image = _png(faces.images[i] * np.uint8(255))
-            yield i, {"image": image, "presence": faces.presence[i], "values": faces.values[i]}
 
 
 class UciHar(_Builder):
@@ -61,7 +57,6 @@ class UciHar(_Builder):
     The archive is read from ``manual_dir/uci_har.zip`` where it lies there, else downloaded.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Without a network, put the archive there as uci_har.zip."
 
     def _info(self) -> Any:
@@ -88,29 +83,24 @@ class UciHar(_Builder):
             path = None
         features, signals = (uci_har.load_uci_har(path, form) for form in ("features", "signals"))
         return {
-            split: self._generate_examples(getattr(features, split), getattr(signals, split))
+            split: self._generate_examples(_windows(getattr(features, split), getattr(signals, split).x))
             for split in ("train", "test")
         }
 
-    def _generate_examples(self, features: Split, signals: Split) -> Iterator[tuple[int, dict[str, Any]]]:
-        assert features.labels is not None
-        assert features.subjects is not None
-        for i in range(len(features)):
-            yield (
-                i,
-                {
-                    "features": features.x[i],
-                    "signals": signals.x[i],
-                    "label": int(features.labels[i]),
-                    "subject": features.subjects[i],
-                },
-            )
 
-
-def _png(image: np.ndarray) -> io.BytesIO:
+def _faces(stream: int, n: int) -> Iterator[dict[str, Any]]:
     import PIL.Image
 
-    file = io.BytesIO()
-    PIL.Image.fromarray(image).save(file, "PNG")
-    file.seek(0)
-    return file
+    faces = smiley.generate((0, stream), n)
+    for image, presence, values in zip(faces.images * np.uint8(255), *faces[1:], strict=True):
+        file = io.BytesIO()
+        PIL.Image.fromarray(image).save(file, "PNG")
+        file.seek(0)
+        yield {"image": file, "presence": presence, "values": values}
+
+
+def _windows(features: Any, signals: np.ndarray) -> Iterator[dict[str, Any]]:
+    for x, signal, label, subject in zip(
+        features.x, signals, features.labels, features.subjects, strict=True
+    ):
+        yield {"features": x, "signals": signal, "label": int(label), "subject": subject}

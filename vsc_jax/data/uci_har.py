@@ -4,19 +4,20 @@ Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, *A Public Domain Dataset for Human 
 Smartphones*, ESANN 2013. A window is 2.56 s of accelerometer and gyroscope at 50 Hz.
 """
 
-import hashlib
 import io
 import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.archive import Members, opened
-from vsc_jax.data.cache import cached
+from vsc_jax.data.cache import cached, downloaded, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside
-from vsc_jax.data.download import downloaded
+from vsc_jax.data.limits import check_archive
 
 Representation = Literal["features", "signals"]
 
@@ -58,7 +59,8 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
     path = downloaded(URL, "uci_har.zip", MD5, "--data.path") if path is None else path.expanduser()
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; expected the UCI HAR archive or its folder")
-    key = f"uci_har-{representation}-{_fingerprint(path)}"
+    files = filter(Path.is_file, path.rglob("*")) if path.is_dir() else [path]
+    key = f"uci_har-{representation}-{fingerprint(files, _PARSING)}"
     arrays = cached(key, lambda: _parse(path, representation))
     train, test = (
         Split(arrays[f"{split}_x"], arrays[f"{split}_labels"], subjects=arrays[f"{split}_subjects"])
@@ -73,36 +75,95 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
         name="uci_har",
         train=train,
         test=test,
-        label_names=tuple(str(name) for name in arrays["label_names"]),
+        label_names=tuple(map(str, arrays["label_names"])),
         channel_names=CHANNELS if representation == "signals" else (),
         description=f"UCI HAR {representation}, {people[0]} people to train on and {people[1]} others to test"
         f" on ({origin})",
     )
 
 
-def _fingerprint(path: Path) -> str:
-    """A short name of the files' state: another copy, size or time of change gives another one."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    state = [_PARSING, *((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+class Members(NamedTuple):
+    """The files of an archive or a folder, by their path inside it."""
+
+    path: Path
+    names: list[str]
+    content: Callable[[str], bytes]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file; one that is not there, or damaged, is named in a UserError."""
+        try:
+            return self.content(name)
+        except (KeyError, FileNotFoundError):
+            raise UserError(f"{self.path}: expected a file {name} in it, found none") from None
+        except Exception as error:  # every way of compressing has errors of its own
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"{self.path}: {name}: damaged or incomplete ({reason})") from None
+
+
+@contextmanager
+def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
+    """The files in a folder, or in a zip archive of at most ``largest`` bytes, of which nothing is unpacked.
+
+    An archive in an archive's top level stands for the outer one.
+
+    Raises:
+      UserError: if ``path`` is neither, is damaged, has files that would unpack outside its folder, or is too
+        large.
+    """
+    if path.is_dir():
+        files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        yield Members(path, files, lambda name: (path / name).read_bytes())
+        return
+    try:
+        content = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    with content, _zip(content, path, largest) as archive:
+        members = Members(path, archive.namelist(), archive.read)
+        inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
+        if len(inner) != 1:
+            yield members
+            return
+        nested = path / inner[0]
+        with _zip(io.BytesIO(members.read(inner[0])), nested, largest) as archive:
+            yield Members(nested, archive.namelist(), archive.read)
+
+
+def _zip(content: io.BufferedIOBase, path: Path, largest: int) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(content)
+    except Exception as error:  # zipfile has its own, and passes on those of what it is made of
+        raise UserError(f"{path}: not a zip archive, or an incomplete one ({error})") from None
+    check_archive(archive, path, largest)
+    return archive
 
 
 def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
-    with opened(path, largest=_LARGEST) as members:
-        root = _root(members)
-        names = _activities(members, f"{root}activity_labels.txt")
-        arrays = {"label_names": np.array(names)}
+    with opened(path) as members:
+        found = [name for name in members.names if name.rsplit("/", 1)[-1] == "activity_labels.txt"]
+        found = [name for name in found if not name.startswith("__MACOSX/")]
+        if len(found) != 1:
+            raise UserError(
+                f"{members.path}: expected the UCI HAR files, with one activity_labels.txt,"
+                f" found {len(found)}"
+            )
+        # Numbers 1, 2, ... and names, which become "walking upstairs".
+        lines = members.read(found[0]).decode("ascii", "replace").splitlines()
+        rows = [line.split(maxsplit=1) for line in lines]
+        if not rows or [row[:1] for row in rows] != [[str(i)] for i in range(1, len(rows) + 1)]:
+            raise UserError(f"{members.path}: {found[0]}: expected lines of a number 1, 2, ... and a name")
+        arrays = {"label_names": np.array([row[-1].strip().replace("_", " ").lower() for row in rows])}
+        root = found[0].removesuffix("activity_labels.txt")
         for split in _SPLITS:
             if representation == "features":
                 x = _table(members, f"{root}{split}/X_{split}.txt", FEATURES)
             else:
-                folder = f"{root}{split}/Inertial Signals/"
-                files = [f"{folder}{name}_{split}.txt" for name in CHANNELS]
+                files = [f"{root}{split}/Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
                 signals = [_table(members, file, STEPS) for file in files]
                 for file, signal in zip(files, signals, strict=True):
                     _check_length(members, file, len(signal), len(signals[0]))
                 x = np.stack(signals, axis=-1)
-            labels = _integers(members, f"{root}{split}/y_{split}.txt", len(names), len(x))
+            labels = _integers(members, f"{root}{split}/y_{split}.txt", len(rows), len(x))
             subjects = _integers(members, f"{root}{split}/subject_{split}.txt", 2**31 - 1, len(x))
             arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
     both = np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])
@@ -110,25 +171,6 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
         people = ", ".join(map(str, both))
         raise UserError(f"{path}: expected nobody in both train and test, found subject {people}")
     return arrays
-
-
-def _root(members: Members) -> str:
-    """The folder inside the archive that holds ``activity_labels.txt``, with a slash, or nothing."""
-    found = [name for name in members.names if name.rsplit("/", 1)[-1] == "activity_labels.txt"]
-    found = [name for name in found if not name.startswith("__MACOSX/")]
-    if len(found) != 1:
-        raise UserError(
-            f"{members.path}: expected the UCI HAR files, with one activity_labels.txt, found {len(found)}"
-        )
-    return found[0].removesuffix("activity_labels.txt")
-
-
-def _activities(members: Members, name: str) -> list[str]:
-    """Names of the activities, as ``walking upstairs``, whose numbers must be 1, 2, ..."""
-    rows = [line.split(maxsplit=1) for line in members.read(name).decode("ascii", "replace").splitlines()]
-    if not rows or [row[:1] for row in rows] != [[str(i)] for i in range(1, len(rows) + 1)]:
-        raise UserError(f"{members.path}: {name}: expected lines of a number 1, 2, ... and a name")
-    return [row[-1].strip().replace("_", " ").lower() for row in rows]
 
 
 def _table(members: Members, name: str, columns: int) -> np.ndarray:

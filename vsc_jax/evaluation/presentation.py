@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from vsc_jax.data.binarize import bernoulli_draw
 from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.examples import bernoulli_draw
 
 Binarize = Literal["none", "static", "dynamic"]
 

@@ -15,8 +15,8 @@ from vsc_jax import data as data_room
 from vsc_jax.config import Config, from_json, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
-from vsc_jax.data import Dataset, kept
-from vsc_jax.data.identity import describe
+from vsc_jax.data import Dataset
+from vsc_jax.data.identity import describe, save_examples
 from vsc_jax.data.loading import called, can_load
 from vsc_jax.models import Model, build, parameter_count, scaling
 from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
@@ -70,7 +70,7 @@ def fit(
       dataset: data to use in place of those that ``config.data`` names: a :class:`~vsc_jax.data.Dataset`, or
         your own: an array, examples with labels ``(x, y)``, a mapping of x, y, x_test and y_test, a pandas or
         polars frame, a path. Your own are held out, scaled and binarised as ``config.data`` says, and
-        :mod:`vsc_jax.data.kept` says what the run folder keeps of them.
+        :mod:`vsc_jax.data.identity` says what the run folder keeps of them.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
       on_stage: called with a few words before each part of the work; ``compiling`` is the first.
 
@@ -96,7 +96,7 @@ def fit(
     with hold(folder):
         claim(folder, config, described)
         if not can_load(config.data):
-            kept.keep(folder, dataset, config)
+            save_examples(folder, dataset, config)
         trained = train(config, dataset, folder, on_row, on_stage, checked=True)
         leave()
         return replace(finish(trained, config, dataset, folder, on_stage), data=described)

@@ -8,7 +8,7 @@ from typing import Any
 from vsc_jax import data
 from vsc_jax.config import Config, from_json
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import Dataset, identity, kept
+from vsc_jax.data import Dataset, identity
 from vsc_jax.data.loading import can_load
 from vsc_jax.training.run_folder import read_json
 
@@ -53,7 +53,7 @@ def run_dataset(folder: Path, config: Config, directory: Path | None = None, dat
     if dataset is None and not can_load(settings):
         if "static" in {own, settings.binarize} and own != settings.binarize:
             raise UserError(f"data.binarize: the data that {folder} keeps are {own}, got {settings.binarize}")
-        return kept.read(folder, described, config)
+        return identity.load_examples(folder, described, config)
     loaded = data.load(replace(settings, binarize=own), dataset)
     data.check_range(loaded, config.model.likelihood)
     if difference := identity.difference(described, identity.describe(loaded)):

@@ -138,7 +138,7 @@ def test_more_than_8_bits_are_refused_not_cut_off(tmp_path: Path) -> None:
 
 def test_more_images_than_memory_are_refused(tmp_path: Path, monkeypatch) -> None:
     saved(tmp_path, GREY)
-    monkeypatch.setattr("vsc_jax.data.memory.machine_memory", lambda: 200)
+    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 200)
     with pytest.raises(
         UserError, match=f"^{tmp_path}: 6 images would take 0.0 GB, more than .* data.resize makes"
     ):

@@ -1,18 +1,19 @@
-"""Pictures from files: cropped, resized and in one colour mode, and folders of them as a data set."""
+"""Images from files: cropped, resized and in one colour mode, and folders of them as a data set."""
 
 import dataclasses
 import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
+from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.arrays import from_arrays
 from vsc_jax.data.dataset import Dataset
-from vsc_jax.data.memory import check_memory
+from vsc_jax.data.limits import check_memory
 
 Colour = Literal["auto", "grey", "rgb"]
 
@@ -27,45 +28,16 @@ _BITS_PER_SAMPLE = 258  # tag of a TIFF file
 _MOST_NAMES = 10
 
 
-class Fit(NamedTuple):
-    """How pictures are brought to one form.
-
-    Attributes:
-      crop: side of the square that is cut from the middle, or None.
-      resize: side of the square that they are resized to, or None; without ``crop`` the largest square in
-        the middle is taken first.
-      colour: ``grey``, ``rgb``, or ``auto`` for grey where all pictures are.
-      white: the pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
-    """
-
-    crop: int | None = None
-    resize: int | None = None
-    colour: Colour = "auto"
-    white: int = 255
-
-
-AS_THEY_ARE = Fit()
-
-
-def load_folder(path: Path, fit: Fit = AS_THEY_ARE, *, test_fraction: float = 0.1, seed: int = 0) -> Dataset:
-    """A folder of images as a data set.
+def load_folder(path: Path, config: DataConfig) -> Dataset:
+    """A folder of images as a data set, whose notes name the classes, the split, and what is not used.
 
     Images lie in the folder itself, or in one folder for each class, whose name is the class's. Where the
     folder holds folders ``train`` and ``test`` (in any case of letters; ``val``, ``valid`` or ``validation``
-    where there is no ``test``), these are the two splits, each arranged in this way.
-
-    Args:
-      path: the folder.
-      fit: how the images are brought to one form.
-      test_fraction: share of the examples that is held out where there are no such two folders.
-      seed: seed of the held-out choice.
-
-    Returns:
-      The data set; its notes name the classes, the split, and what in the folder is not used.
+    where there is no ``test``), these are the two splits; else a share is held out.
 
     Raises:
       UserError: naming the file that cannot be read, is of another size than the first, holds several
-        pictures, or lies in a folder below that of a class.
+        images, or lies in a folder below that of a class.
     """
     folders, notes = _splits(path)
     found = [_files(folder) for folder in folders]
@@ -75,39 +47,43 @@ def load_folder(path: Path, fit: Fit = AS_THEY_ARE, *, test_fraction: float = 0.
         raise UserError(f"{path}: expected images in folders of classes or without, found both")
     if classes:
         notes.insert(0, f"{len(classes)} classes, each a folder: {_listed(classes)}")
-    if others := [file for folder in folders for file in _others(folder)]:
+    inside = [entry for folder in folders for entry in _entries(folder)]
+    inside = [file for entry in inside for file in (_entries(entry) if entry.is_dir() else [entry])]
+    if others := [file for file in inside if not file.is_dir() and not _is_image(file)]:
         names = _listed([str(file.relative_to(path)) for file in others])
         notes.append(f"left out, being no images that can be read: {names} (files: {len(others):,})")
-    colour, with_alpha = _look(files, fit.colour)
+    colour, with_alpha = _look(files, config.colour)
     if with_alpha:
         notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
-    x = _decoded(files, fit._replace(colour=colour))
+    x = _decoded(files, config, colour)
     if x.max() == 0:
         raise UserError(f"{path}: every pixel of the images is 0")
     if x.max() == 1:  # masks
         x *= 255
         notes.append("no pixel is above 1: 0 is taken for black, 1 for white")
-    labels = np.array([classes.index(name) for part in found for _, name in part if name], np.int32)
-    y = labels if classes else None
-    if len(folders) == 1:
-        dataset = from_arrays(
-            x, y, name=path.name, label_names=classes, test_fraction=test_fraction, seed=seed
-        )
-    else:
-        n = len(found[0])
-        y_train, y_test = (None, None) if y is None else (y[:n], y[n:])
-        dataset = from_arrays(x[:n], y_train, x[n:], y_test, name=path.name, label_names=classes)
+    y = np.array([classes.index(name) for part in found for _, name in part if name], np.int32)
+    n = len(found[0])
+    parts: dict[str, Any] = {"x": x, "y": y}
+    if len(folders) == 2:
+        parts = {"x": x[:n], "y": y[:n], "x_test": x[n:], "y_test": y[n:]}
+    if not classes:
+        parts = {name: array for name, array in parts.items() if name.startswith("x")}
+    parts |= {"label_names": classes, "test_fraction": config.test_fraction, "seed": config.seed}
+    dataset = from_arrays(**parts, name=path.name)
     return dataclasses.replace(dataset, notes=(*dataset.notes, *notes))
 
 
-def fitted(content: bytes | Path, fit: Fit) -> np.ndarray:
-    """A picture as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour, as viewers show it.
+def fitted(content: bytes | Path, config: DataConfig, colour: Colour, white: int = 255) -> np.ndarray:
+    """An image as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour, as viewers show it.
 
     It is turned as its EXIF orientation says; what is transparent is laid on white.
 
     Args:
       content: the file, or what it holds.
-      fit: its form; the colour mode must be decided.
+      config: whether it is cropped (a square in the middle) and resized; without ``crop`` the largest square
+        in the middle is resized.
+      colour: ``grey`` or ``rgb``.
+      white: the pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
 
     Raises:
       UserError: if it is smaller than what is to be cropped, has more than 8 bits a channel, or is one of
@@ -118,32 +94,41 @@ def fitted(content: bytes | Path, fit: Fit) -> np.ndarray:
     import PIL.Image
     import PIL.ImageOps
 
-    mode = "L" if fit.colour == "grey" else "RGB"
+    mode = "L" if colour == "grey" else "RGB"
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     with PIL.Image.open(source, formats=_FORMATS) as image:
         _check_whole(image)
         image.load()
         picture = PIL.ImageOps.exif_transpose(image)
         if picture.has_transparency_data:
-            white = PIL.Image.new("RGBA", picture.size, "white")
-            picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
+            ground = PIL.Image.new("RGBA", picture.size, "white")
+            picture = PIL.Image.alpha_composite(ground, picture.convert("RGBA"))
         picture = picture if picture.mode == mode else picture.convert(mode)
-    if fit.white != 255:
-        picture = picture.point([min(value * 255 // fit.white, 255) for value in range(256)] * len(mode))
-    side = fit.crop or (min(picture.size) if fit.resize else None)
+    if white != 255:
+        picture = picture.point([min(value * 255 // white, 255) for value in range(256)] * len(mode))
+    side = config.crop or (min(picture.size) if config.resize else None)
     if side is not None:
         width, height = picture.size
         if side > min(width, height):
             raise UserError(f"expected at least {side} x {side} pixels for data.crop, got {height} x {width}")
         left, top = (width - side) // 2, (height - side) // 2
         picture = picture.crop((left, top, left + side, top + side))
-    if fit.resize is not None and picture.size != (fit.resize, fit.resize):
-        picture = picture.resize((fit.resize, fit.resize), PIL.Image.Resampling.LANCZOS)
+    if config.resize is not None and picture.size != (config.resize, config.resize):
+        picture = picture.resize((config.resize, config.resize), PIL.Image.Resampling.LANCZOS)
     return np.asarray(picture)
 
 
+def check_size(shape: tuple[int, ...], first: tuple[int, ...], name: str) -> None:
+    """Refuse an image of another shape than that of the first, which is called ``name`` in the error."""
+    if shape != first:
+        expected, got = (f"{height} x {width} pixels" for height, width, *_ in (first, shape))
+        raise UserError(
+            f"expected {expected} as {name} has, got {got}; data.resize brings images to one size"
+        )
+
+
 def _check_whole(image: Any) -> None:
-    """Refuse a picture of which Pillow would give a part: the upper 8 bits, or the first page or frame."""
+    """Refuse an image of which Pillow would give a part: the upper 8 bits, or the first page or frame."""
     if image.mode[0] in "IF":
         raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
     bits = 8
@@ -164,11 +149,10 @@ def _check_whole(image: Any) -> None:
 def _splits(path: Path) -> tuple[list[Path], list[str]]:
     """The folders of the training and the test images, or the one of all, and what is to be said of that."""
     entries = _entries(path)
-
-    def called(names: Sequence[str]) -> list[Path]:
-        return [entry for entry in entries if entry.is_dir() and entry.name.lower() in names]
-
-    training, held_out, unused = called(_TRAINING), called(_TEST), called(_VALIDATION)
+    training, held_out, unused = (
+        [entry for entry in entries if entry.is_dir() and entry.name.lower() in names]
+        for names in (_TRAINING, _TEST, _VALIDATION)
+    )
     if not training + held_out + unused:
         return [path], []
     used = training + (held_out or unused)
@@ -178,9 +162,8 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
             f"{path}: expected one folder train and one folder test or val, or folders of classes with other"
             f" names, found {names}"
         )
-    first, second = (entry.name for entry in used)
-    notes = [f"{first} is the training part, {second} the test part"]
-    beside = {entry.name: _pictures(entry) for entry in entries if entry not in used}
+    notes = [f"{used[0].name} is the training part, {used[1].name} the test part"]
+    beside = {entry.name: _images(entry) for entry in entries if entry not in used}
     if left_out := [name for name, images in beside.items() if images]:
         notes.append(f"not used: {_listed(left_out)} (images: {sum(map(len, beside.values())):,})")
     return used, notes
@@ -189,31 +172,24 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
 def _files(folder: Path) -> list[tuple[Path, str | None]]:
     """The images of a folder in the order of their names, each with its class."""
     entries = _entries(folder)
-    found: list[tuple[Path, str | None]] = [(file, None) for file in entries if _is_picture(file)]
+    found: list[tuple[Path, str | None]] = [(file, None) for file in entries if _is_image(file)]
     for inner in filter(Path.is_dir, entries):
         content = _entries(inner)
-        if deeper := [file for deep in content if deep.is_dir() for file in _pictures(deep)]:
+        if deeper := [file for deep in content if deep.is_dir() for file in _images(deep)]:
             raise UserError(
                 f"{deeper[0]}: expected images in {folder} or in folders of classes in it, found this one"
                 " deeper"
             )
-        found += [(file, inner.name) for file in content if _is_picture(file)]
+        found += [(file, inner.name) for file in content if _is_image(file)]
     if not found:
         raise UserError(f"{folder}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
     return found
 
 
-def _others(folder: Path) -> list[Path]:
-    """The files in a folder and in its folders of classes that are no images."""
-    entries = _entries(folder)
-    files = [file for entry in entries for file in (_entries(entry) if entry.is_dir() else [entry])]
-    return [file for file in files if not file.is_dir() and not _is_picture(file)]
-
-
-def _pictures(entry: Path) -> list[Path]:
+def _images(entry: Path) -> list[Path]:
     """The images in a folder and below, or the one that a file is."""
     inside = (Path(base, name) for base, _, names in os.walk(entry) for name in sorted(names))
-    return [file for file in ([*inside] if entry.is_dir() else [entry]) if _is_picture(file)]
+    return [file for file in ([*inside] if entry.is_dir() else [entry]) if _is_image(file)]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -228,12 +204,11 @@ def _entries(folder: Path) -> list[Path]:
     return entries
 
 
-def _is_picture(file: Path) -> bool:
+def _is_image(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The names, but for those that are too many."""
     return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])])
 
 
@@ -254,12 +229,14 @@ def _look(files: list[Path], colour: Colour) -> tuple[Colour, int]:
     return colour, with_alpha
 
 
-def _decoded(files: list[Path], fit: Fit) -> np.ndarray:
+def _decoded(files: list[Path], config: DataConfig, colour: Colour) -> np.ndarray:
     """All files as one array ``[n, height, width, ...]``."""
     x: np.ndarray | None = None
     for row, file in enumerate(files):
         try:
-            picture = fitted(file, fit)
+            picture = fitted(file, config, colour)
+            if x is not None:
+                check_size(picture.shape, x.shape[1:], files[0].name)
         except UserError as error:
             raise UserError(f"{file}: {error}") from None
         except Exception as error:  # Pillow has many errors of its own for damaged files
@@ -267,19 +244,9 @@ def _decoded(files: list[Path], fit: Fit) -> np.ndarray:
         if x is None:
             check_memory(len(files) * picture.nbytes, f"{file.parent}: {len(files):,} images", "data.resize")
             x = np.empty((len(files), *picture.shape), np.uint8)
-        if picture.shape != x.shape[1:]:
-            raise UserError(
-                f"{file}: expected {size_in_words(x.shape[1:])} as {files[0].name} has, got"
-                f" {size_in_words(picture.shape)}; data.resize brings images to one size"
-            )
         x[row] = picture
     assert x is not None
     return x
-
-
-def size_in_words(shape: tuple[int, ...]) -> str:
-    """The size of a picture ``[height, width, ...]``."""
-    return f"{shape[0]} x {shape[1]} pixels"
 
 
 def _unreadable(file: Path, error: Exception) -> UserError:
