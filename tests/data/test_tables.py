@@ -291,7 +291,7 @@ def test_options_say_it_where_nothing_is_guessed(tmp_path: Path) -> None:
         ),
         (
             b"a,k\n" + b"1,owl\n" * 5000 + "1,caf\u00e9\n".encode("latin-1"),
-            r"row 5000, column 'k': expected text in UTF-8, got b'caf\\xe9'; save the file as UTF-8$",
+            "expected text in UTF-8, .* not so in line 5002 .*; save the file as UTF-8$",
         ),
         ("a;b\n1.5;2\n1.234,5;3\n", "column 'a': expected numbers, got String; .*row 1: '1.234,5'.$"),
         ("a,b\n1,2\n3,4,5\n", r"cannot be read as a .csv file \(CSV parse error: Expected 2 columns, got 3"),
