@@ -66,9 +66,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import vsc_jax
-from vsc_jax import data
+from vsc_jax import data, figures
 from vsc_jax.config import with_overrides
-from vsc_jax.figures import draw_gate_histogram, draw_history, from_model
+from vsc_jax.evaluation.code_view import CodeView
 
 # %% [markdown]
 # ## The data
@@ -105,7 +105,7 @@ plt.show()
 
 # %%
 run = vsc_jax.fit(config, dataset=faces)
-draw_history(run.history)
+figures.draw_history(run.history)
 
 # %% [markdown]
 # Read the picture from the top left: the bound on log p(x) rises, and the number of latents that are on in a face falls
@@ -121,8 +121,8 @@ for name in ("elbo", "iwae", "active_per_image", "used_latents"):
 # ## The code of a face
 
 # %%
-shown = from_model.Shown(run.model, faces, seed=0)
-draw_gate_histogram(shown.encoded.gamma)  # [n, 60]
+view = CodeView(run.model, faces)
+figures.draw_gate_histogram(view)
 
 # %% [markdown]
 # Nearly all gates are at 0 or at 1: the model is sure which latents a face needs. Here are three faces beside their codes.
@@ -145,7 +145,7 @@ plt.show()
 # Keep *which* latents are on, draw their values anew from the prior: the parts stay, their shapes change.
 
 # %%
-from_model.conditional_samples(shown, run.model)
+figures.draw_conditional_samples(view)
 
 # %% [markdown]
 # **A question.** Set `"model.kind": "vae"` above and run again. The bound is much the same. Why do the faces in a row of the picture

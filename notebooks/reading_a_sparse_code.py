@@ -68,9 +68,10 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import vsc_jax
+from vsc_jax import figures
 from vsc_jax.config import Config, with_overrides
 from vsc_jax.data import from_arrays
-from vsc_jax.figures import draw_latent_density, from_model
+from vsc_jax.evaluation.code_view import CodeView
 
 digits = load_digits()
 mine = from_arrays(digits.images / 16, digits.target, name="digits", test_fraction=0.2)
@@ -86,13 +87,13 @@ config = with_overrides(
     },
 )
 model = vsc_jax.fit(config, dataset=mine).model
-shown = from_model.Shown(model, mine, seed=0)
+view = CodeView(model, mine)
 
 # %% [markdown]
 # ## 1. Who is used, and how often
 
 # %%
-draw_latent_density(shown.encoded.on)
+figures.draw_latent_density(view)
 
 # %% [markdown]
 # A latent that is on in every image is a coordinate: all digits have some of it. One that is on in a tenth is a *part*.
@@ -100,7 +101,7 @@ draw_latent_density(shown.encoded.on)
 # ## 2. For whom
 
 # %%
-from_model.activation(shown)
+figures.draw_activation(view)
 
 # %% [markdown]
 # Read both panels together: a latent that is always on but whose |z| is small says nothing about any digit.
@@ -110,7 +111,7 @@ from_model.activation(shown)
 # The first image's code is decoded again and again with one latent moved through the values that it takes in the data.
 
 # %%
-from_model.traversals(shown)
+figures.draw_traversals(view)
 
 # %% [markdown]
 # ## 4. What it means: switch it
@@ -119,7 +120,7 @@ from_model.traversals(shown)
 # the same with this one latent switched off. What disappears is what it stands for.
 
 # %%
-code = shown.code
+code = view.code
 density = (code != 0).mean(0)
 parts = [j for j in np.argsort(-density) if density[j] < 0.7][:6]
 figure, axes = plt.subplots(len(parts), 9, figsize=(9, 1.1 * len(parts)), layout="constrained")
@@ -127,7 +128,7 @@ for row, j in zip(axes, parts, strict=True):
     strongest = np.argsort(-np.abs(code[:, j]))[:3]
     switched = code[strongest].copy()
     switched[:, j] = 0
-    with_it, without_it = shown.decode(code[strongest]), shown.decode(switched)
+    with_it, without_it = view.decode(code[strongest]), view.decode(switched)
     for column, images in enumerate((with_it, without_it, with_it - without_it)):
         for k, image in enumerate(images):
             panel = row[3 * column + k]
@@ -146,7 +147,7 @@ plt.show()
 # ## 5. From one digit to another, one question at a time
 
 # %%
-from_model.interpolations(shown)
+figures.draw_interpolations(view)
 
 # %% [markdown]
 # The upper rows switch one latent at a time, the lower ones move along a straight line. Halfway along the line a code is on for *both*

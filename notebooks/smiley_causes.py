@@ -67,10 +67,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import vsc_jax
-from vsc_jax import data
+from vsc_jax import data, figures
 from vsc_jax.config import with_overrides
 from vsc_jax.data import smiley
-from vsc_jax.figures import from_model
+from vsc_jax.evaluation.code_view import CodeView
 
 size = {
     "train.steps": 20 if SMOKE else 3000,
@@ -146,7 +146,7 @@ plt.show()
 # with their signs, only over the faces in which the attribute is present.
 
 # %%
-from_model.correlations(from_model.Shown(sparse.model, faces, seed=0))
+figures.draw_correlations(CodeView(sparse.model, faces))
 
 # %% [markdown]
 # A block of columns that follows one attribute is what was hoped for; a row without a dark column is a number that no single

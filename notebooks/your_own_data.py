@@ -69,9 +69,10 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 
 import vsc_jax
+from vsc_jax import figures
 from vsc_jax.config import Config, with_overrides
 from vsc_jax.data import from_arrays
-from vsc_jax.figures import from_model
+from vsc_jax.evaluation.code_view import CodeView
 
 # %% [markdown]
 # ## Images
@@ -106,8 +107,8 @@ config = with_overrides(
     },
 )
 run = vsc_jax.fit(config, dataset=mine)
-shown = from_model.Shown(run.model, mine, seed=0)
-from_model.reconstructions(shown)
+view = CodeView(run.model, mine)
+figures.draw_reconstructions(view)
 
 # %% [markdown]
 # The model was trained on clean digits; what it makes of noisy ones shows what it believes a digit is.
@@ -115,7 +116,7 @@ from_model.reconstructions(shown)
 # %%
 names = ("elbo", "active_per_image", "used_latents", "probe_accuracy")
 print("  ".join(f"{name} {run.results[name]:.3g}" for name in names))
-from_model.activation(shown)
+figures.draw_activation(view)
 
 # %% [markdown]
 # Each column is a latent, each row a digit: bright where the latent is on for most images of the class. Nobody told the model

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 CHANGE = re.compile(
     r"\*\*`(?P<file>[^`]+)`\*\*, (?:(?P<how>after|before|in place of) `(?P<anchor>[^`]+)`|new):\n\n"
-    r"```python\n(?P<code>.*?)```",
+    r"```(?:python|jinja)\n(?P<code>.*?)```",
     re.DOTALL,
 )
 
@@ -23,7 +23,9 @@ from vsc_jax import data, fit
 from vsc_jax.config import Config, with_overrides
 from vsc_jax.evaluation.gini import gini
 from vsc_jax.evaluation.meanings import meaning
-from vsc_jax.figures.from_model import draw_all
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.figures import draw_all
+from vsc_jax.pages.sentences import sentence
 
 assert gini(np.ones((2, 5))) == 0 and abs(gini(np.eye(5)) - 0.8) < 1e-12
 config = with_overrides(Config(), {
@@ -35,7 +37,8 @@ assert run.results["data"].startswith("bars"), run.results["data"]
 assert run.results["elbo"] > -10.5, run.results["elbo"]  # 16 pixels by themselves: -10.97
 assert 0 < run.results["gini"] < 1 and meaning("gini") is not None
 assert run.model.rate_logit[...].std() > 0.01, "the prior's rates have not moved"
-assert "values" in draw_all(run.model, data.load(config.data), seed=0)
+facts = dict(draw_all(CodeView(run.model, data.load(config.data))))["values"].facts
+assert sentence("values", facts).startswith("Look for two heaps")
 """
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vsc_jax.pages.illustrations import TITLES, illustrate, shrunk
+from vsc_jax.pages.page import HEADINGS, illustrate, shrunk
 from vsc_jax.pages.source import Source, read_source
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -43,16 +43,16 @@ def section(data: str, folder: Path) -> str:
     """The part of the page on one data set; its pictures are written beside the page."""
     heading, names = SHOWN[data]
     source = read_source(folder, heading)
-    drawn = {illustration.name: illustration for illustration in illustrate(source)[0]}
+    illustrate(source)
     parts = [f"\n## {heading}\n\n{summary(source)}\n"]
     for name in names:
         picture = DOCS / "images" / "gallery" / f"{data}_{name}.png"
-        png = shrunk(drawn[name].png)
+        png = shrunk(source.figures[name].png)
         picture.write_bytes(png)
         if len(png) > LARGEST:
             print(f"{picture.name}: {len(png):,} bytes, more than {LARGEST:,}")
-        link = f"![{TITLES[name]}, {heading}](images/gallery/{picture.name})"
-        parts.append(f"\n### {TITLES[name]}\n\n{drawn[name].sentence}\n\n{link}\n")
+        link = f"![{HEADINGS[name]}, {heading}](images/gallery/{picture.name})"
+        parts.append(f"\n### {HEADINGS[name]}\n\n{source.figures[name].sentence}\n\n{link}\n")
     return "".join(parts)
 
 

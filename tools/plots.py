@@ -5,12 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from vsc_jax.figures.curves import (
-    Curve,
-    draw_accuracy_against_latents,
-    draw_bound_against_active,
-    draw_bound_against_latents,
-)
+from vsc_jax.figures import Curve, draw_curves
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -56,11 +51,11 @@ def main() -> None:
     for data in ("mnist", "fashion"):
         study = f"{data}_short"
         both = [curve(study, kind, "iwae") for kind in NAMES]
-        save(draw_bound_against_latents(both, BOUND), f"{data}_bound_against_latents")
+        save(draw_curves("model.latents", both, BOUND), f"{data}_bound_against_latents")
         accuracy = [curve(study, kind, "probe_accuracy") for kind in NAMES]
-        save(draw_accuracy_against_latents(accuracy), f"{data}_accuracy_against_latents")
+        save(draw_curves("model.latents", accuracy, "probe_accuracy"), f"{data}_accuracy_against_latents")
         against = [curve(study, kind, "iwae", "active_per_image") for kind in NAMES]
-        save(draw_bound_against_active(against, BOUND), f"{data}_bound_against_active")
+        save(draw_curves("active_per_image", against, BOUND), f"{data}_bound_against_active")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from vsc_jax.run import fit
 @pytest.fixture
 def quick(monkeypatch):
     """Reports without figures."""
-    monkeypatch.setattr(page, "illustrate", lambda run, data, **_: ([], []))
+    monkeypatch.setattr(page, "illustrate", lambda *_, **options: None)
 
 
 @pytest.fixture(scope="module")

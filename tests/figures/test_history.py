@@ -29,8 +29,8 @@ def rows(*, sparse, variational=True, count=40):
     return result
 
 
-def panels(figure):
-    return {axes.get_title(loc="left"): axes for axes in figure.axes}
+def panels(drawn):
+    return {axes.get_title(loc="left"): axes for axes in drawn.figure.axes}
 
 
 def curve(axes, name):
@@ -46,7 +46,7 @@ def test_a_sparse_model_shows_bound_parts_gates_gradient_and_all_schedules():
     np.testing.assert_array_equal(curve(bound, "bound").get_ydata(), [row["elbo"] for row in history])
     assert bound.get_ylabel() == "nats"
     assert bound.get_xlabel() == "iteration"
-    parts = [line.get_label() for line in shown["Divergences and regularisers"].lines]
+    parts = [line.get_label() for line in shown["Divergences and regularizers"].lines]
     assert parts == ["KL", "its selection part", "sparsity term"]
     assert [line.get_label() for line in shown["Schedules"].lines] == [
         *("learning rate", "KL weight", r"warm-up $\lambda$", "sparsity weight", r"gate blend $\epsilon$"),
@@ -60,7 +60,7 @@ def test_a_gaussian_model_has_no_panels_of_gates():
     shown = panels(draw_history(rows(sparse=False)))
     assert set(shown) == {
         "Bound and reconstruction",
-        "Divergences and regularisers",
+        "Divergences and regularizers",
         "Gradient norm",
         "Schedules",
     }
@@ -88,6 +88,16 @@ def test_rows_written_before_a_metric_existed_are_skipped():
     del history[0]["active_per_image"]
     line = panels(draw_history(history))[r"Latents that are on ($\gamma$ above 1/2)"].lines[0]
     np.testing.assert_array_equal(line.get_xdata(), [20, 30, 40, 50])
+
+
+def test_the_facts_say_where_the_bound_ended_and_what_it_gained_over_the_last_tenth():
+    values = np.linspace(-100, -50, 20)
+    history = [{"step": 50 * (n + 1), "elbo": v, "reconstruction": v} for n, v in enumerate(values)]
+    facts = {"quantity": "bound", "last": -50, "step": 1000, "gain": pytest.approx(100 / 19), "active": None}
+    assert draw_history(history).facts == facts
+    assert draw_history([{**history[0], "active_per_image": 8.25}]).facts["active"] == 8.25
+    assert draw_history(history[:1]).facts["gain"] is None
+    assert draw_history([{"step": 10, "reconstruction": -5.0}]).facts["quantity"] == "reconstruction"
 
 
 def test_no_rows_is_an_error_that_says_so():

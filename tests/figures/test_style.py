@@ -5,51 +5,49 @@ from matplotlib.figure import Figure
 from vsc_jax.figures import style
 
 
+def tiled(pictures, **options):
+    axes = Figure().subplots()
+    return style.show_tiles(axes, pictures, **options), axes
+
+
 def test_tiles_keep_every_picture_upright_and_in_reading_order():
     pictures = np.arange(2 * 3 * 2 * 4, dtype=float).reshape(2, 3, 2, 4)
-    tiles = style.tile(pictures, gap=1)
-    assert tiles.pixels.shape == (5, 14)
-    np.testing.assert_array_equal(tiles.pixels[0:2, 5:9], pictures[0, 1])
-    np.testing.assert_array_equal(tiles.pixels[3:5, 10:14], pictures[1, 2])
-    np.testing.assert_array_equal(tiles.row_centres, [0.5, 3.5])
-    np.testing.assert_array_equal(tiles.column_centres, [1.5, 6.5, 11.5])
+    image, axes = tiled(pictures, rows=("a", "b"), columns=("c", "d", "e"))
+    pixels = image.get_array()
+    assert pixels.shape == (5, 14)
+    np.testing.assert_array_equal(pixels[0:2, 5:9], pictures[0, 1])
+    np.testing.assert_array_equal(pixels[3:5, 10:14], pictures[1, 2])
+    assert image.origin == "upper"
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    np.testing.assert_array_equal(axes.get_yticks(), [0.5, 3.5])
+    np.testing.assert_array_equal(axes.get_xticks(), [1.5, 6.5, 11.5])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["c", "d", "e"]
 
 
 def test_gaps_and_pictures_of_nan_stay_blank():
-    pictures = np.ones((1, 2, 2, 2))
-    pictures[0, 1] = np.nan
-    blank = np.ma.getmaskarray(style.tile(pictures).pixels)
+    pictures = style.padded(np.ones((1, 2, 2)), 2)[None]
+    blank = np.ma.getmaskarray(tiled(pictures)[0].get_array())
     np.testing.assert_array_equal(blank, [[False, False, True, True, True]] * 2)
 
 
-def test_colour_pictures_keep_their_colours_and_get_transparent_gaps():
+def test_color_pictures_keep_their_colors_and_get_transparent_gaps():
     pictures = np.zeros((1, 2, 2, 2, 3))
     pictures[..., 0] = 0.25
-    pixels = style.tile(pictures).pixels
+    pixels = tiled(pictures)[0].get_array()
     assert pixels.shape == (2, 5, 4)
     np.testing.assert_array_equal(pixels[0, 0], [0.25, 0, 0, 1])
     np.testing.assert_array_equal(pixels[:, 2, 3], [0, 0])
 
 
-def test_one_channel_is_shown_as_grey():
+def test_one_channel_is_shown_as_gray():
     pictures = np.random.default_rng(0).random((1, 2, 3, 3, 1))
-    np.testing.assert_array_equal(style.tile(pictures, gap=0).pixels[:, :3], pictures[0, 0, :, :, 0])
+    np.testing.assert_array_equal(tiled(pictures, gap=0)[0].get_array()[:, :3], pictures[0, 0, :, :, 0])
 
 
 def test_stored_bytes_and_floats_show_the_same_picture():
     stored = np.array([[0, 51, 255]], np.uint8)
     np.testing.assert_allclose(style.as_pictures(stored), [[0, 0.2, 1]])
     np.testing.assert_allclose(style.as_pictures(np.array([[-1.0, 0.2, 7.0]])), [[0, 0.2, 1]])
-
-
-def test_the_first_pixel_row_is_drawn_on_top():
-    axes = Figure().subplots()
-    shown = style.show_tiles(axes, np.zeros((1, 1, 4, 4)), rows=("a",), columns=("b",))
-    assert shown.origin == "upper"
-    bottom, top = axes.get_ylim()
-    assert bottom > top
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a"]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["b"]
 
 
 def test_long_titles_are_broken_into_lines_of_about_one_length():

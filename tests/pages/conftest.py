@@ -82,6 +82,6 @@ def make_source():
 
     def make(label="run", results=RESULTS, history=(), seed=0, name="smiley_vsc", **model) -> Source:
         config = dataclasses.replace(Config(), name=name, seed=seed, model=ModelConfig(**model))
-        return Source(label, Path(label), config, {}, dict(results), list(history), ())
+        return Source(label, Path(label), config, {}, dict(results), list(history))
 
     return make

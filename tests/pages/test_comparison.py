@@ -45,7 +45,7 @@ def test_every_model_is_compared_with_convolutions_at_both_sizes(tmp_path):
         "mnist_ae_conv_32",
         "mnist_vsc_wu_conv_32",
     ]
-    assert [group.title for group in compared.groups] == ["2 latents", "32 latents"]
+    assert list(compared.groups) == ["2 latents", "32 latents"]
     preset = load_preset("mnist_vsc_wu")
     model = dataclasses.replace(preset.model, network="conv", latents=32, alpha=0.25)
     budget = dataclasses.replace(preset.train, steps=5859, batch_size=256)
@@ -54,7 +54,7 @@ def test_every_model_is_compared_with_convolutions_at_both_sizes(tmp_path):
 
 def test_a_whole_name_of_a_preset_and_another_budget_are_taken(tmp_path):
     compared = comparison(["vae", "seed_vsc"], "mnist", tmp_path, steps=100)
-    assert [folder.name for folder in compared.groups[0].runs] == ["mnist_vae_conv_2", "seed_vsc_conv_2"]
+    assert [folder.name for folder in compared.groups["2 latents"]] == ["mnist_vae_conv_2", "seed_vsc_conv_2"]
     assert {config.train.steps for config in compared.configs.values()} == {100}
     assert compared.configs[tmp_path / "seed_vsc_conv_32"].model.alpha == load_preset("seed_vsc").model.alpha
 

@@ -12,9 +12,10 @@ from vsc_jax import data
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation.presentation import presented
-from vsc_jax.figures.overview import draw_overview
-from vsc_jax.pages import Group, illustrations, write_grouped_report, write_report
-from vsc_jax.run import load
+from vsc_jax.figures import FIGURES
+from vsc_jax.pages import page as module
+from vsc_jax.pages import write_report
+from vsc_jax.run import Run, load
 from vsc_jax.run.reopen import run_config, run_dataset
 from vsc_jax.training.run_folder import read_rows
 
@@ -121,30 +122,51 @@ def test_the_quick_report_has_the_figures_of_the_end_of_a_run(run, tmp_path):
     assert len(Page(report.html.read_text()).sources) == 3
 
 
-def test_the_figures_that_training_has_just_drawn_are_not_drawn_again(make_run, tmp_path, monkeypatch):
-    run = make_run(tmp_path / "run")
-    trained = (load(run), run_dataset(run, run_config(run)))
-    draw_overview(*trained, read_rows(run / "metrics.jsonl"), run / "figures", seed=0)
-    before = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
-    monkeypatch.setattr("vsc_jax.figures.style.as_png", None)
-    write_report([run], trained=trained, every_figure=False)
-    assert {path.name: path.read_bytes() for path in (run / "figures").iterdir()} == before
-    assert set(before) == {"history.png", "reconstructions.png", "activation.png"}
-    with Image.open(run / "figures" / "activation.png") as figure:
-        assert figure.mode == "RGBA"  # in all its colours
+def test_a_run_in_memory_is_not_read_again_nor_are_its_figures_drawn_again(make_run, tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "run")
+    config = run_config(folder)
+    first = write_report([folder], every_figure=False)
+    before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    facts = {
+        "history": {"quantity": "bound", "last": -1.0, "step": 7, "gain": None, "active": None},
+        "reconstructions": {"form": "image", "clean": 0.25, "noisy": 0.0, "noise": "sd 0.25"},
+    }
+    rows = read_rows(folder / "metrics.jsonl")
+    run = Run(load(folder), {"elbo": -3.0}, rows, folder, config, {"description": "Tiny."}, facts)
+    dataset = run_dataset(folder, config)
+    monkeypatch.setattr(module, "load", None)
+    monkeypatch.setattr(module, "run_dataset", None)
+    monkeypatch.setattr(module, "draw_history", None)
+    drawn = []
+    draw = FIGURES["activation"].draw
+    monkeypatch.setitem(
+        FIGURES, "activation", FIGURES["activation"]._replace(draw=lambda v: drawn.append(1) or draw(v))
+    )
+    report = write_report([run], dataset=dataset, every_figure=False)
+    assert drawn == [1]  # the run had not drawn it
+    assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == before
+    text = report.markdown.read_text()
+    assert "explains 25 % of the variance" in text
+    assert "| elbo | −3.00 |" in text  # noqa: RUF001
+    assert report.html == first.html
+    with Image.open(folder / "figures" / "activation.png") as figure:
+        assert figure.mode == "RGBA"  # in all its colors
+    with pytest.raises(UserError, match="expected a run with a run folder"):
+        write_report([Run(run.model, {}, [], None, config)])
 
 
 def test_figures_show_the_binary_images_that_the_results_are_about(digits, make_run, tmp_path, monkeypatch):
     run = make_run(tmp_path / "run", data_config=DataConfig(path=digits, binarize="dynamic"))
     seen = []
-    drawn = illustrations.from_model.reconstructions
+    view = module.CodeView
     monkeypatch.setattr(
-        illustrations.from_model, "reconstructions", lambda shown: seen.append(shown.test.x) or drawn(shown)
+        module,
+        "CodeView",
+        lambda model, dataset, **seed: seen.append(dataset) or view(model, dataset, **seed),
     )
     write_report([run], tmp_path / "quick", every_figure=False)
-    [x] = seen
     grey = data.load(DataConfig(path=digits)).test.x
-    np.testing.assert_array_equal(x, presented(grey, "dynamic", np.random.default_rng(0)))
+    np.testing.assert_array_equal(seen[0].test.x, presented(grey, "dynamic", np.random.default_rng(0)))
 
 
 def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_run, tmp_path):
@@ -162,8 +184,8 @@ def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_r
 
 def test_groups_have_tables_of_their_own(make_run, tmp_path):
     runs = [make_run(tmp_path / name, weights=False) for name in "ab"]
-    groups = [Group("First", runs[:1]), Group("Second", runs[1:])]
-    report = write_grouped_report("Both", groups, tmp_path / "out")
+    groups = {"First": runs[:1], "Second": runs[1:]}
+    report = write_report(groups, tmp_path / "out", title="Both")
     text = report.markdown.read_text()
     assert text.startswith("# Both\n")
     assert (

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
 
     from vsc_jax.cli import progress
-    from vsc_jax.pages import write_grouped_report, write_report
+    from vsc_jax.pages import write_report
     from vsc_jax.pages.comparison import STEPS, comparison, train_missing
 
     on_stage = None if arguments.quiet else progress.tell
@@ -66,12 +66,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             shrink=arguments.smoke,
         )
         train_missing(compared, on_run=arguments.say, progress=progress.progress)
-        written = write_grouped_report(
-            compared.title,
-            compared.groups,
-            arguments.output or Path("report"),
-            directory=arguments.directory,
-            on_stage=on_stage,
+        output = arguments.output or Path("report")
+        written = write_report(
+            compared.groups, output, title=compared.title, directory=arguments.directory, on_stage=on_stage
         )
     progress.tell("")
     for problem in written.problems:

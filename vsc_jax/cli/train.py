@@ -84,8 +84,7 @@ def _train(arguments: TrainArguments, config: Config) -> None:
         if config.evaluate.figures and not report.exists():
             from vsc_jax.pages import write_report
 
-            trained = (run.model, dataset)
-            write_report([workdir], trained=trained, every_figure=False, on_stage=shown.on_stage)
+            write_report([run], dataset=dataset, every_figure=False, on_stage=shown.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.say(f"test set (nats an example): {numbers}")
     figures = sorted((workdir / "figures").glob("*.png"))

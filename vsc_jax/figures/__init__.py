@@ -1,42 +1,42 @@
-"""Figures: arrays in, matplotlib ``Figure`` out. No display, no global state, no model.
+"""Figures of a model's codes, of a run's history and of several runs: no display, no global state.
 
-``vsc_jax.figures.from_model`` computes the arrays for a trained model and ``vsc_jax.figures.overview``
-writes a run's first figures; ``vsc_jax.figures.style.save`` writes any of them.
+A figure of a model is a function of its :class:`~vsc_jax.evaluation.code_view.CodeView`. It returns the
+matplotlib ``Figure`` and its facts, the numbers of which a sentence about it is made.
 """
 
-from vsc_jax.figures.activation import draw_activation
-from vsc_jax.figures.correlations import draw_correlations, signed_correlation, size_correlation
-from vsc_jax.figures.curves import (
-    Curve,
-    draw_accuracy_against_latents,
-    draw_against_setting,
-    draw_bound_against_active,
-    draw_bound_against_alpha,
-    draw_bound_against_latents,
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.figures.codes import (
+    draw_activation,
+    draw_correlations,
+    draw_gate_histogram,
+    draw_latent_density,
+    draw_pseudo_inputs,
 )
-from vsc_jax.figures.grid import draw_latent_grid, grid_codes
+from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.history import draw_history
-from vsc_jax.figures.interpolation import Interpolation, continuous_path, discrete_path, draw_interpolations
-from vsc_jax.figures.pseudo_inputs import draw_pseudo_inputs
-from vsc_jax.figures.reconstructions import Reconstructed, draw_reconstructions, draw_vector_reconstructions
-from vsc_jax.figures.sampling import draw_conditional_samples
-from vsc_jax.figures.sparsity import draw_gate_histogram, draw_latent_density
-from vsc_jax.figures.traversal import draw_traversals, traversal_codes
+from vsc_jax.figures.images import (
+    draw_conditional_samples,
+    draw_interpolations,
+    draw_latent_grid,
+    draw_reconstructions,
+    draw_traversals,
+)
+from vsc_jax.figures.style import Drawn
 
 __all__ = [
+    "FIGURES",
+    "OVERVIEW",
     "Curve",
-    "Interpolation",
-    "Reconstructed",
-    "continuous_path",
-    "discrete_path",
-    "draw_accuracy_against_latents",
+    "Drawn",
+    "ModelFigure",
     "draw_activation",
-    "draw_against_setting",
-    "draw_bound_against_active",
-    "draw_bound_against_alpha",
-    "draw_bound_against_latents",
+    "draw_all",
     "draw_conditional_samples",
     "draw_correlations",
+    "draw_curves",
     "draw_gate_histogram",
     "draw_history",
     "draw_interpolations",
@@ -45,9 +45,76 @@ __all__ = [
     "draw_pseudo_inputs",
     "draw_reconstructions",
     "draw_traversals",
-    "draw_vector_reconstructions",
-    "grid_codes",
-    "signed_correlation",
-    "size_correlation",
-    "traversal_codes",
+    "why_not_drawn",
 ]
+
+
+_NEEDS: dict[str, tuple[Callable[[CodeView], bool], str]] = {
+    "labels": (lambda v: v.test.labels is not None, "no figure of classes: {0.name} has no labels"),
+    "gates": (
+        lambda v: v.gated,
+        "no figures of gates and pseudo-inputs: the model has no gates, every latent is on",
+    ),
+    "pseudo-inputs": (
+        lambda v: getattr(v.model, "pseudo_inputs", None) is not None,
+        "no figure of pseudo-inputs: the model's prior is fixed",
+    ),
+    "images": (
+        lambda v: v.dataset.form == "image",
+        "no figures of decoded images: the examples of {0.name} are no images",
+    ),
+    "a pair": (lambda v: len(v.test) > 1, "no interpolations: {0.name} has one test example"),
+    "used": (lambda v: len(v.used) > 0, "no latent traversals: no latent is used, the code has collapsed"),
+    "two latents": (lambda v: v.latents > 1, "no grid of two latents: the model has one"),
+    "factors": (
+        lambda v: v.test.factors is not None and v.test.presence is not None,
+        "no correlations with true features: {0.name} has none that are known",
+    ),
+}
+"""What a figure may need, and the words for its absence, in which {0} is the data set."""
+
+
+class ModelFigure(NamedTuple):
+    """A figure of a model: its heading, the function that draws it, and which of ``_NEEDS`` it has."""
+
+    title: str
+    draw: Callable[[CodeView], Drawn]
+    needs: tuple[str, ...] = ()
+
+    def missing(self, view: CodeView) -> str | None:
+        """Why the figure cannot be drawn, or None."""
+        for there, words in map(_NEEDS.__getitem__, self.needs):
+            if not there(view):
+                return words.format(view.dataset)
+        return None
+
+
+FIGURES: dict[str, ModelFigure] = {
+    "reconstructions": ModelFigure("Reconstructions", draw_reconstructions),
+    "activation": ModelFigure("Which latents each class uses", draw_activation, ("labels",)),
+    "gate_histogram": ModelFigure("Gates", draw_gate_histogram, ("gates",)),
+    "latent_density": ModelFigure("Sparsity of the code", draw_latent_density, ("gates",)),
+    "pseudo_inputs": ModelFigure("Pseudo-inputs", draw_pseudo_inputs, ("gates", "pseudo-inputs")),
+    "conditional_samples": ModelFigure("Conditional sampling", draw_conditional_samples, ("gates", "images")),
+    "interpolations": ModelFigure("Interpolation", draw_interpolations, ("images", "a pair")),
+    "traversals": ModelFigure("Latent traversals", draw_traversals, ("images", "used")),
+    "latent_grid": ModelFigure("Two latents at once", draw_latent_grid, ("images", "two latents")),
+    "correlations": ModelFigure("Latents and true features", draw_correlations, ("factors", "used")),
+}
+"""Every figure of a model by name, which is that of its file too, in the order of a report."""
+
+OVERVIEW = ("reconstructions", "activation")
+"""The figures that are drawn when a run ends, with its history."""
+
+
+def draw_all(view: CodeView, names: Sequence[str] = tuple(FIGURES)) -> Iterator[tuple[str, Drawn]]:
+    """Draw the figures of these names that the model and its data allow, one at a time."""
+    for name in names:
+        if FIGURES[name].missing(view) is None:
+            yield name, FIGURES[name].draw(view)
+
+
+def why_not_drawn(view: CodeView, names: Sequence[str] = tuple(FIGURES)) -> list[str]:
+    """One sentence for each reason why figures of these names cannot be drawn."""
+    reasons = (FIGURES[name].missing(view) for name in names)
+    return list(dict.fromkeys(reason for reason in reasons if reason is not None))

@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from vsc_jax.figures import style
 
+Numbers = Sequence[float | int] | np.ndarray
+
 MARKERS = "osD^vP*"
+
+# Words for the title and for the axis.
+_AGAINST = {
+    "model.alpha": ("the sparsity asked for", r"$\alpha$: prior probability that a latent is on"),
+    "model.latents": ("the number of latents", "number of latents J"),
+    "active_per_image": ("the latents that are on", "latents on in an example"),
+}
 
 
 class Curve(NamedTuple):
@@ -31,95 +39,57 @@ class Curve(NamedTuple):
     """
 
     name: str
-    x: ArrayLike | None
-    mean: ArrayLike
-    sd: ArrayLike | None = None
-    x_sd: ArrayLike | None = None
+    x: Numbers | None
+    mean: Numbers
+    sd: Numbers | None = None
+    x_sd: Numbers | None = None
 
 
-def draw_bound_against_alpha(curves: Sequence[Curve], bound: str = "true bound") -> Figure:
-    """Bound in nats against alpha, on a logarithmic axis."""
-    figure, axes = _panel(f"The {bound} against the sparsity asked for")
-    axes.set_xscale("log")
-    _mark_settings(axes, curves)
-    _draw(axes, curves)
-    style.label(axes, "", r"$\alpha$: prior probability that a latent is on", f"{bound} (nats an example)")
-    return figure
+def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
+    """A quantity against a setting, or against the latents that are on.
 
-
-def draw_bound_against_latents(curves: Sequence[Curve], bound: str = "true bound") -> Figure:
-    """Bound in nats against the number J of latents, on a logarithmic axis."""
-    figure, axes = _panel(f"The {bound} against the number of latents")
-    axes.set_xscale("log")
-    _mark_settings(axes, curves)
-    _draw(axes, curves)
-    style.label(axes, "", "number of latents J", f"{bound} (nats an example)")
-    return figure
-
-
-def draw_bound_against_active(curves: Sequence[Curve], bound: str = "true bound") -> Figure:
-    """Bound in nats against the latents that are on in an example, on a logarithmic axis over a decade."""
-    figure, axes = _panel(f"The {bound} against the latents that are on")
-    _draw(axes, curves)
-    if _span_a_decade(curves):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.minorticks_off()
-    else:
-        axes.set_xlim(left=0)
-    style.label(axes, "", "latents on in an example", f"{bound} (nats an example)")
-    return figure
-
-
-def draw_accuracy_against_latents(curves: Sequence[Curve]) -> Figure:
-    """Accuracy of a class probe, as shares, against the number J of latents, on a logarithmic axis."""
-    figure, axes = _panel("How well the class is read off the code, against the number of latents")
-    axes.set_xscale("log")
-    _mark_settings(axes, curves)
-    _draw(axes, curves, scale=100.0)
-    style.label(axes, "", "number of latents J", "accuracy on the test set (%)")
-    return figure
-
-
-def draw_against_setting(setting: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
-    """A quantity in nats against any other setting, on a logarithmic axis where it spans a decade."""
-    figure, axes = _panel(f"The {quantity} against {setting}")
-    if _span_a_decade(curves):
-        axes.set_xscale("log")
-    _mark_settings(axes, curves)
-    _draw(axes, curves)
-    style.label(axes, "", setting, f"{quantity} (nats an example)")
-    return figure
-
-
-def _panel(title: str) -> tuple[Figure, Axes]:
-    figure = style.new_figure(3.4, title)
+    Args:
+      against: the setting, such as ``model.alpha``, or ``active_per_image``.
+      curves: one for each model.
+      quantity: what it is, in nats an example; or ``probe_accuracy``, shares that are drawn in percent.
+    """
+    title, name = _AGAINST.get(against, (against, against))
+    accuracy = quantity == "probe_accuracy"
+    what = "How well the class is read off the code," if accuracy else f"The {quantity}"
+    figure = style.new_figure(3.4, f"{what} against {title}")
     axes = figure.subplots()
     style.open_frame(axes)
-    return figure, axes
+    settings = np.unique(
+        np.concatenate([[], *(_numbers(curve.x) for curve in curves if curve.x is not None)])
+    )
+    decade = bool(settings.size and settings[0] > 0 and settings[-1] >= 10 * settings[0])
+    if decade or against in ("model.alpha", "model.latents"):
+        axes.set_xscale("log")
+    if against != "active_per_image":  # at the settings that were run
+        axes.set_xticks(settings, [f"{value:g}" for value in settings])
+        axes.minorticks_off()
+    _draw(axes, curves, 100.0 if accuracy else 1.0)
+    if against == "active_per_image":
+        if decade:
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.minorticks_off()
+        else:
+            axes.set_xlim(left=0)
+    style.label(
+        axes, "", name, "accuracy on the test set (%)" if accuracy else f"{quantity} (nats an example)"
+    )
+    return figure
 
 
-def _span_a_decade(curves: Sequence[Curve]) -> bool:
-    values = np.concatenate([_numbers(curve.x) for curve in curves if curve.x is not None])
-    return bool(values.min() > 0 and values.max() >= 10 * values.min())
-
-
-def _mark_settings(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Ticks at the settings that were run, on an axis that is already logarithmic."""
-    values = np.unique(np.concatenate([[], *(_numbers(curve.x) for curve in curves if curve.x is not None)]))
-    axes.set_xticks(values, [f"{value:g}" for value in values])
-    axes.minorticks_off()
-
-
-def _draw(axes: Axes, curves: Sequence[Curve], scale: float = 1) -> None:
+def _draw(axes: Axes, curves: Sequence[Curve], scale: float) -> None:
     for number, curve in enumerate(curves):
-        colour = style.PALETTE[number % len(style.PALETTE)]
+        color = style.PALETTE[number % len(style.PALETTE)]
         mean, sd = scale * _numbers(curve.mean), None if curve.sd is None else scale * _numbers(curve.sd)
         if curve.x is None:
-            axes.axhline(mean[0], color=colour, lw=1.2, ls="--", label=curve.name)
+            axes.axhline(mean[0], color=color, lw=1.2, ls="--", label=curve.name)
             if sd is not None:
-                axes.axhspan(mean[0] - sd[0], mean[0] + sd[0], color=colour, alpha=0.15, lw=0)
+                axes.axhspan(mean[0] - sd[0], mean[0] + sd[0], color=color, alpha=0.15, lw=0)
             continue
         x, x_sd = _numbers(curve.x), None if curve.x_sd is None else _numbers(curve.x_sd)
         order = np.argsort(x, kind="stable")
@@ -128,7 +98,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float = 1) -> None:
             mean[order],
             yerr=None if sd is None else sd[order],
             xerr=None if x_sd is None else x_sd[order],
-            color=colour,
+            color=color,
             marker=MARKERS[number % len(MARKERS)],
             markersize=4,
             lw=1.2,
@@ -136,12 +106,10 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float = 1) -> None:
             label=curve.name,
         )
     spread = any(curve.sd is not None for curve in curves)
-    legend = style.legend(
-        axes, title="bars and bands: ± 1 sd over seeds" if spread else None, title_fontsize=style.SMALL
-    )
-    for text in legend.get_texts():
+    title = "bars and bands: ± 1 sd over seeds" if spread else None
+    for text in style.legend(axes, title=title, title_fontsize=style.SMALL).get_texts():
         text.set_parse_math(False)
 
 
-def _numbers(values: ArrayLike) -> np.ndarray:
+def _numbers(values: Numbers) -> np.ndarray:
     return np.atleast_1d(np.asarray(values, np.float64))

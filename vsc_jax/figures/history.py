@@ -5,37 +5,42 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from vsc_jax.figures import style
+from vsc_jax.figures.style import Drawn
 
 Row = Mapping[str, Any]
-Curve = tuple[str, str]  # key of the row, name in the legend
 
-BOUND: tuple[Curve, ...] = (("elbo", "bound"), ("reconstruction", "reconstruction"))
-DIVERGENCES: tuple[Curve, ...] = (
-    ("kl", "KL"),
-    ("selection_kl", "its selection part"),
-    ("sparsity_kl", "sparsity term"),
-    ("total_correlation", "total correlation"),
-)
-# The schedules of a sparse model alone come after the first two.
-FACTORS: tuple[Curve, ...] = (
-    ("learning_rate", "learning rate"),
-    ("kl", "KL weight"),
-    ("warm_up", r"warm-up $\lambda$"),
-    ("sparsity", "sparsity weight"),
-    ("prior_blend", r"gate blend $\epsilon$"),
-)
+# Keys of a row, and their names in the legend.
+_BOUND = {"elbo": "bound", "reconstruction": "reconstruction"}
+_DIVERGENCES = {
+    "kl": "KL",
+    "selection_kl": "its selection part",
+    "sparsity_kl": "sparsity term",
+    "total_correlation": "total correlation",
+}
+# Of the row's schedule; those of a sparse model alone come after the first two.
+_FACTORS = {
+    ".learning_rate": "learning rate",
+    ".kl": "KL weight",
+    ".warm_up": r"warm-up $\lambda$",
+    ".sparsity": "sparsity weight",
+    ".prior_blend": r"gate blend $\epsilon$",
+}
 _SETTLED = 0.05  # the first share of the rows may leave the panel of the bound
+LATE = 0.1
+"""The last share of the iterations, which says whether training has settled."""
 
 
-def draw_history(rows: Sequence[Row]) -> Figure:
+def draw_history(rows: Sequence[Row]) -> Drawn:
     """Bound and parts, schedules, active latents and gradient norm against the iteration.
 
     Panels of quantities that the rows do not hold (divergences of an autoencoder, gates of a Gaussian
     model) are left out.
+
+    Facts: ``last``, the value of ``quantity`` (bound or reconstruction, in nats) at ``step``; ``gain`` over
+    the last tenth of the iterations, None if there are too few rows; ``active`` latents or None.
 
     Args:
       rows: training metrics averaged between two log points, likelihoods in nats an example, each with
@@ -47,10 +52,9 @@ def draw_history(rows: Sequence[Row]) -> Figure:
     if not rows:
         raise ValueError("rows: expected at least one row of training metrics, got none")
     keys = set().union(*rows)
-    sparse, variational = "active_per_image" in keys, "kl" in keys
     panels = [_bound]
-    panels += [_divergences] if variational else []
-    panels += [_active] if sparse else []
+    panels += [_divergences] if "kl" in keys else []
+    panels += [_active] if "active_per_image" in keys else []
     panels += [_gradient] if "gradient_norm" in keys else []
     lines = -(-len(panels) // 2)
     with_schedules = "schedule" in keys
@@ -67,20 +71,25 @@ def draw_history(rows: Sequence[Row]) -> Figure:
         axes.set_xlim(0, rows[-1]["step"])
         axes.locator_params(axis="x", nbins=4)
         style.open_frame(axes)
-    return figure
+    key = "elbo" if "elbo" in rows[-1] else "reconstruction"
+    last, step = rows[-1][key], rows[-1]["step"]
+    before = [row[key] for row in rows if row["step"] <= (1 - LATE) * step]
+    gain, active = last - before[-1] if before else None, rows[-1].get("active_per_image")
+    facts = {"quantity": _BOUND[key], "last": last, "step": step, "gain": gain, "active": active}
+    return Drawn(figure, facts)
 
 
 def _series(rows: Sequence[Row], key: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of a metric, or of an entry of the schedule if ``key`` begins with a dot."""
     values = [row.get("schedule", {}).get(key[1:]) if key.startswith(".") else row.get(key) for row in rows]
-    kept = [(row["step"], value) for row, value in zip(rows, values, strict=True) if value is not None]
-    steps, kept_values = zip(*kept, strict=True) if kept else ((), ())
-    return np.asarray(steps, np.float64), np.asarray(kept_values, np.float64)
+    there = [(row["step"], value) for row, value in zip(rows, values, strict=True) if value is not None]
+    steps, numbers = zip(*there, strict=True) if there else ((), ())
+    return np.asarray(steps, np.float64), np.asarray(numbers, np.float64)
 
 
-def _curves(axes: Axes, rows: Sequence[Row], curves: Sequence[Curve]) -> list[np.ndarray]:
+def _curves(axes: Axes, rows: Sequence[Row], names: Mapping[str, str]) -> list[np.ndarray]:
     drawn = []
-    for number, (key, name) in enumerate(curves):
+    for number, (key, name) in enumerate(names.items()):
         steps, values = _series(rows, key)
         if len(steps):
             marker = "." if len(steps) < 3 else ""
@@ -90,7 +99,7 @@ def _curves(axes: Axes, rows: Sequence[Row], curves: Sequence[Curve]) -> list[np
 
 
 def _bound(axes: Axes, rows: Sequence[Row]) -> None:
-    drawn = _curves(axes, rows, BOUND)
+    drawn = _curves(axes, rows, _BOUND)
     style.label(axes, "Bound and reconstruction" if len(drawn) > 1 else "Reconstruction", "iteration", "nats")
     settled = np.concatenate([values[int(np.ceil(_SETTLED * len(values))) :] for values in drawn])
     if settled.size and np.ptp(settled) > 0:
@@ -100,20 +109,20 @@ def _bound(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _divergences(axes: Axes, rows: Sequence[Row]) -> None:
-    _curves(axes, rows, DIVERGENCES)
-    style.label(axes, "Divergences and regularisers", "iteration", "nats")
+    _curves(axes, rows, _DIVERGENCES)
+    style.label(axes, "Divergences and regularizers", "iteration", "nats")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     style.legend(axes)
 
 
 def _active(axes: Axes, rows: Sequence[Row]) -> None:
-    _curves(axes, rows, [("active_per_image", "")])
+    _curves(axes, rows, {"active_per_image": ""})
     style.label(axes, r"Latents that are on ($\gamma$ above 1/2)", "iteration", "latents")
     axes.set_ylim(bottom=0)
 
 
 def _gradient(axes: Axes, rows: Sequence[Row]) -> None:
-    drawn = _curves(axes, rows, [("gradient_norm", "")])
+    drawn = _curves(axes, rows, {"gradient_norm": ""})
     if min(values.min() for values in drawn) > 0:
         axes.set_yscale("log")
         for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
@@ -124,8 +133,8 @@ def _gradient(axes: Axes, rows: Sequence[Row]) -> None:
 def _schedules(axes: Axes, rows: Sequence[Row]) -> None:
     keys = set().union(*rows)
     sparse = "active_per_image" in keys
-    count = len(FACTORS) if sparse else 2 if "kl" in keys else 1
-    _curves(axes, rows, [(f".{key}", name) for key, name in FACTORS[:count]])
+    count = len(_FACTORS) if sparse else 2 if "kl" in keys else 1
+    _curves(axes, rows, dict(list(_FACTORS.items())[:count]))
     steps, slope = _series(rows, ".sharpness")
     if sparse and len(steps):
         name = f"gate slope c / {slope.max():.3g}"

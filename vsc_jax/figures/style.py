@@ -1,4 +1,4 @@
-"""The look that all figures share: sizes, colour maps, pictures as tiles, and how a figure reaches disk.
+"""The look that all figures share: sizes, color maps, pictures as tiles, and how a figure reaches disk.
 
 Figures are built with matplotlib's objects alone, so that they need no display and leave no global
 state. They are ``WIDTH`` inches wide and their text is sized to be read when that is 600 pixels.
@@ -28,12 +28,12 @@ TEXT, SMALL = 9.0, 8.0
 """Font sizes in points, of titles and labels, and of ticks, legends and notes."""
 
 SEQUENTIAL, DIVERGING, PICTURES = "viridis", "RdBu_r", "gray"
-"""Colour maps of amounts from 0, of signed values around 0, and of images."""
+"""Color maps of amounts from 0, of signed values around 0, and of images."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, which the colour-blind can tell apart; used in this order."""
+"""Okabe and Ito's colors, which the color-blind can tell apart; used in this order."""
 
-GREY = "0.55"
+GRAY = "0.55"
 """Of reference lines and of what is left out."""
 
 MOST_LATENT_NAMES = 32
@@ -42,30 +42,21 @@ MOST_LATENT_NAMES = 32
 _TITLE_CHARACTERS = 76  # of bold text that fit into the width
 
 
-class Tiles(NamedTuple):
-    """Pictures of one size side by side in one array.
+class Drawn(NamedTuple):
+    """A figure and its facts: the numbers and names that a sentence about it needs."""
 
-    Attributes:
-      pixels: the mosaic ``[height, width]`` or ``[height, width, 4]``; gaps are masked or transparent.
-      row_centres: pixel row of the middle of every row of pictures.
-      column_centres: pixel column of the middle of every column of pictures.
-    """
+    figure: Figure
+    facts: dict[str, Any]
 
-    pixels: np.ndarray
-    row_centres: np.ndarray
-    column_centres: np.ndarray
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return as_png(self.figure)
 
 
-def new_figure(height: float, title: str | None = None) -> Figure:
-    """An empty figure of the shared width with a title over everything.
-
-    Args:
-      height: in inches.
-      title: says what is seen; long ones are broken into lines.
-    """
+def new_figure(height: float, title: str) -> Figure:
+    """An empty figure of the shared width and of ``height`` inches, with a title over everything."""
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
-    if title is not None:
-        figure.suptitle(_broken(title), fontsize=TEXT, fontweight="bold")
+    figure.suptitle(_broken(title), fontsize=TEXT, fontweight="bold")
     return figure
 
 
@@ -106,8 +97,8 @@ def legend(axes: Axes, **options: Any) -> Legend:
     return axes.legend(fontsize=SMALL, frameon=False, handlelength=1.4, borderaxespad=0.3, **options)
 
 
-def colour_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
-    """A slim colour bar beside ``axes`` (one panel or several), named ``text``."""
+def color_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
+    """A slim color bar beside ``axes`` (one panel or several), named ``text``."""
     bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=25)
     bar.set_label(text, fontsize=SMALL)
     bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5)
@@ -115,48 +106,15 @@ def colour_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
 
 
 def as_pictures(images: ArrayLike) -> np.ndarray:
-    """Images as floats in [0, 1] with the first pixel row on top.
-
-    Args:
-      images: ``[..., height, width]`` or ``[..., height, width, channels]`` as the data set yields them:
-        uint8 stands for x / 255, floats are clipped.
-
-    Returns:
-      float64 of the same shape.
-    """
+    """Images as float64 in [0, 1]: uint8 stands for x / 255, floats are clipped."""
     stored = np.asarray(images)
     scale = 255 if stored.dtype == np.uint8 else 1
     return np.clip(stored.astype(np.float64) / scale, 0, 1)
 
 
-def tile(images: ArrayLike, gap: int = 1) -> Tiles:
-    """Set pictures side by side.
-
-    Args:
-      images: floats ``[rows, columns, height, width]`` (one value a pixel, not clipped) or
-        ``[rows, columns, height, width, channels]``; three channels are colours, other numbers are
-        averaged to grey. A picture of NaN stays blank.
-      gap: pixels between two pictures.
-    """
-    pictures = np.asarray(images, np.float64)
-    if pictures.ndim == 5 and pictures.shape[-1] != 3:
-        pictures = pictures.mean(axis=-1)
-    rows, columns, height, width, *channels = pictures.shape
-    down, across = height + gap, width + gap
-    canvas = np.full((rows * down - gap, columns * across - gap, *channels), np.nan)
-    for row in range(rows):
-        for column in range(columns):
-            top, left = row * down, column * across
-            canvas[top : top + height, left : left + width] = pictures[row, column]
-    row_centres = np.arange(rows) * down + (height - 1) / 2
-    column_centres = np.arange(columns) * across + (width - 1) / 2
-    blank = np.isnan(canvas)
-    if channels:
-        visible = ~blank.any(axis=-1, keepdims=True)
-        pixels = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)
-    else:
-        pixels = np.ma.masked_array(canvas, blank)
-    return Tiles(pixels, row_centres, column_centres)
+def padded(images: np.ndarray, count: int) -> np.ndarray:
+    """Blank pictures after ``images`` ``[n, ...]``, so that there are ``count``."""
+    return np.concatenate([images, np.full((count - len(images), *images.shape[1:]), np.nan)])
 
 
 def show_tiles(
@@ -165,32 +123,46 @@ def show_tiles(
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
-    colours: str = PICTURES,
-    low: float = 0.0,
+    colors: str = PICTURES,
     high: float = 1.0,
     gap: int = 1,
 ) -> AxesImage:
-    """Draw pictures ``[rows, columns, height, width, ...]`` upright in one panel.
+    """Draw pictures side by side in one panel, upright.
 
     Args:
       axes: the panel.
-      images: see :func:`tile`.
+      images: floats ``[rows, columns, height, width]`` (one value a pixel, not clipped) or
+        ``[rows, columns, height, width, channels]``; three channels are colors, other numbers are averaged
+        to gray. A picture of NaN stays blank.
       rows: names of the rows, on the left.
       columns: names of the columns, below.
-      colours: colour map.
-      low: value of its first colour.
-      high: value of its last colour.
+      colors: color map of the values from 0 to ``high``.
+      high: value of the last color.
       gap: pixels between two pictures.
     """
-    tiles = tile(images, gap)
-    shown = axes.imshow(tiles.pixels, cmap=colours, vmin=low, vmax=high, origin="upper")
-    axes.set_yticks(tiles.row_centres[: len(rows)], rows)
-    axes.set_xticks(tiles.column_centres[: len(columns)], columns)
+    pictures = np.asarray(images, np.float64)
+    if pictures.ndim == 5 and pictures.shape[-1] != 3:
+        pictures = pictures.mean(axis=-1)
+    n, m, height, width, *channels = pictures.shape
+    down, across = height + gap, width + gap
+    canvas = np.full((n * down - gap, m * across - gap, *channels), np.nan)
+    for row in range(n):
+        for column in range(m):
+            top, left = row * down, column * across
+            canvas[top : top + height, left : left + width] = pictures[row, column]
+    blank = np.isnan(canvas)
+    pixels: np.ndarray = np.ma.masked_array(canvas, blank)
+    if channels:
+        visible = ~blank.any(axis=-1, keepdims=True)
+        pixels = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)
+    drawn = axes.imshow(pixels, cmap=colors, vmin=0.0, vmax=high, origin="upper")
+    axes.set_yticks((np.arange(n) * down + (height - 1) / 2)[: len(rows)], rows)
+    axes.set_xticks((np.arange(m) * across + (width - 1) / 2)[: len(columns)], columns)
     bare(axes)
-    return shown
+    return drawn
 
 
-def number(value: float) -> str:
+def number(value: float | np.floating) -> str:
     """A value with one decimal, and no minus before a zero."""
     return f"{round(float(value), 1) + 0.0:.1f}"
 
@@ -199,9 +171,8 @@ def name_latents(axes: Axes, order: ArrayLike) -> None:
     """Write the indices of the latents under their places 0, 1, ... on the x axis, as many as fit."""
     latents = np.asarray(order)
     places = np.arange(0, len(latents), -(-len(latents) // MOST_LATENT_NAMES) or 1)
-    axes.set_xticks(
-        places, [str(latent) for latent in latents[places]], rotation=90 if len(latents) > 10 else 0
-    )
+    names = [str(latent) for latent in latents[places]]
+    axes.set_xticks(places, names, rotation=90 if len(latents) > 10 else 0)
 
 
 def as_png(figure: Figure) -> bytes:
@@ -212,12 +183,7 @@ def as_png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG in one step: a reader never sees half of it.
-
-    Args:
-      figure: what to write.
-      path: the ``.png`` file; replaced if it is there. Its folder must exist.
-    """
+    """Write a figure as a PNG file, in one step: a reader never sees half of it. Its folder must exist."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(as_png(figure))
     os.replace(temporary, path)

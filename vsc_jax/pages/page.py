@@ -4,35 +4,36 @@ The pages are Jinja templates beside this module; every value that goes into the
 """
 
 import base64
+import io
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup, escape
+from PIL import Image
 
 from vsc_jax import __version__
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import Dataset
-from vsc_jax.models import Model
-from vsc_jax.pages import sweeps
-from vsc_jax.pages.illustrations import TITLES, Illustration, illustrate, shrunk
-from vsc_jax.pages.source import Source, labels, read_source
-from vsc_jax.pages.summary import compared, in_short, measured_on, trained_on, what_was_run
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.presentation import as_measured
+from vsc_jax.figures import FIGURES, OVERVIEW, why_not_drawn
+from vsc_jax.figures.history import draw_history
+from vsc_jax.figures.style import Drawn, as_png
+from vsc_jax.pages import curves, sentences
+from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import Table, TableRow, results_tables, settings_rows
+from vsc_jax.run import Run, load
+from vsc_jax.run.reopen import run_dataset
 
 DEFAULT_FOLDER = Path("report")
 """Where the report of several runs goes."""
 
-
-class Group(NamedTuple):
-    """Runs to set side by side, under a heading; a report of one group needs none."""
-
-    title: str
-    runs: Sequence[Path]
+HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
+"""Headings of all figures, in the order of a report."""
 
 
 class Written(NamedTuple):
@@ -51,224 +52,172 @@ class Written(NamedTuple):
     refused: list[Path]
 
 
-@dataclass
-class _Run:
-    """A run on the page."""
-
-    source: Source
-    missing: list[str]
-    illustrations: dict[str, Illustration] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        return self.source.label
-
-    @property
-    def what(self) -> str:
-        return what_was_run(self.source)
-
-    @property
-    def short(self) -> str:
-        return in_short(self.source)
-
-
-@dataclass
-class _Group:
-    """A group on the page."""
-
+class _Group(NamedTuple):
     title: str
-    runs: list[_Run]
+    runs: list[Source]
     tables: list[Table]
     compared: str
 
-    def with_figure(self, name: str) -> list[_Run]:
-        return [run for run in self.runs if name in run.illustrations]
-
-
-@dataclass
-class _Page:
-    """All that the templates read."""
-
-    title: str
-    groups: list[_Group]
-    differing: list[TableRow]
-    common: list[TableRow]
-    sweeps: list[Illustration]
-    refused: list[str]
-    headings: dict[str, str]
-    version: str = __version__
-
-    @property
-    def runs(self) -> list[_Run]:
-        return list({run.label: run for group in self.groups for run in group.runs}.values())
-
-    @property
-    def data(self) -> dict[str, str]:
-        """The data of each run by its label; one entry without a label if they are the same."""
-        described = trained_on([run.source for run in self.runs])
-        return dict(
-            zip([run.label for run in self.runs] if len(described) > 1 else [""], described, strict=True)
-        )
-
-    @property
-    def measured_on(self) -> str:
-        return measured_on([run.source for run in self.runs])
-
-    @property
-    def missing(self) -> list[str]:
-        """What is not shown; what several runs lack alike is said once."""
-        lacking: dict[str, list[str]] = {}
-        for run in self.runs:
-            for line in run.missing:
-                lacking.setdefault(line, []).append(run.label)
-        if len(self.runs) == 1:
-            return list(lacking)
-        every = {line: len(labels) == len(self.runs) for line, labels in lacking.items()}
-        return [
-            f"{'every run' if every[line] else ', '.join(labels)}: {line}" for line, labels in lacking.items()
-        ]
-
-    @property
-    def figure_names(self) -> list[str]:
-        names = dict.fromkeys(name for run in self.runs for name in run.illustrations)
-        return sorted(
-            names, key=lambda name: list(self.headings).index(name) if name in self.headings else 99
-        )
-
-    @property
-    def differing_means(self) -> str:
-        """What the settings that stand out have in common."""
-        if len(self.runs) > 1:
-            return "In these the runs differ:"
-        return f"These are not those of the preset {self.runs[0].source.config.name}:"
-
 
 def write_report(
-    runs: Sequence[Path],
+    runs: Sequence[Path | Run] | Mapping[str, Sequence[Path | Run]],
     output: Path | None = None,
     *,
+    title: str | None = None,
     directory: Path | None = None,
     dataset: Any = None,
-    trained: tuple[Model, Dataset] | None = None,
     every_figure: bool = True,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` about one run or several.
 
     Args:
-      runs: run folders, or folders of saved models.
+      runs: run folders, folders of saved models, or runs that are in memory, whose model and figures are used
+        as they are; or several such lists by the headings of their tables.
       output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
+      title: heading of the page; by default the name of a single run, or the number of runs.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
-      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.reopen.run_dataset`.
-      trained: model and data of a single run, where they are in memory.
+      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.reopen.run_dataset`; the
+        loaded data set of a run that is in memory.
       every_figure: False draws only the figures that a run draws when it ends, which is quick.
       on_stage: called with a few words before each part of the work.
 
     Raises:
       UserError: if no run can be read, or the folder cannot be written.
     """
-    if not runs:
+    grouped = runs if isinstance(runs, Mapping) else {"": runs}
+    given = {folder_of(run): run for members in grouped.values() for run in members}
+    if not given:
         raise UserError("expected at least one run folder")
-    if output is None:
-        output = runs[0] if len(runs) == 1 else DEFAULT_FOLDER
-    title = f"{len(runs)} runs side by side" if len(runs) > 1 else ""
-    return write_grouped_report(
-        title,
-        [Group("", runs)],
-        output,
-        directory=directory,
-        dataset=dataset,
-        trained=trained,
-        every_figure=every_figure,
-        on_stage=on_stage,
-    )
-
-
-def write_grouped_report(
-    title: str,
-    groups: Sequence[Group],
-    output: Path,
-    *,
-    directory: Path | None = None,
-    dataset: Any = None,
-    trained: tuple[Model, Dataset] | None = None,
-    every_figure: bool = True,
-    on_stage: Callable[[str], None] | None = None,
-) -> Written:
-    """The report of several groups of runs, each with its own table of results.
-
-    Args:
-      title: heading of the page; by default the name of the first run.
-      groups: runs by group.
-      output: folder to write to; made when missing.
-      directory: folder with prepared TFDS sets, if not the one that the runs used.
-      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.reopen.run_dataset`.
-      trained: model and data of a single run, where they are in memory.
-      every_figure: False draws only the figures that a run draws when it ends.
-      on_stage: called with a few words before each part of the work.
-
-    Raises:
-      UserError: if no run can be read, or the folder cannot be written.
-    """
-    folders = list(dict.fromkeys(folder for group in groups for folder in group.runs))
-    names = dict(zip(folders, labels(folders), strict=True))
-    read, refused = {}, {}
-    for folder in folders:
+    sources: dict[Path, Source] = {}
+    refused = {}
+    for (folder, run), name in zip(given.items(), labels(list(given)), strict=True):
         try:
-            read[folder] = read_source(folder, names[folder])
+            sources[folder] = read_source(run, name)
         except UserError as error:
             refused[folder] = str(error)
-    if not read:
+    if not sources:
         raise UserError("; ".join(refused.values()))
-    sources = list(read.values())
-    shown = {}
-    for folder, source in read.items():
+    for folder, source in sources.items():
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
-        illustrations, missing = illustrate(
-            source, directory, dataset=dataset, trained=trained, every_figure=every_figure
+        run = given[folder]
+        illustrate(
+            source, run if isinstance(run, Run) else None, directory, dataset, every_figure=every_figure
         )
-        named = {illustration.name: illustration for illustration in illustrations}
-        shown[folder] = _Run(source, [*source.missing, *missing], named)
-    grouped = [(group.title, [shown[folder] for folder in group.runs if folder in shown]) for group in groups]
-    differing, common = settings_rows(sources)
-    page = _Page(
-        title or sources[0].label,
-        [
-            _Group(title, members, results_tables(s), compared(s))
-            for title, members in grouped
-            if members and (s := [run.source for run in members])
-        ],
-        differing,
-        common,
-        sweeps.sweeps(sources),
-        list(refused.values()),
-        TITLES | sweeps.TITLES,
-    )
+    read = list(sources.values())
+    groups = []
+    for heading, members in grouped.items():
+        if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
+            groups.append(_Group(heading, there, results_tables(there), sentences.compared(there)))
+    differing, common = settings_rows(read)
+    missing = _missing(read)
+    over = curves.curves_over(read)
+    page = {
+        "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
+        "runs": read,
+        "groups": groups,
+        "curves": over,
+        "missing": missing,
+        "refused": list(refused.values()),
+        "names": [name for name in HEADINGS if any(name in source.figures for source in read)],
+        "differing": differing,
+        "common": common,
+        "data": sentences.trained_on(read),
+        "measured_on": sentences.measured_on(read),
+    }
+    if output is None:
+        output = next(iter(given)) if len(given) == 1 else DEFAULT_FOLDER
     html, markdown = _write(page, output)
-    return Written(html, markdown, page.refused + page.missing, list(refused))
+    return Written(html, markdown, [*refused.values(), *missing], list(refused))
 
 
-def _write(page: _Page, output: Path) -> tuple[Path, Path]:
+def illustrate(
+    source: Source,
+    run: Run | None = None,
+    directory: Path | None = None,
+    dataset: Any = None,
+    *,
+    every_figure: bool = True,
+) -> None:
+    """Put a run's figures into ``source.figures``, and why others cannot be drawn into ``source.missing``.
+
+    The other arguments are those of :func:`write_report`. Figures that ``run`` has drawn are not drawn again.
+    """
+
+    def add(name: str, draw: Callable[[], Drawn]) -> None:
+        if run is not None and name in run.facts:
+            png, facts = (source.folder / "figures" / f"{name}.png").read_bytes(), run.facts[name]
+        else:
+            figure, facts = draw()
+            png = as_png(figure)
+        source.figures[name] = Illustration(png, sentences.sentence(name, facts))
+
+    if source.history:
+        add("history", lambda: draw_history(source.history))
+    else:
+        source.missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
+    config = source.config
+    try:
+        model = load(source.folder) if run is None else run.model
+        if run is None:
+            dataset = run_dataset(source.folder, config, directory, dataset)
+    except UserError as error:
+        source.missing.append(f"no figures of the model: {error}")
+        return
+    view = CodeView(model, as_measured(dataset, config.data.binarize, config.seed), seed=config.seed)
+    names = tuple(FIGURES) if every_figure else OVERVIEW
+    for name in names:
+        if FIGURES[name].missing(view) is None:
+            add(name, partial(FIGURES[name].draw, view))
+    source.missing += why_not_drawn(view, names)
+
+
+def shrunk(png: bytes) -> bytes:
+    """A PNG file with at most 256 colors, a quarter of the size and hard to tell apart."""
+    small = io.BytesIO()
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    palette = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _missing(sources: Sequence[Source]) -> list[str]:
+    """What is not shown; what several runs lack alike is said once."""
+    lacking: dict[str, list[str]] = {}
+    for source in sources:
+        for line in source.missing:
+            lacking.setdefault(line, []).append(source.label)
+    if len(sources) == 1:
+        return list(lacking)
+    return [
+        f"{'every run' if len(names) == len(sources) else ', '.join(names)}: {line}"
+        for line, names in lacking.items()
+    ]
+
+
+def _write(page: dict[str, Any], output: Path) -> tuple[Path, Path]:
     """Write figures first and the pages last, each file in one step."""
     html, markdown = output / "report.html", output / "report.md"
+    sources: list[Source] = page["runs"]
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
-        for run in page.runs:
-            prefix = "" if len(page.runs) == 1 else re.sub(r"[^\w.-]+", "_", run.label) + "-"
-            for name, illustration in run.illustrations.items():
-                run.files[name] = f"figures/{prefix}{name}.png"
-                _replace(output / run.files[name], illustration.png)
-        for illustration in page.sweeps:
-            _replace(output / "figures" / f"{illustration.name}.png", illustration.png)
-        _replace(
-            markdown, _environment(markdown=True).get_template("report.md.jinja").render(page=page).encode()
-        )
-        _replace(html, _environment().get_template("report.html.jinja").render(page=page).encode())
+        for source in sources:
+            for name, illustration in source.figures.items():
+                _replace(output / _file(source, name, sources), illustration.png)
+        for name, illustration in page["curves"].items():
+            _replace(output / "figures" / f"{name}.png", illustration.png)
+        for path in (markdown, html):
+            template = _environment(path is markdown).get_template(f"{path.name}.jinja")
+            _replace(path, template.render(page).encode())
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
     return html, markdown
+
+
+def _file(source: Source, name: str, sources: Sequence[Source]) -> str:
+    prefix = "" if len(sources) == 1 else re.sub(r"[^\w.-]+", "_", source.label) + "-"
+    return f"figures/{prefix}{name}.png"
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -277,7 +226,7 @@ def _replace(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _environment(*, markdown: bool = False) -> jinja2.Environment:
+def _environment(markdown: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=not markdown,
@@ -286,20 +235,21 @@ def _environment(*, markdown: bool = False) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "breakable": _breakable, "table": _markdown_table}
+    environment.filters |= {
+        "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(shrunk(png)).decode(),
+        # A name that may be broken after its underscores and slashes.
+        "breakable": lambda label: Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label)))),
+        "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
+        "table": _markdown_table,
+        "file": _file,
+        "what_was_run": sentences.what_was_run,
+        "in_short": sentences.in_short,
+    }
+    environment.globals |= {"headings": HEADINGS, "version": __version__}
     return environment
 
 
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(shrunk(png)).decode()
-
-
-def _breakable(label: str) -> Markup:
-    """A name that may be broken after its underscores and slashes."""
-    return Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label))))
-
-
-def _markdown_table(rows: Sequence[TableRow], runs: Sequence[_Run]) -> Markup:
+def _markdown_table(rows: Sequence[TableRow], runs: Sequence[Source]) -> Markup:
     meanings = any(row.text for row in rows)
     lines = [
         ["", *(run.label for run in runs), *[""] * meanings],

@@ -1,20 +1,28 @@
-"""What a report reads of a run folder: all that is there, and a line for all that is not."""
+"""What a report reads of a run: all that is there, its figures, and a line for all that is not."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
+from vsc_jax.run import Run
 from vsc_jax.run.reopen import run_config
 from vsc_jax.training.run_folder import Row, read_json, read_results, read_rows
 
 
-@dataclass(frozen=True)
+class Illustration(NamedTuple):
+    """A figure as it goes into a report: its file, and what to look for and what this run shows."""
+
+    png: bytes
+    sentence: str
+
+
+@dataclass
 class Source:
-    """A run as it lies on disk; its model and its data are read only when its figures are drawn.
+    """A run of a report.
 
     Attributes:
       label: a short name, different for every run of a report.
@@ -23,7 +31,8 @@ class Source:
       data: what ``data.json`` says, empty if it is not there.
       results: what ``results.json`` says, empty if it is not there.
       history: the rows of ``metrics.jsonl``.
-      missing: one sentence for each part that could not be read.
+      missing: one sentence for each part that is not shown.
+      figures: the figures by name, once they are drawn.
     """
 
     label: str
@@ -32,50 +41,56 @@ class Source:
     data: dict[str, Any]
     results: dict[str, Any]
     history: list[Row]
-    missing: tuple[str, ...]
-
-    @property
-    def step(self) -> int | None:
-        """The last iteration in the training history; None without one."""
-        return int(self.history[-1]["step"]) if self.history else None
+    missing: list[str] = field(default_factory=list)
+    figures: dict[str, Illustration] = field(default_factory=dict)
 
 
-def read_source(folder: Path, label: str) -> Source:
-    """Read a run, however much of it is there.
+def read_source(run: Path | Run, label: str) -> Source:
+    """Read a run folder, however much of it is there; what a given ``Run`` holds is not read again.
 
     Raises:
       UserError: if there is not even a configuration that can be read.
     """
-    config = run_config(folder)
-    missing = []
-    data, results = {}, {}
+    if isinstance(run, Run):
+        return Source(label, folder_of(run), run.config, run.data, run.results, run.history)
+    config = run_config(run)
+    source = Source(label, run, config, {}, {}, read_rows(run / "metrics.jsonl"))
     try:
-        data = read_json(folder / "data.json")
+        source.data = read_json(run / "data.json")
     except UserError as error:
-        missing.append(str(error))
-    history = read_rows(folder / "metrics.jsonl")
-    steps, step = config.train.steps, history[-1]["step"] if history else 0
-    if (folder / "results.json").is_file():
+        source.missing.append(str(error))
+    steps, step = config.train.steps, source.history[-1]["step"] if source.history else 0
+    if (run / "results.json").is_file():
         try:
-            results = read_results(folder / "results.json")
+            source.results = read_results(run / "results.json")
         except UserError as error:
-            missing.append(str(error))
+            source.missing.append(str(error))
     elif step < steps:
-        missing.append(f"no results yet: training is at iteration {step:,} of {steps:,}")
+        source.missing.append(f"no results yet: training is at iteration {step:,} of {steps:,}")
     else:
-        missing.append(f"no results yet: python -m vsc_jax.evaluate {folder} measures them")
-    return Source(label, folder, config, data, results, history, tuple(missing))
+        source.missing.append(f"no results yet: python -m vsc_jax.evaluate {run} measures them")
+    return source
+
+
+def folder_of(run: Path | Run) -> Path:
+    """The run folder.
+
+    Raises:
+      UserError: if a run was trained without one.
+    """
+    folder = run.workdir if isinstance(run, Run) else run
+    if folder is None:
+        raise UserError("report: expected a run with a run folder; this one was trained without")
+    return folder
 
 
 def labels(folders: Sequence[Path]) -> list[str]:
-    """Short names of run folders: the last parts of each path, as many as tell them apart.
-
-    A folder that is given twice has the same name twice.
-    """
+    """Short names of run folders: the last parts of each path, as many as tell them apart."""
     whole = [Path(os.path.abspath(folder)).parts for folder in folders]
     longest = max((len(parts) for parts in whole), default=0)
+    names: list[str] = []
     for count in range(1, longest + 1):
         names = ["/".join(parts[-count:]) for parts in whole]
         if len(set(names)) == len(set(whole)):
-            return names
-    return ["/".join(parts) for parts in whole]
+            break
+    return names

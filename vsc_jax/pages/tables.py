@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from vsc_jax.config import Config, Ramp, load_preset, preset_names, to_dict
 from vsc_jax.evaluation.meanings import MEANINGS, meaning, shown
+from vsc_jax.pages.sentences import comparable
 from vsc_jax.pages.source import Source
 
 ABSENT = "–"  # noqa: RUF001 (a dash, in a cell that has no value)
@@ -47,21 +48,14 @@ def results_tables(sources: Sequence[Source]) -> list[Table]:
     """
     names = {name for source in sources for name in source.results}
     order = list(MEANINGS)
-    ranked = sorted(names, key=lambda name: (order.index(name) if name in MEANINGS else len(order), name))
     groups: dict[str, list[TableRow]] = {known.group: [] for known in MEANINGS.values()}
-    for name in ranked:
+    for name in sorted(names, key=lambda name: (order.index(name) if name in MEANINGS else len(order), name)):
         values = [source.results.get(name) for source in sources]
-        known = meaning(name)
-        best = _best(name, sources)
-        cells = [Cell(ABSENT if v is None else _shown(name, v), v is not None and v == best) for v in values]
+        known, best = meaning(name), _best(name, sources)
+        cells = [Cell(ABSENT if v is None else _number(name, v), v is not None and v == best) for v in values]
         row = TableRow(name, known.text if known else "", cells)
         groups.setdefault(known.group if known else "Other", []).append(row)
     return [Table(title, rows) for title, rows in groups.items() if rows]
-
-
-def comparable(sources: Sequence[Source]) -> bool:
-    """Whether all results are about the same data, so that their nats may be compared."""
-    return len({source.results.get("data") for source in sources if source.results}) <= 1
 
 
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:
@@ -71,20 +65,21 @@ def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[Table
     preset's.
     """
     flat = [dict(_flat(source.config)) for source in sources]
-    reference = _preset_of(sources[0].config) if len(sources) == 1 else None
-    others = dict(_flat(reference)) if reference is not None else flat[0]
+    name = sources[0].config.name
+    preset = dict(_flat(load_preset(name))) if len(sources) == 1 and name in preset_names() else None
+    others = preset or flat[0]
     standing_out: list[TableRow] = []
     rest: list[TableRow] = []
     for name in flat[0]:
         values = [settings[name] for settings in flat]
         differs = any(value != others[name] for value in values)
-        text = f"preset: {others[name]}" if differs and reference is not None else ""
-        cells = [Cell(value, differs) for value in values]
-        (standing_out if differs else rest).append(TableRow(name, text, cells))
+        text = f"preset: {others[name]}" if differs and preset else ""
+        row = TableRow(name, text, [Cell(value, differs) for value in values])
+        (standing_out if differs else rest).append(row)
     return standing_out, rest
 
 
-def _shown(name: str, value: Any) -> str:
+def _number(name: str, value: Any) -> str:
     text = shown(name, value) if isinstance(value, int | float | str) else str(value)
     return text.replace("-", "−") if isinstance(value, int | float) else text  # noqa: RUF001
 
@@ -105,22 +100,14 @@ def _best(name: str, sources: Sequence[Source]) -> float | None:
     return None if len(set(values)) == 1 else float(pick(values))
 
 
-def _preset_of(config: Config) -> Config | None:
-    return load_preset(config.name) if config.name in preset_names() else None
-
-
 def _flat(config: Config) -> Iterable[tuple[str, str]]:
     """Every setting by its name on the command line, and its value in words."""
-    plain = to_dict(config)
-    for section in dataclasses.fields(config):
-        value = getattr(config, section.name)
-        if not dataclasses.is_dataclass(value):
-            yield section.name, _in_words(plain[section.name])
-            continue
-        for field in dataclasses.fields(value):
-            item = getattr(value, field.name)
-            words = _ramp(item) if isinstance(item, Ramp) else _in_words(plain[section.name][field.name])
-            yield f"{section.name}.{field.name}", words
+    for section, plain in to_dict(config).items():
+        part = getattr(config, section)
+        for name, value in plain.items() if dataclasses.is_dataclass(part) else [("", plain)]:
+            item = getattr(part, name) if name else None
+            text = _ramp(item) if isinstance(item, Ramp) else _in_words(value)
+            yield f"{section}.{name}" if name else section, text
 
 
 def _in_words(value: Any) -> str:

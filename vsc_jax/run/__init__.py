@@ -41,6 +41,7 @@ class Run:
       config: the configuration that was trained; where the data were given from Python its ``data.name`` is
         what they are called.
       data: what the data were, as in ``data.json``.
+      facts: the numbers that each figure shows, for those that this call has drawn.
     """
 
     model: Model
@@ -49,6 +50,7 @@ class Run:
     workdir: Path | None
     config: Config
     data: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def fit(
@@ -128,18 +130,32 @@ def finish(
     else:
         results = _evaluate(trained, dataset, config, on_stage)
         write_json(folder / "results.json", results)
+    facts: dict[str, dict[str, Any]] = {}
     if config.evaluate.figures and not (folder / "figures").exists():
         if on_stage is not None:
             on_stage("figures")
-        from vsc_jax.evaluation.presentation import as_measured
-        from vsc_jax.figures.overview import draw_overview
+        facts = _draw(trained, config, dataset, folder)
+    return Run(trained.model, results, trained.history, folder, config, facts=facts)
 
-        # Drawn aside, so that a run stopped while drawing still gets all of its figures.
-        aside = folder / "figures.tmp"
-        measured = as_measured(dataset, config.data.binarize, config.seed)
-        draw_overview(trained.model, measured, trained.history, aside, seed=config.seed)
-        aside.rename(folder / "figures")
-    return Run(trained.model, results, trained.history, folder, config)
+
+def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> dict[str, dict[str, Any]]:
+    """Write the first figures; return their facts."""
+    from vsc_jax.evaluation.code_view import CodeView
+    from vsc_jax.evaluation.presentation import as_measured
+    from vsc_jax.figures import OVERVIEW, draw_all, draw_history
+    from vsc_jax.figures.style import save
+
+    measured = as_measured(dataset, config.data.binarize, config.seed)
+    drawn = dict(draw_all(CodeView(trained.model, measured, seed=config.seed), OVERVIEW))
+    if trained.history:
+        drawn["history"] = draw_history(trained.history)
+    # Drawn aside, so that a run stopped while drawing still gets all of its figures.
+    aside = folder / "figures.tmp"
+    aside.mkdir(exist_ok=True)
+    for name, (figure, _) in drawn.items():
+        save(figure, aside / f"{name}.png")
+    aside.rename(folder / "figures")
+    return {name: facts for name, (_, facts) in drawn.items()}
 
 
 def _evaluate(

@@ -1,29 +1,17 @@
 """A sweep's curves: the bound against every number that was varied, and against the latents that are on."""
 
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from vsc_jax.figures.curves import (
-    Curve,
-    draw_against_setting,
-    draw_bound_against_active,
-    draw_bound_against_alpha,
-    draw_bound_against_latents,
-)
+from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.style import save
 from vsc_jax.run.sweep.grid import Axis
 from vsc_jax.run.sweep.table import Finished, Summary, summaries
-
-_OWN: dict[str, Callable[[Sequence[Curve], str], Figure]] = {
-    "model.alpha": draw_bound_against_alpha,
-    "model.latents": draw_bound_against_latents,
-}
 
 
 def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Finished]) -> list[Path]:
@@ -42,10 +30,9 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Finished
         curves = _curves(rows, axis, bound)
         if not curves:
             continue
-        draw = _OWN.get(field, partial(draw_against_setting, field))
-        figures[f"bound_against_{field}"] = draw(curves, words)
+        figures[f"bound_against_{field}"] = draw_curves(field, curves, words)
         if field == "model.alpha" and (on := _curves(rows, axis, bound, against="active_per_image")):
-            figures["bound_against_active"] = draw_bound_against_active(on, words)
+            figures["bound_against_active"] = draw_curves("active_per_image", on, words)
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{name}.png" for name in figures]

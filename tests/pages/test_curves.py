@@ -1,7 +1,7 @@
 """Curves are drawn for runs that differ in one setting, and for no others."""
 
-from vsc_jax.figures.curves import draw_bound_against_alpha
-from vsc_jax.pages.sweeps import sweeps
+from vsc_jax.figures.curves import draw_curves
+from vsc_jax.pages.curves import curves_over
 
 
 def results(**values):
@@ -9,7 +9,7 @@ def results(**values):
 
 
 def names(sources):
-    return [illustration.name for illustration in sweeps(sources)]
+    return list(curves_over(sources))
 
 
 def test_two_rates_make_the_curves_against_alpha(make_source):
@@ -19,7 +19,7 @@ def test_two_rates_make_the_curves_against_alpha(make_source):
         make_source("c", results(elbo=-96.0), kind="vsc", alpha=0.2, prior_rate=0.2, seed=1, name="vsc"),
         make_source("d", results(elbo=-97.0), kind="vae", name="vae"),
     ]
-    drawn = {illustration.name: illustration for illustration in sweeps(sources)}
+    drawn = curves_over(sources)
     assert set(drawn) == {"bound_against_alpha", "bound_against_active"}
     sentence = drawn["bound_against_alpha"].sentence
     assert sentence.endswith("here the best value, −95.5 nats, is that of vsc at 0.2.")  # noqa: RUF001
@@ -41,10 +41,9 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_as_in_the_table_of_a_sweep
     ]
     drawn = []
     monkeypatch.setattr(
-        "vsc_jax.pages.sweeps.draw_bound_against_alpha",
-        lambda curves: drawn.extend(curves) or draw_bound_against_alpha(curves),
+        "vsc_jax.pages.curves.draw_curves", lambda *args: drawn.extend(args[1]) or draw_curves(*args)
     )
-    sweeps(sources)
+    curves_over(sources)
     assert drawn[0].sd.tolist() == [1.0, 0.0]
 
 
@@ -55,7 +54,7 @@ def test_two_sizes_make_the_curves_against_the_number_of_latents(make_source):
         for latents in (2, 32)
     ]
     assert names(sources) == ["bound_against_latents", "accuracy_against_latents"]
-    assert "here the best value, 32 %" in sweeps(sources)[1].sentence
+    assert "here the best value, 32 %" in curves_over(sources)["accuracy_against_latents"].sentence
 
 
 def test_a_rate_that_follows_the_number_of_latents_is_swept_with_it(make_source):

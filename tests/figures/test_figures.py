@@ -1,0 +1,76 @@
+"""Which figures a model and its data have, and that all of them are made alike."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vsc_jax.data import Split
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.figures import FIGURES, OVERVIEW, draw_all, why_not_drawn
+
+GATES = {"gate_histogram", "latent_density"}
+PICTURES = {"reconstructions", "interpolations", "traversals", "latent_grid"}
+NO_GATES = "no figures of gates and pseudo-inputs: the model has no gates, every latent is on"
+NO_FACTORS = "no correlations with true features: {} has none that are known"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "options", "expected", "reasons"),
+    [
+        (
+            *("vsc", "digits", {}, PICTURES | GATES | {"activation", "pseudo_inputs", "conditional_samples"}),
+            [NO_FACTORS.format("digits")],
+        ),
+        (
+            *("vsc", "vectors", {"prior": "fixed"}, {"reconstructions"} | GATES),
+            [
+                "no figure of classes: vectors has no labels",
+                "no figure of pseudo-inputs: the model's prior is fixed",
+                "no figures of decoded images: the examples of vectors are no images",
+                NO_FACTORS.format("vectors"),
+            ],
+        ),
+        ("vsc", "vectors", {}, {"reconstructions", "pseudo_inputs"} | GATES, None),
+        ("vsc", "digits", {"prior": "fixed"}, PICTURES | GATES | {"activation", "conditional_samples"}, None),
+        ("vae", "digits", {}, PICTURES | {"activation"}, [NO_GATES, NO_FACTORS.format("digits")]),
+        ("ae", "digits", {"latents": 1}, PICTURES - {"latent_grid"} | {"activation"}, None),
+        ("ae", "signals", {}, {"reconstructions"}, None),
+        ("vae", "faces", {}, PICTURES | {"correlations"}, None),
+    ],
+)
+def test_a_model_and_its_data_have_the_figures_that_they_allow(
+    make_view, kind, data, options, expected, reasons
+):
+    view = make_view(kind, data, **options)
+    drawn = dict(draw_all(view))
+    assert set(drawn) == expected
+    assert list(drawn) == [name for name in FIGURES if name in expected]
+    for figure, facts in drawn.values():
+        assert figure.get_suptitle()
+        assert facts
+    if reasons is not None:
+        assert why_not_drawn(view) == reasons
+
+
+def test_a_collapsed_code_has_no_figures_of_single_latents_and_can_be_drawn(make_view):
+    view = make_view(gamma=np.full((40, 6), 0.01, np.float32))
+    assert set(FIGURES) - set(dict(draw_all(view))) == {"traversals", "correlations"}
+    assert "no latent traversals: no latent is used, the code has collapsed" in why_not_drawn(view)
+
+
+def test_the_overview_is_quick_and_one_example_is_enough(make_view):
+    view = make_view("ae")
+    assert set(dict(draw_all(view, OVERVIEW))) == {"reconstructions", "activation"}
+    assert why_not_drawn(view, OVERVIEW) == []
+    one = dataclasses.replace(view.dataset, test=Split(view.test.x[:1]))
+    alone = CodeView(view.model, one)
+    assert set(dict(draw_all(alone))) == {"reconstructions", "traversals", "latent_grid"}
+    assert "no interpolations: digits has one test example" in why_not_drawn(alone)
+
+
+def test_a_seed_gives_the_same_picture_and_a_notebook_shows_it(make_view):
+    pngs = [FIGURES["reconstructions"].draw(make_view("ae", seed=seed))._repr_png_() for seed in (3, 3, 4)]
+    assert pngs[0].startswith(b"\x89PNG")
+    assert pngs[0] == pngs[1]
+    assert pngs[0] != pngs[2]  # other noise

@@ -1,0 +1,252 @@
+"""Figures of codes: gates, densities, classes, pseudo-inputs and true features.
+
+The two last after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, section 4.2 and
+the Smiley experiment.
+"""
+
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vsc_jax.data import smiley
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.statistics import USED_SHARE
+from vsc_jax.figures import style
+from vsc_jax.figures.style import Drawn
+from vsc_jax.models import VSC
+
+UNDECIDED = (0.1, 0.9)
+"""A gate between these is undecided."""
+
+OFTEN, RARELY = 0.5, 0.1
+"""A latent tells a class when it is on more than often in it, and less than rarely in another."""
+
+ALWAYS = 0.95
+"""A latent that is on in more examples than this is on for all."""
+
+_PER_ROW = 10  # pseudo-inputs as images
+
+
+def draw_gate_histogram(view: CodeView) -> Drawn:
+    """Histogram of the gate probabilities of all examples and latents, on a logarithmic count.
+
+    Facts: the shares of gates ``off`` and ``on``, and the largest ``deviation`` of a gate over the examples.
+    """
+    gamma = view.codes.gamma
+    values = np.asarray(gamma, np.float64).ravel()
+    low, high = UNDECIDED
+    undecided = float(((values > low) & (values < high)).mean())
+    figure = style.new_figure(2.7, f"{undecided:.1%} of the gates are undecided, between {low} and {high}")
+    axes = figure.subplots()
+    axes.axvspan(low, high, color="0.93", zorder=0)
+    axes.hist(values, bins=50, range=(0, 1), color=style.PALETTE[0], edgecolor="white", linewidth=0.3)
+    axes.set_yscale("log")
+    axes.set_xlim(0, 1)
+    style.label(axes, "", r"gate probability $\gamma$", "gates of all examples")
+    style.open_frame(axes)
+    off, on = float((gamma <= low).mean()), float((gamma >= high).mean())
+    return Drawn(figure, {"off": off, "on": on, "deviation": float(gamma.std(axis=0).max())})
+
+
+def draw_latent_density(view: CodeView) -> Drawn:
+    """How often each latent is on, sorted, and how many latents are on in an example.
+
+    Facts: ``used``, ``latents`` and ``always``, how many latents are used, there, and on in nearly all
+    examples; ``active``, ``low`` and ``high``, how many are on in an example: mean, 5th and 95th percentile.
+    """
+    density = np.sort(view.density)[::-1]
+    count = np.count_nonzero(view.codes.on, axis=1)
+    latents, used, dead = len(density), len(view.used), int((density == 0).sum())
+    title = f"{used} of {latents} latents are used, {dead} never on; {count.mean():.1f} are on in an example"
+    figure = style.new_figure(2.9, title)
+    left, right = figure.subplots(1, 2)
+    place = np.arange(1, latents + 1)
+    left.bar(place, density, width=1.0, color=np.where(density >= USED_SHARE, style.PALETTE[0], style.GRAY))
+    threshold = f"used: on in {USED_SHARE:.0%} or more"
+    left.axhline(USED_SHARE, color=style.PALETTE[1], lw=1, ls="--", label=threshold)
+    left.set_xlim(0.5, latents + 0.5)
+    left.set_ylim(0, 1)
+    style.label(left, "How often a latent is on", "latents, most used first", "share of examples")
+    style.legend(left, loc="upper right")
+    bins = np.arange(count.min(), count.max() + 2) - 0.5
+    right.hist(count, bins=bins, weights=np.full(len(count), 1 / len(count)), color=style.PALETTE[0])
+    style.label(right, "How many are on at once", "latents on in an example", "share of examples")
+    for axes in (left, right):
+        style.open_frame(axes)
+    low, high = np.percentile(count, [5, 95])
+    always = int((density > ALWAYS).sum())
+    numbers = {"used": used, "latents": latents, "always": always}
+    return Drawn(figure, {**numbers, "active": float(count.mean()), "low": float(low), "high": float(high)})
+
+
+def class_means(values: ArrayLike, labels: ArrayLike, classes: int) -> np.ndarray:
+    """Mean of ``values`` ``[n, latents]`` over each class, ``[classes, latents]``; NaN without examples."""
+    values, labels = np.asarray(values, np.float64), np.asarray(labels)
+    member = labels[None, :] == np.arange(classes)[:, None]
+    count = member.sum(axis=1, keepdims=True)
+    return np.where(count > 0, member @ values / np.maximum(count, 1), np.nan)
+
+
+def order_by_class(means: np.ndarray) -> np.ndarray:
+    """Latents by the class that they are largest for and, within a class, largest first, ``[latents]``."""
+    filled = np.where(np.isnan(means), -np.inf, means)
+    return np.lexsort((-filled.max(axis=0), filled.argmax(axis=0)))
+
+
+def draw_activation(view: CodeView) -> Drawn:
+    """Heat maps, class against latent: how often it is on, and mean |z|; latents ordered by class.
+
+    The sparse code takes the place of the slab's mean in the collapsing recipe's "activated dimensions".
+    Without gates there is the second map alone. The data must have labels.
+
+    Facts: ``telling``, how many latents are on for most of one class and hardly ever for another; of the
+    ``latent`` that differs most its ``high`` and ``low`` mean and these classes' names.
+    """
+    labels = np.asarray(view.test.labels)
+    names = list(view.dataset.label_names)
+    names += map(str, range(len(names), int(labels.max()) + 1))
+    size = class_means(np.abs(view.code.astype(np.float64)), labels, len(names))
+    maps = [(size, "Mean |z|: how large the code is", "mean |z|", float(np.nanmax(size)))]
+    if view.gated:
+        share = class_means(view.codes.on, labels, len(names))
+        maps.insert(0, (share, "How often a latent is on", "share of examples", 1.0))
+    first = maps[0][0]
+    order = order_by_class(first)
+    order = order[np.isin(order, view.used)] if len(view.used) else order
+    title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
+    if hidden := size.shape[1] - len(order):
+        title += (
+            f"\n({hidden} of {size.shape[1]} are left out: on in fewer than {USED_SHARE:.0%} of the examples)"
+        )
+    figure = style.new_figure(len(maps) * (0.17 * max(len(names), 6) + 0.75) + 0.4, title)
+    panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]
+    for axes, (means, panel_title, bar, top) in zip(panels, maps, strict=True):
+        _heat_map(figure, axes, means[:, order], order, bar, top or 1.0)
+        style.label(axes, panel_title, "latent", "class")
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+    high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
+    latent = int(np.argmax(high - low))
+    facts = {
+        "gated": view.gated,
+        "used": len(view.used),
+        "telling": int(((high > OFTEN) & (low < RARELY)).sum()),
+        "latent": latent,
+        "high": float(high[latent]),
+        "low": float(low[latent]),
+        "high_class": names[int(np.nanargmax(first[:, latent]))],
+        "low_class": names[int(np.nanargmin(first[:, latent]))],
+    }
+    return Drawn(figure, facts)
+
+
+def draw_pseudo_inputs(view: CodeView) -> Drawn:
+    """The pseudo-inputs as images, from the most to the least used, over the gates of their codes.
+
+    Each serves the examples whose nearest component it is. The model must be a VSC that has pseudo-inputs.
+
+    Facts: ``serving`` of ``components`` serve an example, the ``busiest`` such a share of them; they have
+    ``fewest`` to ``most`` of ``latents`` on.
+    """
+    model = view.model
+    assert isinstance(model, VSC)
+    assert model.pseudo_inputs is not None
+    gamma = np.asarray(model.components().gamma)
+    share = np.bincount(view.nearest, minlength=len(gamma)) / len(view.nearest)
+    order = np.argsort(-share, kind="stable")
+    on = np.asarray(gamma, np.float64)[order]
+    used = np.flatnonzero(on.max(axis=0) >= 0.5)
+    latents = np.arange(on.shape[1])
+    if len(used):
+        latents = used[np.argsort(-on[:, used].mean(axis=0), kind="stable")]
+    serving = np.count_nonzero(share)
+    title = f"{len(share)} pseudo-inputs, most used first: {serving} serve at least one example"
+    matrix_height = min(0.3 + 0.11 * len(share), 4.5)
+    if view.dataset.form != "image":
+        figure = style.new_figure(matrix_height + 0.9, title)
+        bottom = figure.subplots()
+    else:
+        images = style.as_pictures(model.pseudo_inputs())[order]
+        columns = min(_PER_ROW, len(images))
+        rows = -(-len(images) // columns)
+        tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
+        height, width = images.shape[1:3]
+        mosaic_height = rows * (style.WIDTH - 0.9) / columns * height / width
+        figure = style.new_figure(mosaic_height + matrix_height + 1.2, title)
+        top, bottom = figure.subplots(2, 1, height_ratios=[mosaic_height, matrix_height])
+        style.label(top, "As images (number of the first of each row at the left)")
+        style.show_tiles(top, tiles, rows=[f"{row * columns + 1}" for row in range(rows)])
+    _heat_map(figure, bottom, on[:, latents], latents, r"$\gamma$")
+    panel_title = f"Their supports: the {len(latents)} latents that any of them has on"
+    style.label(bottom, panel_title, "latent", "rank: share of the examples")
+    every = range(0, len(share), -(-len(share) // 16))
+    bottom.set_yticks(every, [f"{number + 1}: {share[order[number]]:.1%}" for number in every])
+    active = (gamma > 0.5).sum(axis=1)
+    facts = {"serving": serving, "components": len(share), "busiest": float(share.max())}
+    span = {"fewest": int(active.min()), "most": int(active.max())}
+    return Drawn(figure, {**facts, **span, "latents": gamma.shape[1]})
+
+
+def order_into_blocks(size: ArrayLike, signed: ArrayLike, groups: ArrayLike) -> np.ndarray:
+    """Latents ordered by the group of features they follow, within it by the feature, then by strength.
+
+    Args:
+      size: correlations ``[features, latents]`` that choose the group, by the mean of their magnitude.
+      signed: correlations ``[features, latents]`` that choose the feature, by their magnitude.
+      groups: group of every feature, ``[features]``, ascending.
+
+    Returns:
+      Indices of all latents, ``[latents]``.
+    """
+    between, within, member = np.abs(np.asarray(size)), np.abs(np.asarray(signed)), np.asarray(groups)
+    names = np.unique(member)
+    group = np.stack([between[member == name].mean(axis=0) for name in names]).argmax(axis=0)
+    inside = np.where(member[:, None] == names[group][None, :], within, -1)
+    return np.lexsort((-inside.max(axis=0), inside.argmax(axis=0), group))
+
+
+def draw_correlations(view: CodeView) -> Drawn:
+    """Both forms of correlation with the true features, which must be known, for the latents that are used.
+
+    Facts: the best latent's correlation with a feature, its ``mean``, ``high`` and ``low`` over the features,
+    and these features' names.
+    """
+    size, signed = view.correlations()
+    names = view.dataset.factor_names or tuple(map(str, range(len(size))))
+    groups = smiley.ATTRIBUTE_OF_FACTOR if names == smiley.FACTORS else np.arange(len(names))
+    order = view.used[order_into_blocks(size[:, view.used], signed[:, view.used], groups)]
+    title = f"Which of {len(order)} latents follow which true features"
+    figure = style.new_figure(2 * (0.16 * len(names) + 0.75) + 0.4, title)
+    titles = (
+        "Size against size: correlation of |feature| with |z|",
+        "Where the feature is present: correlation of its value with z",
+    )
+    for axes, matrix, panel_title in zip(figure.subplots(2, 1), (size, signed), titles, strict=True):
+        _heat_map(figure, axes, matrix[:, order], order, "correlation", signed=True)
+        style.label(axes, panel_title, "latent", "feature")
+        axes.set_yticks(range(len(names)), names, parse_math=False)
+        for boundary in np.flatnonzero(np.diff(np.asarray(groups))):
+            axes.axhline(boundary + 0.5, color="black", lw=0.8)
+    best = np.abs(signed).max(axis=1)
+    high, low = int(best.argmax()), int(best.argmin())
+    features = {"high_feature": names[high], "low_feature": names[low]}
+    return Drawn(
+        figure, {"mean": float(best.mean()), "high": float(best[high]), "low": float(best[low]), **features}
+    )
+
+
+def _heat_map(
+    figure: Figure,
+    axes: Axes,
+    matrix: np.ndarray,
+    latents: np.ndarray,
+    bar: str,
+    high: float = 1.0,
+    *,
+    signed: bool = False,
+) -> None:
+    """A matrix ``[..., latents]`` as colors from 0, or around 0, to ``high``, with its color bar."""
+    colors, low = (style.DIVERGING, -high) if signed else (style.SEQUENTIAL, 0)
+    image = axes.imshow(matrix, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    style.name_latents(axes, latents)
+    style.color_bar(figure, image, axes, bar)

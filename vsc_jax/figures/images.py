@@ -1,0 +1,278 @@
+"""Figures of decoded codes: reconstructions, samples, interpolations, traversals and the grid of two latents.
+
+Sampling and interpolation after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vsc_jax.data import streams
+from vsc_jax.data.streams import Stream
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.latent_space import continuous_path, discrete_path
+from vsc_jax.evaluation.reconstruction import denoising, noise_unit, noisy
+from vsc_jax.figures import style
+from vsc_jax.figures.style import Drawn
+from vsc_jax.models.inputs import as_float
+
+EXAMPLES = {"image": 10, "vector": 4, "signal": 2}
+"""How many examples are reconstructed."""
+
+NOISE = 0.25
+"""Standard deviation of the noise on the noisy input, in the units of ``noise_unit``."""
+
+SAMPLED, SAMPLES, MEASURED = 5, 7, 20
+"""How many images are sampled like, how often each is drawn, and how often to measure the variance."""
+
+PAIRS, STEPS = 2, 10
+"""How many pairs of images are interpolated, in how many steps."""
+
+ONE_BLOCK = 8
+"""More rows of traversals than this are set in two blocks side by side."""
+
+VISIBLE = 0.25
+"""A pixel has changed visibly when it moved by more than this share of its range."""
+
+
+def draw_reconstructions(view: CodeView) -> Drawn:
+    """The first test examples and their reconstructions, from clean and from noisy input.
+
+    Facts: ``clean`` and ``noisy``, the explained variance over all test examples; ``noise``, its level in
+    words; ``form`` of the examples.
+    """
+    model, form, x = view.model, view.dataset.form, view.test.x
+    count = EXAMPLES[form]
+    rows = view.examples(count) if form == "signal" else np.arange(min(count, len(x)))
+    clean = np.array(as_float(x[rows]))
+    unit, bounded = noise_unit(model, x)
+    key = streams.key(view.seed, Stream.SHOWN_NOISE)
+    noise = NOISE * unit * jax.random.normal(jax.random.clone(key), clean.shape, clean.dtype)
+    level = f"sd {NOISE:g}" if bounded else f"{NOISE:g} of the data's sd"
+    inputs = (clean, np.asarray(noisy(clean, noise, bounded=bounded)))
+    outputs = [np.asarray(model.reconstruct(each)) for each in inputs]
+    titles = ("Clean input", f"Noisy (Gaussian, {level}) input")
+    if form == "image":
+        figure = _images(clean, inputs, outputs, titles)
+    elif form == "signal":
+        figure = _signals(clean, inputs, outputs, view.dataset.channel_names)
+    else:
+        flat = (len(clean), -1)
+        given, decoded = ([each.reshape(flat) for each in part] for part in (inputs, outputs))
+        figure = _vectors(clean.reshape(flat), given, decoded, titles)
+    denoised = denoising(model, x, key, noise=(0.0, NOISE))
+    explained = {name: d.explained_variance for name, d in zip(("clean", "noisy"), denoised, strict=True)}
+    return Drawn(figure, {**explained, "noise": level, "form": form})
+
+
+def _images(
+    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]
+) -> Figure:
+    """Input, reconstruction and squared error against the clean image, a block for each input."""
+    clean = style.as_pictures(clean)
+    drawn = [style.as_pictures(output) for output in outputs]
+    errors = [np.square(output - clean) for output in drawn]
+    if clean.ndim == 4:
+        errors = [error.mean(axis=-1) for error in errors]
+    n, height, width = clean.shape[:3]
+    # A little more height than the pictures need, so that their width decides and the rows line up.
+    picture = 1.1 * (style.WIDTH - 1.8) / n * height / width
+    title = "Test examples, their reconstructions and the error that is left"
+    figure = style.new_figure(len(inputs) * (3 * picture + 0.55) + 0.35, title)
+    panels = figure.subplots(2 * len(inputs), 1, height_ratios=[2, 1] * len(inputs))
+    high = max(float(error.max()) for error in errors) or 1.0
+    for number, (given, output, error) in enumerate(zip(inputs, drawn, errors, strict=True)):
+        top, bottom = panels[2 * number : 2 * number + 2]
+        style.label(top, titles[number])
+        style.show_tiles(top, np.stack([style.as_pictures(given), output]), rows=("input", "reconstruction"))
+        style.label(bottom, x="squared error against the original, summed over the image")
+        sums = [f"{total:.1f}" for total in error.sum(axis=(1, 2))]
+        names, colors = ("squared error",), style.SEQUENTIAL
+        heat = style.show_tiles(bottom, error[None], rows=names, columns=sums, colors=colors, high=high)
+    style.color_bar(figure, heat, list(panels), "squared error of a pixel")
+    return figure
+
+
+def _vectors(
+    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]
+) -> Figure:
+    """Curves over the dimensions, a row for each example, a column for each input."""
+    n, dimensions = clean.shape
+    figure = style.new_figure(1.25 * n + 0.75, "Test examples and their reconstructions")
+    panels = figure.subplots(n, len(inputs), sharex=True, sharey="row", squeeze=False)
+    for (row, column), axes in np.ndenumerate(panels):
+        given, output = inputs[column][row], outputs[column][row]
+        _curves(axes, given, output, 1.2, "." if dimensions <= 40 else "")
+        title = f"{titles[column]}\n" if row == 0 else ""
+        title += f"squared error {float(np.square(output - clean[row]).sum()):.3g}"
+        style.label(axes, title, "dimension" if row == n - 1 else "", "value" if column == 0 else "")
+    _legend_below(figure, panels)
+    return figure
+
+
+def _signals(
+    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], channels: Sequence[str]
+) -> Figure:
+    """Curves over time, a row for each channel, a column for each example and input."""
+    figure = style.new_figure(0.7 * len(channels) + 1.2, "Test examples and their reconstructions")
+    panels = figure.subplots(
+        len(channels), len(clean) * len(inputs), sharex=True, sharey="row", squeeze=False
+    )
+    for (row, column), axes in np.ndenumerate(panels):
+        example, part = divmod(column, len(inputs))
+        given, output = inputs[part][example], outputs[part][example]
+        _curves(axes, given[:, row], output[:, row], 1.0)
+        error = float(np.square(output - clean[example]).sum())
+        title = f"{('Clean', 'Noisy')[part]} input\nerror {error:.3g}" if row == 0 else ""
+        first, _, last = channels[row].rpartition("_")  # body_acc_x is "body acc" over "x"
+        name = f"{first.replace('_', ' ')}\n{last}".strip() if column == 0 else ""
+        style.label(axes, title, "time step" if row == len(channels) - 1 else "", name)
+        axes.yaxis.label.set_parse_math(False)
+    figure.align_ylabels(panels[:, 0])
+    _legend_below(figure, panels)
+    return figure
+
+
+def _curves(axes: Axes, given: np.ndarray, output: np.ndarray, width: float, marker: str = "") -> None:
+    place = np.arange(len(given))
+    axes.plot(place, given, color=style.GRAY, lw=width, marker=marker, label="input")
+    axes.plot(place, output, color=style.PALETTE[0], lw=1.0, marker=marker, label="reconstruction")
+    style.open_frame(axes)
+    axes.margins(x=0.01)
+
+
+def _legend_below(figure: Figure, panels: np.ndarray) -> None:
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
+
+
+def draw_conditional_samples(view: CodeView) -> Drawn:
+    """A row for every image: the image, its reconstruction, and samples with the same latents on.
+
+    Facts: ``within``, the share of the samples' variance that lies within the rows.
+    """
+    chosen = view.examples(SAMPLED)
+    key = streams.key(view.seed, Stream.SHOWN_SAMPLES)
+    on = view.codes.on[chosen]
+    samples = view.decode(view.resampled(on, SAMPLES, jax.random.clone(key)))
+    pictures = [view.test.x[chosen], view.decode(view.code[chosen])]
+    first = np.stack([style.as_pictures(each) for each in pictures], axis=1)
+    drawn = style.as_pictures(samples)
+    n, count, height, width = drawn.shape[:4]
+    picture = 1.08 * (style.WIDTH - 1.0) / (count + 2.2) * height / width
+    title = "Conditional sampling: the latents that are on stay on, their values are drawn anew"
+    figure = style.new_figure(n * picture + 0.75, title)
+    left, right = figure.subplots(1, 2, width_ratios=[2, count])
+    style.label(left, "Image and\nreconstruction")
+    style.show_tiles(left, first, rows=[f"{number} on" for number in np.count_nonzero(on, axis=1)])
+    style.label(right, "Samples from the prior, given which latents are on")
+    style.show_tiles(right, drawn)
+    many = view.decode(view.resampled(on, MEASURED, key))  # more than are shown, for a steady number
+    total, within = many.var(axis=(0, 1)).sum(), many.var(axis=1).mean(axis=0).sum()
+    return Drawn(figure, {"within": float(within / total) if total > 0 else 0.0})
+
+
+def draw_interpolations(view: CodeView) -> Drawn:
+    """Pairs of images of different classes: joined one latent at a time, with gates, over the straight line.
+
+    Facts: ``largest``, the share of a straight line's change that the largest of its ``steps`` makes; ``on``
+    and ``off``, how many latents are switched for the first pair; ``gated``.
+    """
+    chosen = view.examples(2 * PAIRS)
+    pairs = [(view.code[a], view.code[b]) for a, b in zip(chosen[::2], chosen[1::2], strict=False)]
+    blocks, largest = [], 0.0
+    for start, end in pairs:
+        if view.gated:
+            discrete = discrete_path(start, end, STEPS)
+            blocks.append(("one latent\nat a time", view.decode(discrete.codes), discrete.names))
+        straight = continuous_path(start, end, STEPS)
+        decoded = view.decode(straight.codes)
+        blocks.append(("straight\nline", decoded, straight.names))
+        length = np.sqrt((np.diff(decoded, axis=0).reshape(STEPS - 1, -1) ** 2).mean(axis=1))
+        largest = max(largest, float(length.max() / length.sum()) if length.sum() else 0.0)
+    most = max(len(images) for _, images, _ in blocks)
+    height, width = blocks[0][1].shape[1:3]
+    picture = 1.05 * (style.WIDTH - 0.9) / most * height / width
+    title, below = "From one test image to another", "straight line: share of the way"
+    if view.gated:
+        title += ": supports combined latent by latent, and along a straight line"
+        below += "\none latent at a time: +j switched on, ~j given its new value, -j switched off,"
+        below += "\n… and others since the picture before"
+    figure = style.new_figure(len(blocks) * (picture + 0.28) + (1.0 if view.gated else 0.65), title)
+    panels = figure.subplots(len(blocks), 1, squeeze=False)[:, 0]
+    for axes, (name, images, names) in zip(panels, blocks, strict=True):
+        tiles = style.padded(style.as_pictures(images), most)
+        style.show_tiles(axes, tiles[None], rows=(name,), columns=names)
+    style.label(panels[-1], x=below)
+    style.bare(panels[-1])
+    there, then = (code != 0 for code in pairs[0])
+    switched = {"on": int((~there & then).sum()), "off": int((there & ~then).sum())}
+    return Drawn(figure, {"largest": largest, "steps": STEPS - 1, "gated": view.gated, **switched})
+
+
+def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
+    """A row for every used latent: switched off, then swept from low to high; above them the image as coded.
+
+    Facts: of the pixels that change visibly along a row the share in the row of ``latent``, the ``most``, and
+    in the ``middle`` row; ``still``, how many of the ``rows`` change none.
+    """
+    code, changed = view.code[example], view.traversals(example)
+    decoded = view.decode(changed.codes)
+    first = style.padded(style.as_pictures(view.decode(code))[None], decoded.shape[1])
+    tiles = np.concatenate([first[None], style.as_pictures(decoded)])
+    mark = "on: " if (code == 0).any() else ""  # in a dense code every latent is on
+    names = ["as coded"]
+    for latent, values in zip(changed.latents, changed.values, strict=True):
+        here = f"{latent} ({mark}{style.number(code[latent])})" if code[latent] else f"{latent} (off)"
+        names.append(f"{here}\n{style.number(values[0])} to {style.number(values[-1])}")
+    blocks = 1 if len(tiles) <= ONE_BLOCK else 2
+    rows, (columns, height, width) = -(-len(tiles) // blocks), tiles.shape[1:4]
+    picture = 1.03 * (style.WIDTH / blocks - 1.05) / columns * height / width
+    title = "One test image, one latent changed at a time: switched off, and swept over the values it takes"
+    figure = style.new_figure(rows * max(picture, 0.26) + 1.05, title)
+    figure.supxlabel("rows: latent (its value in this image), range of the sweep", fontsize=style.SMALL)
+    sweep = ["off", "low", *[""] * (columns - 3), "high"]
+    for block, axes in enumerate(figure.subplots(1, blocks, squeeze=False)[0]):
+        part = slice(block * rows, (block + 1) * rows)
+        style.show_tiles(axes, style.padded(tiles[part], rows), rows=names[part], columns=sweep)
+        axes.xaxis.tick_top()
+        style.bare(axes)
+    shares = np.array([_moved(row) for row in decoded])
+    facts = {"latent": int(changed.latents[shares.argmax()]), "most": float(shares.max())}
+    still = {"still": int((shares == 0).sum()), "rows": len(shares)}
+    return Drawn(figure, {**facts, "middle": float(np.median(shares)), **still})
+
+
+def draw_latent_grid(view: CodeView, example: int = 0, pair: tuple[int, int] | None = None) -> Drawn:
+    """One test image decoded with two latents varied over their ranges, values growing to the right and up.
+
+    By default the pair are those on in the example that vary most; the model must have two latents.
+
+    Facts: ``x`` and ``y``, the pair; ``along_x`` and ``along_y``, the mean share of the pixels that change
+    visibly; ``whole``, whether these two are the whole code.
+    """
+    pair = view.varied_pair(example) if pair is None else pair
+    grid = view.grid(example, pair)
+    decoded = view.decode(grid.codes)
+    tiles = style.as_pictures(decoded)
+    rows, columns, height, width = tiles.shape[:4]
+    title = f"What latents {pair[0]} and {pair[1]} change, the others kept where one test image has them"
+    figure = style.new_figure((style.WIDTH - 0.8) * rows * height / (columns * width) + 0.9, title)
+    axes = figure.subplots()
+    names = [[style.number(value) for value in values] for values in (grid.x, grid.y)]
+    style.show_tiles(axes, tiles[::-1], rows=names[1][::-1], columns=names[0], gap=0)
+    style.label(axes, x=f"value of latent {pair[0]}", y=f"value of latent {pair[1]}")
+    style.bare(axes)
+    along_x = float(np.mean([_moved(row) for row in decoded]))
+    along_y = float(np.mean([_moved(column) for column in decoded.swapaxes(0, 1)]))
+    shares = {"along_x": along_x, "along_y": along_y}
+    return Drawn(figure, {"x": pair[0], "y": pair[1], **shares, "whole": view.latents == 2})
+
+
+def _moved(pictures: ArrayLike) -> float:
+    """Share of the pixels that change visibly among ``pictures`` ``[n, height, width, ...]``."""
+    return float((np.ptp(np.asarray(pictures), axis=0) > VISIBLE).mean())

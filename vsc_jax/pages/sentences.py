@@ -1,0 +1,142 @@
+"""The sentences of a report: templates of the facts of its figures, and of settings and results."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from vsc_jax.config import Config
+from vsc_jax.pages.source import Source
+
+MEAN_IMAGE = 0.05
+"""Who explains less of the variance than this decodes every example to the mean."""
+
+
+def sentence(name: str, facts: Mapping[str, Any]) -> str:
+    """The sentence on a figure, made of its facts; empty if ``sentences.jinja`` has none for it."""
+    template = _TEMPLATES.get_template("sentences.jinja")
+    block = template.blocks.get(name)
+    return "" if block is None else " ".join("".join(block(template.new_context(dict(facts)))).split())
+
+
+def nats(value: float) -> str:
+    """A log-likelihood: ``−104.5 nats``."""  # noqa: RUF002
+    return f"{value:.1f} nats".replace("-", "−")  # noqa: RUF001
+
+
+def percent(share: float) -> str:
+    """A share: ``12 %``, with a decimal only where it is small; never 0 for what is not; ``−35 %`` too."""  # noqa: RUF002
+    value = 100 * float(share)
+    if value < 0:
+        return "just below 0 %" if value > -1 else f"−{-value:.0f} %"  # noqa: RUF001
+    if 0 < value < 0.1:
+        return "under 0.1 %"
+    if 99.9 < value < 100:
+        return "over 99.9 %"
+    decimals = 1 if 0 < value < 3 or 97 < value < 100 else 0
+    return f"{value:.{decimals}f}".removesuffix(".0") + " %"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 latent``, ``60 latents``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
+)
+_TEMPLATES.globals["mean_image"] = MEAN_IMAGE
+_TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count, "comma": "{:,}".format}
+_TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")  # noqa: RUF001
+
+
+def what_was_run(source: Source) -> str:
+    """The model, its networks and its training in one sentence."""
+    model, train = source.config.model, source.config.train
+    networks = "convolutional networks"
+    if model.network == "mlp":
+        networks = f"fully connected networks ({', '.join(map(str, model.hidden))})"
+    return (
+        f"{_model(source.config)} with {count(model.latents, 'latent')}, {networks} and a"
+        f" {model.likelihood.capitalize()} likelihood; {train.steps:,} iterations of"
+        f" {train.batch_size:,} examples, seed {source.config.seed}."
+    )
+
+
+def _model(config: Config) -> str:
+    model = config.model
+    if model.kind == "ae":
+        return "An autoencoder"
+    if model.kind == "vae":
+        if model.tc_weight > 0:
+            return f"A beta-TCVAE (weight {model.tc_weight:g})"
+        return "A Gaussian VAE" if model.beta == 1 else f"A beta-VAE (beta = {model.beta:g})"
+    prior = f"a fixed prior of rate {model.alpha:g}"
+    if model.prior == "pseudo":
+        prior = f"{count(model.pseudo_inputs, 'pseudo-input')}, alpha = {model.alpha:g}"
+    ramp = config.schedule.warm_up
+    warm_up = ", warm-up of the slab" if ramp.start < ramp.end and ramp.until > 0 else ""
+    return f"Variational Sparse Coding ({prior}{warm_up})"
+
+
+def in_short(source: Source) -> str:
+    """What the results say, in one sentence, or two where it has learned nothing; empty without."""
+    results, parts = source.results, []
+    if not results:
+        return ""
+    if "elbo" in results:
+        bound = f"log p(x) is at least {nats(results['elbo'])} an example"
+        if "iwae" in results:
+            samples = results.get("iwae_samples", "several")
+            bound += f", or {nats(results['iwae'])} with {samples} importance samples"
+        parts.append(bound)
+    elif "reconstruction" in results:
+        value = nats(results["reconstruction"])
+        parts.append(f"log p(x|z) is {value} an example, which is no bound on log p(x)")
+    if "active_per_image" in results and source.config.model.kind == "vsc":
+        latents, used = source.config.model.latents, results.get("used_latents", 0)
+        active = f"{results['active_per_image']:.1f} of {latents} latents on"
+        parts.append(f"an image has {active} and {used:.0f} are used")
+    if "explained_variance" in results:
+        parts.append(f"the output explains {percent(results['explained_variance'])} of the variance")
+    if "probe_accuracy" in results:
+        parts.append(f"a linear probe reads {percent(results['probe_accuracy'])} of the classes off the code")
+    if "attributes_found" in results:
+        parts.append(f"single gates tell {results['attributes_found']:.0f} of 4 attributes")
+    text = "; ".join(parts)
+    text = f"{text[:1].upper() if text.startswith('an ') else text[:1]}{text[1:]}."
+    if results.get("explained_variance", 1.0) < MEAN_IMAGE:
+        text += " This model has learned little more than the mean of the data."
+    return text
+
+
+def comparable(sources: Sequence[Source]) -> bool:
+    """Whether all results are about the same data, so that their nats may be compared."""
+    return len({source.results.get("data") for source in sources if source.results}) <= 1
+
+
+def measured_on(sources: Sequence[Source]) -> str:
+    """Which data the results are about, where they are all about the same; empty without results."""
+    data = {str(source.results["data"]) for source in sources if "data" in source.results}
+    return f"Measured on {data.pop()}." if len(data) == 1 else ""
+
+
+def trained_on(sources: Sequence[Source]) -> dict[str, str]:
+    """The data of each run by its label; one entry without a label if they are the same."""
+    described = {s.label: str(s.data.get("description") or s.config.data.name) for s in sources}
+    same = set(described.values())
+    return {"": same.pop()} if len(same) == 1 else described
+
+
+def compared(sources: Sequence[Source]) -> str:
+    """Which of several runs has the best bound, and by how much; empty where that says nothing."""
+    bounds = sorted(((s.results["elbo"], s.label) for s in sources if "elbo" in s.results), reverse=True)
+    if len(sources) > 1 and not comparable(sources):
+        return "These runs were measured on different data: their nats must not be compared."
+    if len(bounds) < 2:
+        return ""
+    (best, first), (second, other) = bounds[:2]
+    return (
+        f"The best true bound is that of {first}, {nats(best)} an example, {best - second:.1f} above {other}."
+    )
