@@ -55,18 +55,10 @@ def start(tiny, dataset, tmp_path_factory):
             port = probe.getsockname()[1]
         known = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": "2"}
         known |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-        command = [
-            sys.executable,
-            "-c",
-            _RUN,
-            json.dumps(to_dict(config)),
-            *paths,
-            str(workdir),
-            str(kill_at),
-        ]
+        arguments = [json.dumps(to_dict(config)), *paths, str(workdir), str(kill_at)]
         both = [
             subprocess.Popen(
-                command,
+                [sys.executable, "-c", _RUN, *arguments],
                 env=os.environ | known | {"JAX_PROCESS_ID": str(number)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -1,7 +1,4 @@
-"""Checkpoints of the training state, kept by Orbax.
-
-Orbax is imported on first use: it takes longer to import than everything else together.
-"""
+"""Checkpoints of the training state, written by Orbax, with a checksum."""
 
 import errno
 import gc
@@ -23,7 +20,7 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.training.step import TrainState
 
 Tree = TypeVar("Tree")
-_STRAGGLERS_SECONDS = 0.3
+_UNFINISHED_SECONDS = 0.3
 _CHECKSUM = "checksum"
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
@@ -31,33 +28,27 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The newest checkpoints of one run.
-
-    Args:
-      folder: where they live; made when missing.
-      config: how many are kept; without it nothing in the folder is changed.
-    """
+    """The newest checkpoints of one run; without ``config`` nothing in the folder is changed."""
 
     def __init__(self, folder: Path, config: CheckpointConfig | None = None):
+        # Imported on first use: it takes longer than all other imports together.
         import orbax.checkpoint as ocp
 
-        self._ocp = ocp
-        self._folder = folder.resolve()
-        self._writable = config is not None
-        alone = None
+        self._ocp, self._folder, self._writable = ocp, folder.resolve(), config is not None
+        multiprocessing = ocp.options.MultiprocessingOptions()
         if (processes := jax.process_count()) > 1:
-            # Checkpoints are this process's own business: the others are not waited for.
+            # Only this process writes: it does not wait for the others.
             me = jax.process_index()
-            alone = ocp.options.MultiprocessingOptions(
+            multiprocessing = ocp.options.MultiprocessingOptions(
                 primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"{me}_of_{processes}"
             )
-            if self._writable:
-                self._folder.mkdir(parents=True, exist_ok=True)
+        if self._writable:
+            self._folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=None if config is None else config.keep,
-            create=self._writable and alone is None,
+            create=False,
             cleanup_tmp_directories=self._writable,
-            multiprocessing_options=alone or ocp.options.MultiprocessingOptions(),
+            multiprocessing_options=multiprocessing,
         )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -88,8 +79,8 @@ class Checkpoints:
     def restore(self, template: TrainState) -> TrainState:
         """The newest state that can be read, in the structure of ``template``.
 
-        A damaged checkpoint is told in the log, and the one before it is taken. Where checkpoints may be
-        written, the damaged one is set aside as ``STEP.damaged``, so that its step can be saved again.
+        A damaged checkpoint is logged, and the one before it is taken. Where checkpoints may be written, the
+        damaged one is renamed to ``STEP.damaged``, so that its step can be saved again.
 
         Raises:
           UserError: if there is none, or none that is whole and fits the model.
@@ -97,10 +88,17 @@ class Checkpoints:
         damaged: list[Path] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             leaves = self._read(step, template)
-            if leaves is not None:
-                self._set_aside(damaged, step)
-                return with_leaves(template, leaves)
-            damaged.append(self._folder / str(step))
+            if leaves is None:
+                damaged.append(self._folder / str(step))
+                continue
+            for path in damaged:
+                logger.warning("%s: damaged; going on from iteration %d, saved before it", path, step)
+                if self._writable:
+                    renamed = path.with_name(path.name + ".damaged")
+                    shutil.rmtree(renamed, ignore_errors=True)
+                    path.rename(renamed)
+            self._manager.reload()
+            return with_leaves(template, leaves)
         if not damaged:
             raise UserError(f"{self._folder}: no checkpoint")
         raise UserError(
@@ -116,51 +114,33 @@ class Checkpoints:
         leaves, _ = _quietly(lambda: self._manager.restore(step, args=arguments))
         return None if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves) else leaves
 
-    def _set_aside(self, damaged: list[Path], step: int) -> None:
-        for path in damaged:
-            logger.warning("%s: damaged; going on from iteration %d, saved before it", path, step)
-            if self._writable:
-                aside = path.with_name(path.name + ".damaged")
-                shutil.rmtree(aside, ignore_errors=True)
-                path.rename(aside)
-        self._manager.reload()
-
-    def close(self) -> None:
-        """Release Orbax's threads."""
-        self._manager.close()
-
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._manager.close()
 
 
 def _quietly(work: Callable[[], Tree]) -> tuple[Tree | None, str]:
-    """The result of reading or writing, or None and the reason why it failed, without Orbax's complaints."""
-    # The reads and writes that a failure leaves unfinished end after their event loop, or when they are
-    # collected, and print tracebacks: they are waited for and collected here, with nobody listening.
+    """The result of reading or writing, or None and the reason why it failed."""
+    # What a failure leaves unfinished prints tracebacks when Orbax's event loop ends or when it is collected:
+    # wait for that and collect it here, with nobody listening.
     hook, sys.unraisablehook = sys.unraisablehook, lambda event: None
     asyncio_logger = logging.getLogger("asyncio")
     disabled, asyncio_logger.disabled = asyncio_logger.disabled, True
-    reason = ""
     try:
         try:
-            return work(), reason
+            return work(), ""
         except (ValueError, KeyError, OSError) as error:
-            reason = _reason(error)
-        time.sleep(_STRAGGLERS_SECONDS)
+            # TensorStore's errors are ValueErrors that hold the system's message.
+            text = " ".join(str(error).split())
+            known = (message for message in map(os.strerror, _DISK_ERRORS) if message in text)
+            reason = next(known, text or type(error).__name__)
+        time.sleep(_UNFINISHED_SECONDS)
         gc.collect()
         return None, reason
     finally:
         sys.unraisablehook, asyncio_logger.disabled = hook, disabled
-
-
-def _reason(error: Exception) -> str:
-    """Why the disk failed, in the system's own words: TensorStore's errors are ValueErrors that hold them."""
-    text = " ".join(str(error).split())
-    known = (words for words in map(os.strerror, _DISK_ERRORS) if words in text)
-    return next(known, text or type(error).__name__)
 
 
 def _checksum(leaves: dict[str, Any]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A run in several processes, one or more devices each: joining, agreeing, and losing one another.
+"""A run in several processes, with one or more devices each.
 
 The first process owns the run folder: it alone restores, logs, saves and evaluates. The others hold a share
 of each batch, and leave when training is done.
@@ -19,7 +19,7 @@ _JOINING_SECONDS = 120
 
 @contextlib.contextmanager
 def joined(several: bool) -> Iterator[None]:
-    """Work as one of the processes of a run, if it has ``several``; before anything else is asked of JAX.
+    """Work as one of ``several`` processes of a run; to be entered before JAX is used.
 
     Raises:
       UserError: naming the variable that is missing or wrong, or the address that does not answer.
@@ -37,10 +37,17 @@ def joined(several: bool) -> Iterator[None]:
 
 def join() -> None:
     """Become one of the processes of a run; see :func:`joined`."""
-    number, count = _number("JAX_PROCESS_ID"), _number("JAX_NUM_PROCESSES")
+    numbers = {}
+    for variable in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
+        text = os.environ.get(variable)
+        if text is not None and not text.isdecimal():
+            raise UserError(f"{variable}: expected a number, got {text!r}")
+        numbers[variable] = None if text is None else int(text)
     try:
         jax.distributed.initialize(
-            num_processes=count, process_id=number, initialization_timeout=_JOINING_SECONDS
+            num_processes=numbers["JAX_NUM_PROCESSES"],
+            process_id=numbers["JAX_PROCESS_ID"],
+            initialization_timeout=_JOINING_SECONDS,
         )
     except (ValueError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -71,7 +78,7 @@ def shared_by_all(state: TrainState) -> TrainState:
 
 @contextlib.contextmanager
 def lost_processes() -> Iterator[None]:
-    """Tell a failed exchange between processes in one line.
+    """Report a failed exchange between processes in one line.
 
     Raises:
       ProcessLostError: if this is one of several processes and the work with the others failed.
@@ -85,12 +92,3 @@ def lost_processes() -> Iterator[None]:
             f"process {jax.process_index()} of {jax.process_count()} has lost another one"
             f" ({str(error).splitlines()[0][:120]}); the same commands go on from the last checkpoint"
         ) from None
-
-
-def _number(variable: str) -> int | None:
-    text = os.environ.get(variable)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise UserError(f"{variable}: expected a number, got {text!r}")
-    return int(text)

@@ -1,8 +1,8 @@
-"""The run folder: what a run writes, and how it is found again.
+"""The run folder: what a run writes, and how it is read again.
 
-``config.json`` (what was asked for), ``data.json`` (what the data were), ``metrics.jsonl`` (one object
-a log step), ``checkpoints/`` (Orbax), ``results.json`` and ``figures/``. Files are replaced whole, by
-renaming, so that a reader never sees half of one; ``.lock`` is held while a process works on the run.
+``config.json`` (as asked for), ``data.json`` (a description of the data), ``metrics.jsonl`` (one object a log
+step), ``checkpoints/`` (Orbax), ``results.json`` and ``figures/``. Files are replaced whole, by renaming, so
+that a reader never sees half of one; ``.lock`` is held while a process works on the run.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
-# What a disk or a folder may refuse, and no mistake of ours.
+# Errors of a disk or a folder, not of this program.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
 # Fields that change what is shown or kept, or where it is computed.
@@ -43,8 +43,6 @@ _FREE_FIELDS = (
     "parallel.members",
     "parallel.distributed",
 )
-
-
 _LONGEST_VALUE = 80  # characters of a value in a message
 
 
@@ -96,9 +94,7 @@ def read_results(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def hold(workdir: Path) -> Iterator[None]:
-    """Have ``workdir``, made when missing, to this process alone for as long as the context lasts.
-
-    The lock is the operating system's: it ends with the process, however that ends.
+    """Lock ``workdir``, made when missing, for this process; the lock ends when the process does.
 
     Raises:
       UserError: if another process has it, or the folder cannot be made, or not be written, now or later.
@@ -124,25 +120,16 @@ def hold(workdir: Path) -> Iterator[None]:
 
 
 def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
-    """Make ``workdir`` the folder of this run, or see that it is already.
-
-    Args:
-      workdir: the folder; made when missing.
-      config: the run's configuration.
-      data: description of the data set, see ``data.json``.
+    """Make ``workdir`` the folder of this run on ``data`` (see ``data.json``), or check that it is already.
 
     Raises:
-      UserError: if the folder cannot be written, or belongs to a run with another configuration or
-        other data.
+      UserError: if the folder cannot be written, or holds a run with another configuration or other data.
     """
     _make(workdir)
     path = workdir / "config.json"
     if path.exists():
-        there, asked, described = (
-            identity(from_json(path)),
-            identity(config),
-            read_json(workdir / "data.json"),
-        )
+        there, asked = identity(from_json(path)), identity(config)
+        described = read_json(workdir / "data.json")
         if "digest" not in described:  # of a version that kept the name of data which it did not use
             there["data"]["name"] = asked["data"]["name"]
         if difference := first_difference(there, asked):
@@ -167,16 +154,14 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
 
 
 def _make(workdir: Path) -> None:
+    if "\0" in str(workdir):
+        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it")
     try:
         if workdir.exists() and not workdir.is_dir():
             raise UserError(f"--workdir: {workdir} is a file, not a folder")
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
-    except UserError:
-        raise
-    except ValueError:  # whose words differ between versions of Python
-        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it") from None
     if not os.access(workdir, os.W_OK | os.X_OK):
         raise UserError(f"--workdir: {workdir} is not writable")
 
@@ -199,12 +184,10 @@ def _short(value: Any) -> str:
 
 
 class MetricsLog:
-    """``metrics.jsonl``: append-only while training, cut back to the checkpoint on resume.
+    """``metrics.jsonl``: append-only while training, cut back to the checkpoint's ``step`` on resume.
 
-    Args:
-      path: the file, or None to keep the rows in memory alone.
-      step: iteration of the checkpoint; rows of later ones, and a torn last line, are dropped. Where rows
-        up to it are missing, the file was damaged: it is kept as ``metrics.jsonl.damaged``, and that is told.
+    Without a ``path`` the rows stay in memory. Later rows and a torn last line are dropped. Where rows up to
+    ``step`` are missing, the damaged file is kept as ``metrics.jsonl.damaged``, and that is logged.
     """
 
     def __init__(self, path: Path | None, step: int):
@@ -217,9 +200,7 @@ class MetricsLog:
             logger.warning("%s: damaged; the rows before iteration %d are not all there", path, step)
             with contextlib.suppress(FileNotFoundError):
                 path.replace(path.with_name(path.name + ".damaged"))
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
-        os.replace(temporary, path)
+        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def append(self, row: Row) -> None:
         """Add a row, on disk when this returns."""

@@ -1,11 +1,11 @@
 """Hyperparameters as traced numbers, and their value in each iteration.
 
-Everything a sweep may vary without recompiling is an array leaf of :class:`Hyperparameters`, so that
-one compiled program can train many members under ``vmap``.
+All numbers that a sweep varies without recompiling are array leaves of :class:`Hyperparameters`, so that one
+compiled program trains many members.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +34,11 @@ class Schedule(NamedTuple):
 
 
 class Hyperparameters(NamedTuple):
-    """What a run's objective and optimiser depend on, as float32 scalars."""
+    """What a run's objective and optimizer depend on, as float32 scalars.
+
+    All but ``schedules`` are fields of ``config.model`` or ``config.train``; this is the only list of those
+    that are traced.
+    """
 
     learning_rate: Scalar
     weight_decay: Scalar
@@ -69,21 +73,10 @@ class Hyperparameters(NamedTuple):
 
 def hyperparameters(config: Config) -> Hyperparameters:
     """The traced numbers of a configuration."""
-    model = config.model
-    return Hyperparameters(
-        learning_rate=jnp.float32(config.train.learning_rate),
-        weight_decay=jnp.float32(config.train.weight_decay),
-        beta=jnp.float32(model.beta),
-        tc_weight=jnp.float32(model.tc_weight),
-        alpha=jnp.float32(model.alpha),
-        sparsity_weight=jnp.float32(model.sparsity_weight),
-        usage_weight=jnp.float32(model.usage_weight),
-        prior_rate=jnp.float32(model.blended_rate),
-        schedules={
-            field.name: _schedule(getattr(config.schedule, field.name), config.train.steps)
-            for field in dataclasses.fields(config.schedule)
-        },
-    )
+    values = vars(config.train) | vars(config.model) | {"prior_rate": config.model.blended_rate}
+    ramps = {name: _schedule(ramp, config.train.steps) for name, ramp in vars(config.schedule).items()}
+    traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
+    return Hyperparameters(**traced, schedules=ramps)
 
 
 def _schedule(ramp: Ramp, steps: int) -> Schedule:
@@ -92,19 +85,20 @@ def _schedule(ramp: Ramp, steps: int) -> Schedule:
 
 
 def without_hyperparameters(config: Config) -> Config:
-    """The configuration with one value for everything that :class:`Hyperparameters` and the seed vary.
+    """The configuration with the default of everything that :class:`Hyperparameters` and the seed vary.
 
     Runs for which this is the same, but for what is shown, kept and measured, can be members of one program.
     """
-    model = dataclasses.replace(
-        config.model,
-        beta=1.0,
-        # Without any weight the estimate of the total correlation is not even computed.
-        tc_weight=float(config.model.tc_weight > 0),
-        alpha=0.5,
-        sparsity_weight=1.0,
-        usage_weight=0.0,
-        prior_rate=0.5,
-    )
-    train = dataclasses.replace(config.train, learning_rate=1e-3, weight_decay=0.0)
+    # Without a weight the estimate of the total correlation is not even computed.
+    model = _with_defaults(config.model, tc_weight=float(config.model.tc_weight > 0))
+    train = _with_defaults(config.train)
     return dataclasses.replace(config, seed=0, model=model, schedule=ScheduleConfig(), train=train)
+
+
+def _with_defaults(section: Any, **values: float) -> Any:
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(section)
+        if field.name in Hyperparameters._fields
+    }
+    return dataclasses.replace(section, **{**defaults, **values})
