@@ -177,7 +177,7 @@ def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny, 
 @pytest.mark.parametrize(
     ("metrics", "name"),
     [
-        ({"loss": np.nan, "elbo": np.nan, "kl": np.inf, "gradient_norm": np.nan}, "elbo is nan"),
+        ({"loss": np.nan, "elbo": np.nan, "kl": np.inf, "gradient_norm": np.nan}, "kl is inf"),
         ({"loss": 1.0, "gradient_norm": np.inf}, "gradient_norm is inf"),
     ],
 )

@@ -8,6 +8,7 @@ come from a set on the device or in blocks from the host. Both give the same exa
 
 import math
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from functools import lru_cache
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -110,44 +111,31 @@ def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_D
     """
     if step == config.train.steps:
         return
-    if placement(config, data) == "device":
-        yield from _from_device(config, data, step, sharding)
-    else:
-        yield from _from_host(config, data, step, sharding)
-
-
-def _from_device(config: Config, data: Examples, step: int, sharding: Sharding) -> Generator[Chunk]:
-    train = config.train
-    with memory_errors("data.placement: the training examples do not fit on the device; try stream"):
-        on_device = sharding.replicate(padded(np.asarray(data)))
-    for start in range(step, train.steps, train.log_every):
-        iterations = min(train.log_every, train.steps - start)
-        order = batches(config.seed, start, iterations, batch_size=train.batch_size, examples=len(data))
-        order = filled(order[:, sharding.batch_share(train.batch_size)], min(train.log_every, train.steps))
-        yield iter([(DeviceData(on_device, sharding.shard_batches(order)), iterations)])
-
-
-def _from_host(config: Config, data: Examples, step: int, sharding: Sharding) -> Generator[Chunk]:
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
-    batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize
-    longest = max(1, min(log_every, steps, BLOCK_BYTES // batch_bytes))
-    starts = [  # of each block, and how many iterations it has
-        (start, min(longest, end - start))
-        for begin in range(step, steps, log_every)
-        for end in [min(begin + log_every, steps)]
-        for start in range(begin, end, longest)
-    ]
+    longest, share = min(log_every, steps), sharding.batch_share(batch_size)
+    if streamed := placement(config, data) == "stream":
+        batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize
+        longest = max(1, min(longest, BLOCK_BYTES // batch_bytes))
+    else:
+        with memory_errors("data.placement: the training examples do not fit on the device; try stream"):
+            on_device = sharding.replicate(padded(np.asarray(data)))
+    blocks = -(-log_every // longest)  # of every chunk but the last, which may have fewer
+    whole, rest = divmod(steps - step, log_every)
+    numbers = range(whole * blocks + -(-rest // longest))
 
     def read(number: int) -> tuple[Batches, int]:
-        start, iterations = starts[number]
-        order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))
+        chunk, place = divmod(number, blocks)
+        start = step + chunk * log_every + place * longest
+        iterations = min(longest, log_every - place * longest, steps - start)
+        order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))[:, share]
+        if not streamed:
+            return DeviceData(on_device, sharding.shard_batches(filled(order, longest))), iterations
         # The transfer to the device starts here too, in the reader's thread.
-        examples = data[order[:, sharding.batch_share(batch_size)]]
-        return HostBatches(sharding.shard_batches(filled(examples, longest))), iterations
+        return HostBatches(sharding.shard_batches(filled(data[order], longest))), iterations
 
-    with read_ahead(read, len(starts)) as blocks:
+    with read_ahead(read, len(numbers)) if streamed else nullcontext(map(read, numbers)) as ahead:
         for begin in range(step, steps, log_every):
-            yield islice(blocks, -(-min(log_every, steps - begin) // longest))
+            yield islice(ahead, -(-min(log_every, steps - begin) // longest))
 
 
 def padded(data: np.ndarray) -> np.ndarray:

@@ -195,28 +195,19 @@ def train_members(
     """
     shared = without_hyperparameters(configs[0])
     check_members(shared, dataset)
+    compiler = _Compiler(shared, dataset, sharding, method, on_stage)
     steps = [_newest_step(workdir) for workdir in workdirs]
-    for number in [number for number, step in enumerate(steps) if step == shared.train.steps]:
-        with ExitStack() as stack:
-            try:
-                member = _Member(number, configs[number], dataset, workdirs[number], stack)
-            except UserError as problem:
-                yield Outcome(number, None, problem)
-                continue
-            steps[number] = int(member.state.step)  # earlier where the newest checkpoint is damaged
-            if steps[number] == shared.train.steps:
-                yield member.outcome(member.state)
     waiting = [number for number, step in enumerate(steps) if step < shared.train.steps]
-    if not waiting:
-        return
-    with memory_errors("data.train_examples: the training examples do not fit on the device"):
-        compiler = _Compiler(shared, dataset, sharding, method, on_stage)
-    if memory is None:
-        memory = free_memory(1 if sharding.mesh is None else sharding.mesh.size)
-    each = largest_wave(compiler.bytes_of, -(-len(waiting) // sharding.groups), memory, compiler.data.nbytes)
-    waves = list(_waves(waiting, steps, each * sharding.groups))
-    for count, wave in enumerate(waves, 1):
-        on_stage(f"wave {count} of {len(waves)}: {len(wave)} members")
+    waves = [[number for number, step in enumerate(steps) if step == shared.train.steps]]
+    if waiting:
+        if memory is None:
+            memory = free_memory(1 if sharding.mesh is None else sharding.mesh.size)
+        each = -(-len(waiting) // sharding.groups)
+        each = largest_wave(compiler.bytes_of, each, memory, compiler.data.nbytes)
+        waves += _waves(waiting, steps, each * sharding.groups)
+    for count, wave in enumerate(waves):
+        if count > 0:
+            on_stage(f"wave {count} of {len(waves) - 1}: {len(wave)} members")
         outcomes: list[Outcome] = []
         with stop_requests() as stop, ExitStack() as stack:
             members = []
@@ -225,7 +216,7 @@ def train_members(
                     members.append(_Member(number, configs[number], dataset, workdirs[number], stack))
                 except UserError as problem:
                     outcomes.append(Outcome(number, None, problem))
-            # As a rule all are at one iteration: that of the newest checkpoints.
+            # As a rule all are at one iteration; not so where the newest checkpoint is damaged.
             members.sort(key=lambda member: int(member.state.step))
             for step, group in itertools.groupby(members, lambda member: int(member.state.step)):
                 together = list(group)
@@ -252,17 +243,8 @@ class _Member:
         self.state: TrainState = jax.device_get(state)
         self.log = MetricsLog(workdir and workdir / "metrics.jsonl", int(self.state.step))
 
-    def record(self, row: Row, before: int) -> None:
-        """Keep the row of the chunk from iteration ``before``, or the problem with it."""
-        try:
-            check_finite(row, before)
-        except TrainingError as problem:
-            self.problem = problem
-        else:
-            self.log.append(row)
-
     def save(self, step: int, before: int, state: Callable[[], TrainState], *, stop: bool) -> None:
-        """Save the state after the chunk, where a checkpoint is due or all stops."""
+        """Save the state after the chunk from iteration ``before``, where it is due or all stops."""
         every = self.config.checkpoint.every
         due = stop or step == self.config.train.steps or step // every > before // every
         if self._checkpoints is not None and self.problem is None and due:
@@ -285,32 +267,36 @@ class _Solo:
         self._hyper, self._keys = hyperparameters(config), keys_of(config.seed)
         self._chunks = chunks(config, dataset.train.x, int(member.state.step), sharding)
         self._state = sharding.replicate(member.state)
+        self.close = self._chunks.close  # ends the threads that read ahead
 
     def run(self, step: int, iterations: int) -> list[tuple[Numbers, Numbers]]:
         """Run iterations from ``step`` on: the averaged metrics and the schedules' values of each member."""
-        lengths, parts, schedule = [], [], {}
-        size = self._config.train.batch_size
+        size, blocks, lengths = self._config.train.batch_size, [], []
         for data, length in next(self._chunks):
             given = (self._graph, self._hyper, self._state, self._keys, data, jnp.int32(length))
             advice = f"train.batch_size, model.latents: batches of {size} do not fit; take smaller ones"
             with memory_errors(advice), lost_processes():
-                self._state, means, schedule = jax.block_until_ready(
+                self._state, *numbers = jax.block_until_ready(
                     run_chunk(*given, **statics(self._config), mesh=self._sharding.mesh)
                 )
+            blocks.append(jax.device_get(numbers))
             lengths.append(length)
-            parts.append(jax.device_get(means))
-        return [(_mean(parts, lengths), jax.device_get(schedule))]
+        last, schedule = blocks[-1]
+        # Averages are weighted by the iterations of each block; norms are of the last iteration.
+        means = {
+            name: value
+            if name in NORMS
+            else np.float32(np.average([block[name] for block, _ in blocks], weights=lengths))
+            for name, value in last.items()
+        }
+        return [(means, schedule)]
 
     def state(self, place: int) -> TrainState:
         return self._sharding.one_copy(self._state)
 
-    def close(self) -> None:
-        """End the threads that read ahead."""
-        self._chunks.close()
-
 
 class _Compiler:
-    """The compiled program of each number of members, and what all of them read."""
+    """The compiled program of each number of members, and the examples that all of them read."""
 
     def __init__(
         self,
@@ -320,24 +306,17 @@ class _Compiler:
         method: Method,
         on_stage: Callable[[str], None],
     ):
-        self.config, self.sharding, self._method, self._on_stage = config, sharding, method, on_stage
-        self.data = sharding.replicate(np.asarray(dataset.train.x))
-        self.examples = len(dataset.train)
+        self.config, self.dataset, self.sharding = config, dataset, sharding
+        self._method, self._on_stage = method, on_stage
         self.longest = (min(config.train.log_every, config.train.steps), config.train.batch_size)
         self.of = functools.cache(self._compile)
-        template = nnx.eval_shape(
-            lambda: build(
-                config.model,
-                dataset.example_shape,
-                jax.random.key(0),
-                dataset_size=self.examples,
-                scaling=dataset.scaling,
-            )
-        )
-        self._graph, params = nnx.split(template)
-        self._one = jax.eval_shape(
-            lambda params: (hyperparameters(config), initial_state(params), keys_of(0)), params
-        )
+
+    @functools.cached_property
+    def data(self) -> jax.Array:
+        """The training examples, on every device."""
+        with memory_errors("data.train_examples: the training examples do not fit on the device"):
+            examples: jax.Array = self.sharding.replicate(np.asarray(self.dataset.train.x))
+        return examples
 
     def bytes_of(self, each: int) -> int:
         """Memory that the program of so many members a group takes on each device."""
@@ -345,9 +324,11 @@ class _Compiler:
 
     def _compile(self, size: int) -> Compiled:
         self._on_stage("compiling")
+        graph, params = nnx.split(initial_model(self.config, self.dataset))
+        one = (hyperparameters(self.config), initial_state(params), keys_of(0))
         order = jax.ShapeDtypeStruct(self.longest, jnp.int32)
-        hyper, state, keys, order = self.sharding.member_shapes((*self._one, order), size)
-        given = (self._graph, hyper, state, keys, self.data, order, jax.ShapeDtypeStruct((), jnp.int32))
+        hyper, state, keys, order = self.sharding.member_shapes((*one, order), size)
+        given = (graph, hyper, state, keys, self.data, order, jax.ShapeDtypeStruct((), jnp.int32))
         mesh = self.sharding.mesh
         return run_members.lower(*given, **statics(self.config), method=self._method, mesh=mesh).compile()
 
@@ -356,32 +337,31 @@ class _Group:
     """The program of members that are trained together."""
 
     def __init__(self, compiler: _Compiler, members: Sequence[_Member]):
-        self._compiler, self._sharding = compiler, compiler.sharding
-        self._configs = [member.config for member in members]
-        filled = [*members, *[members[-1]] * (-len(members) % self._sharding.groups)]
-        spread = self._sharding.shard_members
-        self._hyper = spread(_stacked([hyperparameters(member.config) for member in filled]))
-        self._keys = spread(_stacked([keys_of(member.config.seed) for member in filled]))
-        self._state = spread(_stacked([member.state for member in filled]))
-        self._order = np.zeros((len(filled), *compiler.longest), np.int32)
+        self._compiler, self._configs = compiler, [member.config for member in members]
+        padded = [*members, *[members[-1]] * (-len(members) % compiler.sharding.groups)]
+        self._shard = compiler.sharding.shard_members
+        self._hyper = self._shard(_stacked([hyperparameters(member.config) for member in padded]))
+        self._keys = self._shard(_stacked([keys_of(member.config.seed) for member in padded]))
+        self._state = self._shard(_stacked([member.state for member in padded]))
+        self._order = np.zeros((len(padded), *compiler.longest), np.int32)
 
     def run(self, step: int, iterations: int) -> list[tuple[Numbers, Numbers]]:
-        size, examples = self._compiler.config.train.batch_size, self._compiler.examples
+        compiler = self._compiler
+        sizes = {"batch_size": compiler.config.train.batch_size, "examples": len(compiler.dataset.train)}
         for place, config in enumerate(self._configs):
-            self._order[place, :iterations] = batches(
-                config.seed, step, iterations, batch_size=size, examples=examples
-            )
-        order = self._sharding.shard_members(self._order.copy())
-        given = (self._hyper, self._state, self._keys, self._compiler.data, order)
+            self._order[place, :iterations] = batches(config.seed, step, iterations, **sizes)
         with memory_errors(f"--memory: {len(self._configs)} members at once do not fit; give less"):
-            program = self._compiler.of(len(order))
-            count = self._sharding.replicate(np.int32(iterations))
-            self._state, *numbers = jax.block_until_ready(program(*given, count))
-        means, schedule = jax.device_get(numbers)
-        return [(_at(means, place), _at(schedule, place)) for place in range(len(self._configs))]
+            program, order = compiler.of(len(self._order)), self._shard(self._order.copy())
+            count = compiler.sharding.replicate(np.int32(iterations))
+            self._state, *numbers = jax.block_until_ready(
+                program(self._hyper, self._state, self._keys, compiler.data, order, count)
+            )
+        numbers = jax.device_get(numbers)
+        members = range(len(self._configs))
+        return [tuple(jax.tree.map(lambda leaf, i=i: leaf[i], numbers)) for i in members]
 
     def state(self, place: int) -> TrainState:
-        return self._sharding.member(self._state, place)
+        return self._compiler.sharding.member(self._state, place)
 
 
 def _loop(
@@ -397,10 +377,15 @@ def _loop(
         iterations = min(train.log_every, train.steps - step)
         results = program.run(step, iterations)
         rows, before, step = [], step, step + iterations
-        for member, numbers in zip(members, results, strict=True):
+        for member, (means, schedule) in zip(members, results, strict=True):
             if member.problem is None:
-                rows.append(row_of(step, *numbers))
-                member.record(rows[-1], before)
+                row = {"step": step, **_floats(means), "schedule": _floats(schedule)}
+                rows.append(row)
+                try:
+                    check_finite(row, before)
+                    member.log.append(row)
+                except TrainingError as problem:
+                    member.problem = problem
         if on_rows is not None and any(member.problem is None for member in members):
             on_rows(rows)
         stop = stop_request()
@@ -415,36 +400,19 @@ def _loop(
 
 
 def _newest_step(workdir: Path | None) -> int:
-    if workdir is None or not (workdir / "checkpoints").is_dir():
-        return 0
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        return checkpoints.latest_step() or 0
+    names = [] if workdir is None else [path.name for path in workdir.glob("checkpoints/*")]
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def _waves(waiting: Sequence[int], steps: Sequence[int], size: int) -> Iterator[list[int]]:
     """Members at one iteration in waves of about the same size, those furthest behind first."""
     for _, group in itertools.groupby(sorted(waiting, key=steps.__getitem__), key=steps.__getitem__):
         numbers = list(group)
-        count = -(-len(numbers) // size)
-        yield from (list(map(int, part)) for part in np.array_split(numbers, count))
+        yield from (list(map(int, part)) for part in np.array_split(numbers, -(-len(numbers) // size)))
 
 
-def row_of(step: int, means: Numbers, schedule: Numbers) -> Row:
-    """The row of ``metrics.jsonl`` of the chunk that ended at ``step``."""
-    floats = {name: float(value) for name, value in means.items()}
-    return {"step": step, **floats, "schedule": {name: float(value) for name, value in schedule.items()}}
-
-
-def _mean(parts: list[Numbers], lengths: list[int]) -> dict[str, float]:
-    """Averages over the blocks of a chunk, each weighted by its iterations; norms of its last iteration."""
-    return {
-        name: float(
-            parts[-1][name]
-            if name in NORMS
-            else np.float32(np.average([part[name] for part in parts], weights=lengths))
-        )
-        for name in parts[0]
-    }
+def _floats(numbers: Numbers) -> dict[str, float]:
+    return {name: float(value) for name, value in numbers.items()}
 
 
 def check_finite(row: Row, before: int) -> None:
@@ -453,12 +421,10 @@ def check_finite(row: Row, before: int) -> None:
     Raises:
       TrainingError: naming what is not: a term of the loss if there is one, before what follows from it.
     """
-    wrong = {
-        name: value for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)
-    }
-    for name in sorted(wrong, key=lambda name: (name in NORMS, name == "loss")):
+    wrong = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+    for name in sorted(wrong, key=lambda name: (name in NORMS, name in ("elbo", "loss"))):
         advice = _ADVICE if before else f"{_ADVICE}; from iteration 0 on, {_FIRST_ADVICE}"
-        raise TrainingError(f"{name} is {wrong[name]} in iterations {before} to {row['step'] - 1}; {advice}")
+        raise TrainingError(f"{name} is {row[name]} in iterations {before} to {row['step'] - 1}; {advice}")
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
@@ -466,7 +432,3 @@ def _stacked(trees: Sequence[Any]) -> Any:
         return (jnp if isinstance(leaves[0], jax.Array) else np).stack(leaves)
 
     return jax.tree.map(stacked, *trees)
-
-
-def _at(numbers: Numbers, place: int) -> Numbers:
-    return {name: values[place] for name, values in numbers.items()}

@@ -80,11 +80,7 @@ def bytes_needed(program: Compiled) -> int:
 def largest_wave(bytes_of: Callable[[int], int], members: int, memory: int, shared: int) -> int:
     """The largest number of members, up to all of them, whose program fits; at least 1.
 
-    Args:
-      bytes_of: what the program of so many members needs.
-      members: how many there are.
-      memory: bytes that it may take.
-      shared: bytes of what all members use together, such as the data.
+    ``bytes_of`` is what the program of so many members needs, of which all of them share ``shared``.
     """
     size = members
     while size > 1 and (needed := bytes_of(size)) > memory:

@@ -1,11 +1,11 @@
 """Several devices: those that share each batch, and groups of them that share a sweep's members.
 
-The program is that of one device; the compiler divides it along the batch and sums the gradients
-(``jax.sharding``). Random numbers and the order of the examples do not depend on the number of devices, so
-neither does the result, up to the rounding of sums. A member of a sweep is trained by one group of devices,
-and groups exchange nothing.
+The program is that of one device; the compiler divides it along the batch and sums the gradients. Random
+numbers and the order of the examples do not depend on the number of devices, so neither does the result, up
+to rounding. A member of a sweep is trained by one group of devices, and groups exchange nothing.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,14 +35,10 @@ class Sharding(NamedTuple):
 
     def replicate(self, tree: Any) -> Any:
         """A whole copy on every device."""
-        if self.mesh is None:
-            return jax.tree.map(jnp.asarray, tree)
         return jax.tree.map(lambda leaf: self._local(PartitionSpec(), leaf), tree)
 
     def shard_batches(self, stacked: np.ndarray) -> Shaped[Array, "longest batch ..."]:
         """Batches ``[longest, batch, ...]``, of which this process has its share, divided by the batch."""
-        if self.mesh is None:
-            return jnp.asarray(stacked)
         return self._local(PartitionSpec(None, _BATCH), stacked)
 
     def batch_share(self, batch_size: int) -> slice:
@@ -62,10 +58,8 @@ class Sharding(NamedTuple):
 
     def member_shapes(self, tree: Any, size: int) -> Any:
         """The shapes of :meth:`shard_members` of ``size`` trees like this one."""
-        sharding = None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(_MEMBERS))
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype, sharding=sharding), tree
-        )
+        of = None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(_MEMBERS))
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape), x.dtype, sharding=of), tree)
 
     def member(self, tree: Tree, place: int) -> Tree:
         """One member of :meth:`shard_members`, on the first device."""
@@ -74,7 +68,8 @@ class Sharding(NamedTuple):
         return jax.device_put(jax.tree.map(lambda leaf: _row(leaf, place), tree), jax.devices()[0])
 
     def _local(self, spec: PartitionSpec, local: Any) -> Array:
-        assert self.mesh is not None
+        if self.mesh is None:
+            return jnp.asarray(local)
         return jax.make_array_from_process_local_data(NamedSharding(self.mesh, spec), np.asarray(local))
 
 
@@ -101,18 +96,16 @@ def run_sharding(config: Config) -> Sharding:
             f"parallel.members: expected 1 for a run on its own, got {config.parallel.members};"
             " python -m vsc_jax.sweep trains members"
         )
-    if wanted > there:
-        raise UserError(f"parallel.data: expected at most {there}, the number of devices, got {wanted}")
-    if processes > 1 and wanted != there:
+    if processes > 1 and wanted < there:
         raise UserError(
             f"parallel.data: expected {there}, all devices of the {processes} processes, got {wanted}"
         )
-    if config.train.batch_size % wanted:
+    if config.train.batch_size % wanted and wanted <= there:
         raise UserError(
             f"train.batch_size: expected a multiple of {wanted}, the devices that share a batch"
             f" (parallel.data), got {config.train.batch_size}"
         )
-    return Sharding() if wanted == 1 else Sharding(Mesh(np.array(jax.devices()[:wanted]), (_BATCH,)))
+    return _mesh({_BATCH: wanted})
 
 
 def members_sharding(parallel: ParallelConfig) -> Sharding:
@@ -123,21 +116,23 @@ def members_sharding(parallel: ParallelConfig) -> Sharding:
     """
     if parallel.distributed:
         raise UserError("parallel.distributed: expected False for a sweep, which is trained by one process")
-    there, wanted = jax.device_count(), parallel.members * parallel.data
-    if parallel.data > there:
-        raise UserError(
-            f"parallel.data: expected at most {there}, the number of devices, got {parallel.data}"
-        )
+    return _mesh({_MEMBERS: parallel.members, _BATCH: parallel.data})
+
+
+def _mesh(sizes: dict[str, int]) -> Sharding:
+    """The first devices, as a mesh with these axes."""
+    wanted, there = math.prod(sizes.values()), jax.device_count()
+    if (data := sizes[_BATCH]) > there:
+        raise UserError(f"parallel.data: expected at most {there}, the number of devices, got {data}")
     if wanted > there:
-        each = "" if parallel.data == 1 else f" over {parallel.data} for each batch (parallel.data)"
+        each = "" if data == 1 else f" over {data} for each batch (parallel.data)"
         raise UserError(
-            f"parallel.members: expected at most {there // parallel.data}, the number of devices{each},"
-            f" got {parallel.members}"
+            f"parallel.members: expected at most {there // data}, the number of devices{each},"
+            f" got {sizes[_MEMBERS]}"
         )
     if wanted == 1:
-        return Sharding()
-    devices = np.array(jax.devices()[:wanted]).reshape(parallel.members, parallel.data)
-    return Sharding(Mesh(devices, (_MEMBERS, _BATCH)))
+        return ONE_DEVICE
+    return Sharding(Mesh(np.array(jax.devices()[:wanted]).reshape(*sizes.values()), tuple(sizes)))
 
 
 def map_groups(work: Callable[..., Any], mesh: Mesh | None, *, shared: int) -> Callable[..., Any]:
@@ -148,18 +143,14 @@ def map_groups(work: Callable[..., Any], mesh: Mesh | None, *, shared: int) -> C
     if mesh is None:
         return work
 
-    def spread(*arguments: Any) -> Any:
-        specs = (PartitionSpec(_MEMBERS),) * (len(arguments) - shared) + (PartitionSpec(),) * shared
+    def on_groups(*arguments: Any) -> Any:
+        of_members, of_all = PartitionSpec(_MEMBERS), PartitionSpec()
+        specs = (of_members,) * (len(arguments) - shared) + (of_all,) * shared
         return jax.shard_map(
-            work,
-            mesh=mesh,
-            in_specs=specs,
-            out_specs=PartitionSpec(_MEMBERS),
-            axis_names={_MEMBERS},
-            check_vma=False,
+            work, mesh=mesh, in_specs=specs, out_specs=of_members, axis_names={_MEMBERS}, check_vma=False
         )(*arguments)
 
-    return spread
+    return on_groups
 
 
 def batch_mesh(mesh: Mesh | None) -> AbstractMesh | None:

@@ -27,17 +27,11 @@ NORMS = ("gradient_norm", "parameter_norm", "update_norm")
 
 
 class TrainState(NamedTuple):
-    """What training carries from one iteration to the next.
+    """What training carries from one iteration to the next."""
 
-    Attributes:
-      params: parameters of the model, an ``nnx.State``.
-      optimizer: Adam's moments, of all parameters in one vector.
-      step: number of iterations done.
-    """
-
-    params: Params
-    optimizer: optax.OptState
-    step: Int[Array, ""]
+    params: Params  # of the model, an nnx.State
+    optimizer: optax.OptState  # Adam's moments, of all parameters in one vector
+    step: Int[Array, ""]  # number of iterations done
 
 
 # One vector of moments: a kernel for every parameter would take XLA seconds longer to compile.
@@ -85,8 +79,7 @@ def train_step(
       measure: whether to take the norms; they are 0 if not.
 
     Returns:
-      The state after it, and its metrics: the objective's, the loss, and the norms of gradient,
-      parameters and update.
+      The state after it; the objective's metrics, the loss, and the norms of gradient, parameters and update.
     """
 
     def loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
@@ -138,12 +131,12 @@ def train_chunk(
     """The iterations between two log points, or a part of them; to be compiled.
 
     A loop with a traced bound, not a scan, so that the last, shorter chunk needs no second compilation. Runs
-    that differ in traced numbers alone share the program.
+    that differ in traced numbers alone share the program. The state is donated.
 
     Args:
       graph: structure of the model.
       hyper: hyperparameters of the run.
-      state: state before the chunk; donated.
+      state: state before the chunk.
       keys: random keys of the run.
       batches: the examples of each iteration, uint8 or float.
       iterations: how many iterations to run.
@@ -202,39 +195,21 @@ def run_members(
     method: Method = "auto",
     mesh: Mesh | None = None,
 ) -> tuple[OfMembers, OfMembers, OfMembers]:
-    """:func:`train_chunk` of many runs on the same data, compiled to one program.
+    """:func:`train_chunk` of many runs on the same examples, compiled to one program.
 
-    Args:
-      graph: structure of the models.
-      hyper: hyperparameters, with a leading axis for the members, like state, keys and order.
-      state: states before the chunk; donated.
-      keys: random keys.
-      data: the training examples, the same for all.
-      order: indices of the examples in each batch of each member.
-      iterations: how many iterations to run.
-      dynamic: whether the pixels of every batch are drawn anew.
-      precision: of the networks' products.
-      method: ``vmap``: every operation is that of all members, within rounding that of each alone, which
-        is what fills an accelerator; ``map``: one member after the other, to the last bit what each is
-        alone, which is faster on a CPU, whose cores one member fills; ``auto`` for the better of both.
-      mesh: the devices of the groups that share the members; None for one.
+    Hyperparameters, state, keys and ``order``, the indices of the examples in each batch, have a leading axis
+    for the members. With ``method`` ``vmap`` every operation is that of all members, within rounding that of
+    each alone, which is what fills an accelerator; with ``map`` one member follows the other, to the last bit
+    what each is alone, which is faster on a CPU, whose cores one member fills; ``auto`` takes the better.
     """
 
     def group(
         hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
     ) -> Any:
+        static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "mesh": batch_mesh(mesh)}
+
         def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
-            return train_chunk(
-                graph,
-                hyper,
-                state,
-                keys,
-                DeviceData(data, order),
-                iterations,
-                dynamic=dynamic,
-                precision=precision,
-                mesh=batch_mesh(mesh),
-            )
+            return train_chunk(graph, hyper, state, keys, DeviceData(data, order), iterations, **static)
 
         if method == "map" or (method == "auto" and jax.default_backend() == "cpu"):
             return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
