@@ -196,17 +196,14 @@ def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[st
         raise UserError(
             f"{masks[0]}: expected whole numbers from 0 to 255 as in {other}, got nothing above 1"
         )
-    images = {}
-    for name, x in parts.items():
-        white = 255 if x.dtype.kind == "b" or (masks and x.dtype.kind in "iu") else 1
-        images[name] = x if x.dtype.kind not in "biu" else _scaled_to(x, white)
+
+    def pixels(x: Examples, white: int) -> Examples:
+        if x.dtype.kind not in "biu" or (x.dtype == np.uint8 and white == 1):
+            return x
+        return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(white))
+
+    images = {name: pixels(x, 255 if masks or x.dtype.kind == "b" else 1) for name, x in parts.items()}
     return images, [f"{name}: 0 and 1 are taken for black and white, as bool images are" for name in masks]
-
-
-def _scaled_to(x: Examples, white: int) -> Examples:
-    if x.dtype == np.uint8 and white == 1:
-        return x
-    return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(white))
 
 
 def _indices(parts: dict[str, Any], names: tuple[str, ...]) -> Labels:

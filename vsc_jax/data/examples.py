@@ -13,7 +13,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -29,15 +29,6 @@ LARGEST_IN_MEMORY = 2**30
 _DRAWN_TOGETHER = 4096  # examples
 
 Convert = Callable[[np.ndarray], np.ndarray]
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Anything that gives a record by its number, as Grain and ``tfds.data_source`` do."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Any: ...
 
 
 class LazyArray:
@@ -72,12 +63,12 @@ Examples = np.ndarray | LazyArray
 """Examples in memory, or to be read."""
 
 
-def from_source(source: Source, decode: Callable[[Any], np.ndarray] = np.asarray) -> LazyArray:
+def from_source(source: Any, decode: Callable[[Any], np.ndarray] = np.asarray) -> LazyArray:
     """The records of a random-access source as an array that is decoded while it is read.
 
     Args:
-      source: gives records by number: an ArrayRecord source of Grain, ``tfds.data_source``, your own class.
-        Read from several threads.
+      source: has a length and gives records by number, to several threads: an ArrayRecord source of Grain,
+        ``tfds.data_source``, your own class.
       decode: makes an example, always of the same shape and dtype, from a record.
     """
     first = decode(source[0])

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.arrays import from_arrays
 from vsc_jax.data.dataset import Dataset
+from vsc_jax.data.labels import listed
 from vsc_jax.data.limits import check_memory
 
 Colour = Literal["auto", "grey", "rgb"]
@@ -40,18 +40,16 @@ def load_folder(path: Path, config: DataConfig) -> Dataset:
         images, or lies in a folder below that of a class.
     """
     folders, notes = _splits(path)
-    found = [_files(folder) for folder in folders]
+    found, others = zip(*map(_files, folders), strict=True)
     files = [file for part in found for file, _ in part]
     classes = sorted({name for part in found for _, name in part if name is not None})
     if any(name is None for part in found for _, name in part) and classes:
         raise UserError(f"{path}: expected images in folders of classes or without, found both")
     if classes:
-        notes.insert(0, f"{len(classes)} classes, each a folder: {_listed(classes)}")
-    inside = [entry for folder in folders for entry in _entries(folder)]
-    inside = [file for entry in inside for file in (_entries(entry) if entry.is_dir() else [entry])]
-    if others := [file for file in inside if not file.is_dir() and not _is_image(file)]:
-        names = _listed([str(file.relative_to(path)) for file in others])
-        notes.append(f"left out, being no images that can be read: {names} (files: {len(others):,})")
+        notes.insert(0, f"{len(classes)} classes, each a folder: {listed(tuple(classes), _MOST_NAMES)}")
+    if left_out := tuple(str(file.relative_to(path)) for part in others for file in part):
+        names = listed(left_out, _MOST_NAMES)
+        notes.append(f"left out, being no images that can be read: {names} (files: {len(left_out):,})")
     colour, with_alpha = _look(files, config.colour)
     if with_alpha:
         notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
@@ -165,14 +163,16 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
     notes = [f"{used[0].name} is the training part, {used[1].name} the test part"]
     beside = {entry.name: _images(entry) for entry in entries if entry not in used}
     if left_out := [name for name, images in beside.items() if images]:
-        notes.append(f"not used: {_listed(left_out)} (images: {sum(map(len, beside.values())):,})")
+        notes.append(
+            f"not used: {listed(tuple(left_out), _MOST_NAMES)} (images: {sum(map(len, beside.values())):,})"
+        )
     return used, notes
 
 
-def _files(folder: Path) -> list[tuple[Path, str | None]]:
-    """The images of a folder in the order of their names, each with its class."""
+def _files(folder: Path) -> tuple[list[tuple[Path, str | None]], list[Path]]:
+    """The images of a folder in the order of their names, each with its class; and the other files."""
     entries = _entries(folder)
-    found: list[tuple[Path, str | None]] = [(file, None) for file in entries if _is_image(file)]
+    inside: list[tuple[Path, str | None]] = [(file, None) for file in entries if not file.is_dir()]
     for inner in filter(Path.is_dir, entries):
         content = _entries(inner)
         if deeper := [file for deep in content if deep.is_dir() for file in _images(deep)]:
@@ -180,10 +180,11 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
                 f"{deeper[0]}: expected images in {folder} or in folders of classes in it, found this one"
                 " deeper"
             )
-        found += [(file, inner.name) for file in content if _is_image(file)]
+        inside += [(file, inner.name) for file in content if not file.is_dir()]
+    found = [(file, name) for file, name in inside if _is_image(file)]
     if not found:
         raise UserError(f"{folder}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
-    return found
+    return found, [file for file, _ in inside if not _is_image(file)]
 
 
 def _images(entry: Path) -> list[Path]:
@@ -206,10 +207,6 @@ def _entries(folder: Path) -> list[Path]:
 
 def _is_image(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])])
 
 
 def _look(files: list[Path], colour: Colour) -> tuple[Colour, int]:

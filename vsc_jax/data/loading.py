@@ -180,9 +180,8 @@ def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
 
 def _binary(x: Examples, rng: np.random.Generator) -> Examples:
     """One Bernoulli draw of every value: images of 0 and 255, vectors of 0 and 1."""
-    if x.ndim > 2:
-        return select(bernoulli_draw(x, rng))
-    return select(bernoulli_draw(x, rng), convert=lambda drawn: (drawn // 255).astype(np.float32))
+    convert = (lambda drawn: drawn) if x.ndim > 2 else (lambda drawn: (drawn // 255).astype(np.float32))
+    return select(bernoulli_draw(x, rng), convert=convert)
 
 
 def _describe(dataset: Dataset, config: DataConfig) -> str:

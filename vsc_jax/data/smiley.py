@@ -49,6 +49,7 @@ SIDE = 32
 LARGEST_VALUE = 20.0
 """Largest magnitude of a factor that is drawn: 40 standard deviations."""
 
+_FIRST = [group.start for group in GROUPS]
 _PIXELS = np.arange(1, SIDE + 1)
 _BYTES = 2400  # of an example while it is drawn
 _CHUNK = 256  # images drawn at a time, so that the intermediate arrays stay in the processor's cache
@@ -75,7 +76,7 @@ class Smileys(NamedTuple):
     @property
     def attributes(self) -> np.ndarray:
         """Presence of the four attributes, uint8 ``[n, 4]``."""
-        return self.presence[:, [group.start for group in GROUPS]]
+        return self.presence[:, _FIRST]
 
 
 def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smileys:
@@ -137,8 +138,9 @@ def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
     Raises:
       UserError: naming the argument and row, on a wrong shape or on a value that cannot be drawn.
     """
-    v = _checked_values(np.asarray(values))
-    attributes = _checked_attributes(np.asarray(presence), len(v))
+    v = np.asarray(values)
+    _check_values(v)
+    v, attributes = v.astype(np.float64), _attributes(np.asarray(presence), len(v))
     pictures = np.empty((len(v), SIDE, SIDE), bool)
     for start in range(0, len(v), _CHUNK):
         chunk = slice(start, start + _CHUNK)
@@ -151,36 +153,35 @@ def crop(images: np.ndarray) -> np.ndarray:
     return images[:, 2:-2, 2:-2]
 
 
-def _checked_values(values: np.ndarray) -> np.ndarray:
+def _check_values(values: np.ndarray) -> None:
     if values.ndim != 2 or values.shape[1] != len(FACTORS) or values.dtype.kind not in "fiu":
         raise UserError(f"values: expected numbers [n, 18], got {values.dtype} {list(values.shape)}")
-    values = values.astype(np.float64)
-    wrong = ~(np.abs(values) <= LARGEST_VALUE)
+    wrong = ~(np.abs(values.astype(np.float64)) <= LARGEST_VALUE)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise UserError(
             f"values: expected finite numbers of magnitude at most {LARGEST_VALUE:g}, "
-            f"got {values[row, column]} in row {row}, column {column}"
+            f"got {float(values[row, column])} in row {row}, column {column}"
         )
-    return values
 
 
-def _checked_attributes(presence: np.ndarray, n: int) -> np.ndarray:
+def _attributes(presence: np.ndarray, n: int) -> np.ndarray:
+    """Presence of the four attributes, bool ``[n, 4]``."""
     if presence.ndim != 2 or presence.shape[1] not in (len(ATTRIBUTES), len(FACTORS)):
         raise UserError(f"presence: expected shape [n, 4] or [n, 18], got {list(presence.shape)}")
     if len(presence) != n:
         raise UserError(f"presence: expected {n} rows, as many as values, got {len(presence)}")
     if presence.dtype.kind not in "biuf" or not np.isin(presence, (0, 1)).all():
         raise UserError("presence: expected only 0 and 1")
-    attributes = presence.astype(bool)
-    if presence.shape[1] == len(FACTORS):
-        by_factor, attributes = attributes, attributes[:, [group.start for group in GROUPS]]
-        uneven = (by_factor != attributes[:, ATTRIBUTE_OF_FACTOR]).any(axis=1)
-        if uneven.any():
-            raise UserError(
-                f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
-                "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
-            )
+    if presence.shape[1] == len(ATTRIBUTES):
+        return presence.astype(bool)
+    attributes = presence[:, _FIRST].astype(bool)
+    uneven = (presence != attributes[:, ATTRIBUTE_OF_FACTOR]).any(axis=1)
+    if uneven.any():
+        raise UserError(
+            f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
+            "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
+        )
     return attributes
 
 
