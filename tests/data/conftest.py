@@ -1,7 +1,5 @@
-"""An own cache folder for every test, and a tiny set in the very files that TFDS would prepare."""
+"""An own cache folder for every test, and a tiny set in the files that TFDS prepares."""
 
-import io
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,62 +28,24 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     shutil.rmtree(folder, ignore_errors=True)  # pytest keeps its folders, and real sets are large
 
 
-@pytest.fixture
-def tiny_mnist(tmp_path: Path) -> TinySet:
-    """40 training and 20 test images of noise under the name mnist, in ArrayRecord files."""
-    from array_record.python.array_record_module import ArrayRecordWriter
-    from PIL import Image
-    from tensorflow_datasets.proto import tf_example_pb2
+@pytest.fixture(scope="session")
+def mnist_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the prepared set."""
+    from tests.data.prepared import Mnist
 
-    folder = tmp_path / "tfds" / "mnist" / "3.0.1"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    images, labels = {}, {}
-    for split, n in (("train", 40), ("test", 20)):
-        images[split] = rng.integers(0, 256, (n, 28, 28), np.uint8)
-        labels[split] = rng.integers(0, 10, n).astype(np.int32)
-        writer = ArrayRecordWriter(str(folder / f"mnist-{split}.array_record-00000-of-00001"), "group_size:1")
-        for image, label in zip(images[split], labels[split], strict=True):
-            png = io.BytesIO()
-            Image.fromarray(image).save(png, "PNG")
-            example = tf_example_pb2.Example()
-            example.features.feature["image"].bytes_list.value.append(png.getvalue())
-            example.features.feature["label"].int64_list.value.append(int(label))
-            writer.write(example.SerializeToString())
-        writer.close()
-    description = {
-        "name": "mnist",
-        "version": "3.0.1",
-        "fileFormat": "array_record",
-        "splits": [
-            {
-                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-                "name": split,
-                "numBytes": "1",
-                "shardLengths": [str(len(labels[split]))],
-            }
-            for split in ("train", "test")
-        ],
-    }
-    (folder / "dataset_info.json").write_text(json.dumps(description))
-    package = "tensorflow_datasets.core.features"
-    shape = {"dimensions": ["28", "28", "1"]}
-    features = {
-        "image": {
-            "image": {"dtype": "uint8", "shape": shape},
-            "pythonClassName": f"{package}.image_feature.Image",
-        },
-        "label": {
-            "classLabel": {"numClasses": "10"},
-            "pythonClassName": f"{package}.class_label_feature.ClassLabel",
-        },
-    }
-    (folder / "features.json").write_text(
-        json.dumps(
-            {
-                "featuresDict": {"features": features},
-                "pythonClassName": f"{package}.features_dict.FeaturesDict",
-            }
-        )
-    )
-    return TinySet(folder.parents[1], folder, images, labels)
+    folder = tmp_path_factory.mktemp("tfds")
+    Mnist(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+@pytest.fixture
+def tiny_mnist(mnist_files: Path, tmp_path: Path) -> TinySet:
+    """A copy of it, which a test may damage."""
+    import tensorflow_datasets as tfds
+
+    root = shutil.copytree(mnist_files, tmp_path / "tfds")
+    folder = root / "mnist" / "3.0.1"
+    source = tfds.builder_from_directory(folder).as_data_source()
+    images = {split: np.stack([e["image"][..., 0] for e in source[split]]) for split in source}
+    labels = {split: np.array([e["label"] for e in source[split]]) for split in source}
+    return TinySet(root, folder, images, labels)

@@ -1,6 +1,7 @@
 import logging
 import threading
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,22 +14,21 @@ ARRAYS = {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "names": np.array
 class Builder:
     """Gives the arrays and counts how often it was asked."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    calls = 0
 
-    def __call__(self) -> dict[str, np.ndarray]:
+    def __call__(self):
         self.calls += 1
         return ARRAYS
 
 
-def assert_arrays(arrays: dict[str, np.ndarray]) -> None:
+def assert_arrays(arrays):
     assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
         assert arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(cache_folder: Path) -> None:
+def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(cache_folder):
     build = Builder()
     for _ in range(2):
         arrays = cache.cached("set-1", build)
@@ -36,17 +36,12 @@ def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(cache_folder:
         assert isinstance(arrays["x"], np.memmap)
         assert not arrays["x"].flags.writeable
     assert build.calls == 1
-    assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
-
-
-def test_another_key_is_another_entry() -> None:
-    build = Builder()
-    cache.cached("set-1", build)
     cache.cached("set-2", build)
     assert build.calls == 2
+    assert sorted(path.name for path in cache_folder.iterdir()) == ["set-1", "set-2"]
 
 
-def flip_byte(path: Path) -> None:
+def flip_byte(path):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -65,7 +60,7 @@ def flip_byte(path: Path) -> None:
     ],
     ids=["flipped", "truncated", "missing", "no manifest", "half manifest", "other manifest", "no text"],
 )
-def test_damaged_entry_is_built_again(damage, cache_folder: Path) -> None:
+def test_damaged_entry_is_built_again(damage, cache_folder):
     build = Builder()
     cache.cached("set-1", build)
     damage(cache_folder / "set-1")
@@ -76,28 +71,19 @@ def test_damaged_entry_is_built_again(damage, cache_folder: Path) -> None:
     assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
 
 
-def test_interrupted_write_leaves_nothing_behind(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(path: Path) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cache, "_checksum", interrupted)
+def test_interrupted_write_leaves_nothing_behind(cache_folder, monkeypatch):
+    monkeypatch.setattr(cache, "_checksum", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         cache.cached("set-1", Builder())
     assert list(cache_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["file in the way", "full disk"])
-def test_cache_that_cannot_be_written_only_means_no_cache(
-    kind: str, cache_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_cache_that_cannot_be_written_only_means_no_cache(kind, cache_folder, monkeypatch, caplog):
     if kind == "file in the way":
         cache_folder.write_text("not a folder")
     else:
-
-        def full(*args: object, **kwargs: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(np, "save", full)
+        monkeypatch.setattr(np, "save", Mock(side_effect=OSError(28, "No space left on device")))
     build = Builder()
     with caplog.at_level(logging.WARNING):
         for calls in (1, 2):
@@ -106,31 +92,20 @@ def test_cache_that_cannot_be_written_only_means_no_cache(
     assert "no cache" in caplog.text
 
 
-def test_error_while_building_is_passed_on_and_stores_nothing(cache_folder: Path) -> None:
-    def fails() -> dict[str, np.ndarray]:
-        raise ValueError("broken source")
-
-    with pytest.raises(ValueError, match="broken source"):
-        cache.cached("set-1", fails)
+def test_error_while_building_is_passed_on_and_stores_nothing(cache_folder):
+    with pytest.raises(ZeroDivisionError):
+        cache.cached("set-1", lambda: {"x": np.zeros(1 // 0)})
     assert not cache_folder.exists()
 
 
-def test_several_processes_may_build_at_once(cache_folder: Path) -> None:
+def test_several_processes_may_build_at_once(cache_folder):
     together = threading.Barrier(4)
-    results = []
 
-    def build() -> dict[str, np.ndarray]:
+    def build():
         together.wait(timeout=30)
         return ARRAYS
 
-    threads = [
-        threading.Thread(target=lambda: results.append(cache.cached("set-1", build))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 4
-    for arrays in results:
-        assert_arrays(arrays)
+    with ThreadPoolExecutor(4) as pool:
+        for arrays in pool.map(lambda _: cache.cached("set-1", build), range(4)):
+            assert_arrays(arrays)
     assert [path.name for path in cache_folder.iterdir()] == ["set-1"]

@@ -7,8 +7,7 @@ import pytest
 
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import examples, from_arrays
-from vsc_jax.data.arrays import load_file
+from vsc_jax.data import examples, from_arrays, load
 from vsc_jax.data.dataset import Split, first_outside
 from vsc_jax.data.examples import LazyArray, bernoulli_draw, chunks, from_source, give_back, select
 
@@ -44,6 +43,18 @@ def test_what_is_asked_for_is_what_an_array_would_give(make, index, mapped):
     np.testing.assert_array_equal(np.asarray(lazy), ROWS)
 
 
+def test_small_arrays_stay_arrays_and_large_ones_are_cut_without_reading(tmp_path, monkeypatch):
+    np.save(tmp_path / "rows.npy", ROWS)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    assert isinstance(select(mapped), np.ndarray)
+    assert select(ROWS).base is ROWS
+    monkeypatch.setattr(examples, "LARGE", 0)
+    split = Split(select(mapped), np.arange(50)).first(7)
+    assert isinstance(split.x, LazyArray)
+    np.testing.assert_array_equal(split.x[:], ROWS[:7])
+    np.testing.assert_array_equal(split.labels, np.arange(7))
+
+
 @pytest.mark.parametrize("rows", [slice(7), np.array([5, 5, 2]), np.arange(50) % 3 == 1])
 def test_rows_are_chosen_and_converted_without_reading_them(rows, mapped):
     def refuse(values):
@@ -55,12 +66,6 @@ def test_rows_are_chosen_and_converted_without_reading_them(rows, mapped):
     assert halves.dtype == np.float32
     np.testing.assert_array_equal(np.asarray(halves), ROWS[rows] / np.float32(2))
     np.testing.assert_array_equal(select(ROWS, rows), ROWS[rows])
-
-
-def test_small_arrays_stay_arrays(tmp_path):
-    np.save(tmp_path / "rows.npy", ROWS)
-    assert isinstance(select(np.load(tmp_path / "rows.npy", mmap_mode="r")), np.ndarray)
-    assert select(ROWS).base is ROWS
 
 
 def test_a_pass_in_chunks_sees_every_row_once(mapped, monkeypatch):
@@ -145,9 +150,9 @@ def test_what_is_in_no_file_is_kept(tmp_path):
 )
 def test_a_large_file_gives_the_same_data_set_as_a_small_one(values, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", values)
-    small = load_file(tmp_path / "x.npy", DataConfig())
+    small = load(DataConfig(path=tmp_path / "x.npy"))
     monkeypatch.setattr(examples, "LARGE", 0)
-    large = load_file(tmp_path / "x.npy", DataConfig())
+    large = load(DataConfig(path=tmp_path / "x.npy"))
     assert isinstance(large.train.x, LazyArray)
     assert type(large.test.x) is np.ndarray
     assert large.train.x.dtype == small.train.x.dtype
@@ -170,7 +175,7 @@ def test_what_is_wrong_in_a_large_file_is_named(tmp_path, everything_is_large):
     x[6, 1] = np.nan
     np.save(tmp_path / "x.npy", x)
     with pytest.raises(UserError, match=r"x: expected finite float32 numbers, got nan in row 6, column 1$"):
-        load_file(tmp_path / "x.npy", DataConfig())
+        load(DataConfig(path=tmp_path / "x.npy"))
     source = from_source(list(ROWS.astype(int)[..., None] + 1))
     with pytest.raises(UserError, match=r"x: expected whole numbers from 0 to 255, got .* in row \d+, pixel"):
         from_arrays(source)
@@ -199,8 +204,13 @@ def test_a_full_disk_is_told(monkeypatch):
         examples.scratch((2_000_000_000,), np.uint8)
 
 
-def test_a_split_of_what_is_read_is_cut_without_reading(mapped):
-    split = Split(select(mapped), np.arange(50)).first(7)
-    assert isinstance(split.x, LazyArray)
-    np.testing.assert_array_equal(split.x[:], ROWS[:7])
-    np.testing.assert_array_equal(split.labels, np.arange(7))
+@pytest.mark.parametrize("grey", [np.uint8, np.float32])
+def test_every_value_is_the_probability_of_a_one(grey):
+    levels = np.array([0, 1, 51, 128, 254, 255], np.uint8)
+    x = np.tile(levels, (20_000, 1)) if grey is np.uint8 else np.tile(levels / np.float32(255), (20_000, 1))
+    drawn = bernoulli_draw(x.astype(grey), np.random.default_rng(0))
+    assert (drawn.dtype, set(np.unique(drawn))) == (np.uint8, {0, 255})
+    p = levels / 255
+    assert (np.abs((drawn == 255).mean(axis=0) - p) <= 5 * (p * (1 - p) / 20_000) ** 0.5).all()
+    for n in (1, 4096, 5001):  # the first examples do not depend on how many follow
+        np.testing.assert_array_equal(bernoulli_draw(x[:n].astype(grey), np.random.default_rng(0)), drawn[:n])

@@ -1,14 +1,16 @@
-"""What a data set is known by: a digest of its values, and what ``data.json`` says."""
+"""What a run folder holds of its data: ``data.json`` with a digest of the values, and ``data.npz``."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from vsc_jax.config import Config, EvaluateConfig
+from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split, from_arrays, identity
 from vsc_jax.data.examples import from_source
 from vsc_jax.data.identity import describe, difference, digest
+from vsc_jax.models import scaling
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((40, 3)).astype(np.float32), np.arange(40, dtype=np.int32) % 4
@@ -64,13 +66,6 @@ def test_of_large_or_lazily_read_examples_a_fixed_sample_of_rows_is_looked_at(re
     assert rows == [0, 0, 7, 14, 21, 29]  # the first tells the shape
 
 
-def test_the_digest_of_smileys_size_takes_no_noticeable_time():
-    x = np.zeros((100_000, 32, 32), np.uint8)
-    start = time.process_time()
-    digest(Dataset("large", Split(x), Split(x[:5000])))
-    assert time.process_time() - start < 1
-
-
 def test_data_differ_in_what_they_are_and_not_in_how_they_are_described():
     there = describe(DATA)
     assert difference(there, describe(replace(DATA, description="in other words"))) is None
@@ -79,9 +74,65 @@ def test_data_differ_in_what_they_are_and_not_in_how_they_are_described():
     assert difference(there, fewer) == "train_examples: 30 there, 20 asked"
     other = describe(from_arrays(X + 1, Y, name="mine", test_fraction=0.25))
     assert difference({**other, "digest": "0"}, other) == "of the same shape, with other values"
-
-
-def test_what_an_earlier_version_did_not_write_is_no_difference():
-    there = describe(DATA)
-    del there["digest"], there["channel_names"]
+    del there["digest"], there["channel_names"]  # which earlier versions did not write
     assert difference(there, describe(replace(DATA, train=Split(X[:30] + 1, Y[:30])))) is None
+
+
+SIGNALS, CLASSES = RNG.random((40, 8, 3)).astype(np.float32), np.arange(40, dtype=np.int32) % 4
+GIVEN = Dataset(
+    "mine",
+    Split(SIGNALS[:30], CLASSES[:30]),
+    Split(SIGNALS[30:], CLASSES[30:], subjects=CLASSES[:10]),
+    ("a", "b", "c", "d"),
+    description="Mine",
+    channel_names=("x", "y", "z"),
+    scaling=scaling.fit("standardise", SIGNALS, signals=True),
+)
+CONFIG = Config(evaluate=EvaluateConfig(probe_examples=12))
+
+
+def test_what_evaluation_needs_comes_back(tmp_path):
+    identity.save_examples(tmp_path, GIVEN, CONFIG)
+    found = identity.load_examples(tmp_path, describe(GIVEN), CONFIG)
+    np.testing.assert_array_equal(found.test.x, GIVEN.test.x)
+    np.testing.assert_array_equal(found.test.labels, GIVEN.test.labels)
+    np.testing.assert_array_equal(found.test.subjects, GIVEN.test.subjects)
+    chosen = GIVEN.train.sample(12, CONFIG.data.seed)
+    np.testing.assert_array_equal(found.train.x, chosen.x)
+    np.testing.assert_array_equal(found.train.sample(12, CONFIG.data.seed).labels, chosen.labels)
+    empty = Split(np.zeros(0)), Split(np.zeros(0))
+    assert replace(found, train=empty[0], test=empty[1]) == replace(GIVEN, train=empty[0], test=empty[1])
+    assert [path.name for path in tmp_path.iterdir()] == ["data.npz"]
+
+
+def test_large_data_are_not_kept_and_what_to_do_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "LARGEST", 4 * 24 * 22 - 1)
+    identity.save_examples(tmp_path, GIVEN, CONFIG)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError) as caught:
+        identity.load_examples(tmp_path, describe(GIVEN), CONFIG)
+    assert str(caught.value) == (
+        f"{tmp_path}: was trained on data given from Python (mine), and does not keep them; give the data"
+        " again from Python, with dataset="
+    )
+
+
+def test_more_probe_examples_than_are_kept_are_refused(tmp_path):
+    identity.save_examples(tmp_path, GIVEN, CONFIG)
+    more = Config(evaluate=EvaluateConfig(probe_examples=13))
+    with pytest.raises(
+        UserError, match=r"probe_examples: the run keeps 12 training examples, 13 are asked for"
+    ):
+        identity.load_examples(tmp_path, describe(GIVEN), more)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    identity.save_examples(tmp_path, GIVEN, CONFIG)
+    path = tmp_path / "data.npz"
+    with pytest.raises(UserError, match=f"^{path}: not of this run; give the data again"):
+        identity.load_examples(
+            tmp_path, {**describe(GIVEN), "scaling": None, "example_shape": [8, 4]}, CONFIG
+        )
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UserError, match=f"^{path}: damaged, or not of this run"):
+        identity.load_examples(tmp_path, describe(GIVEN), CONFIG)

@@ -1,14 +1,21 @@
 import importlib.util
 import json
 import shutil
+import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import tensorflow_datasets
 
+import vsc_jax.data.tfds_builders  # noqa: F401, which makes the two names known
+from tests.data import har
+from tests.data.prepared import Prepared, png
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import tfds
+from vsc_jax.data import load, smiley, tfds
+from vsc_jax.data.uci_har import load_uci_har
 
 # The official sets, in the order in which TFDS stores them: counts of the classes, first labels,
 # mean pixel and first class name.
@@ -32,27 +39,27 @@ OFFICIAL = {
 }
 
 
+def mnist(directory):
+    return tfds.load_tfds(DataConfig(name="mnist", directory=directory))
+
+
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official_sets_are_complete(name: str, test_data: Path) -> None:
+def test_official_sets_are_complete(name, test_data):
     train_counts, test_counts, first_train, first_test, mean, first_name = OFFICIAL[name]
     dataset = tfds.load_tfds(DataConfig(name=name, directory=test_data / "tfds"))
     assert dataset.train.x.shape == (60_000, 28, 28)
     assert dataset.test.x.shape == (10_000, 28, 28)
     assert dataset.train.x.dtype == np.uint8
-    assert dataset.train.labels is not None
-    assert dataset.test.labels is not None
-    assert dataset.train.labels.dtype == np.int32
     assert np.bincount(dataset.train.labels).tolist() == train_counts
     assert np.bincount(dataset.test.labels).tolist() == test_counts
     assert dataset.train.labels[:10].tolist() == first_train
     assert dataset.test.labels[:10].tolist() == first_test
     assert dataset.train.x.mean() == pytest.approx(mean, abs=1e-3)
-    assert len(dataset.label_names) == 10
-    assert dataset.label_names[0] == first_name
+    assert (len(dataset.label_names), dataset.label_names[0]) == (10, first_name)
 
 
-def test_images_labels_and_names_are_those_in_the_files(tiny_mnist) -> None:
-    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+def test_images_labels_and_names_are_those_that_tfds_reads(tiny_mnist):
+    dataset = mnist(tiny_mnist.root)
     for split in ("train", "test"):
         part = getattr(dataset, split)
         np.testing.assert_array_equal(part.x, tiny_mnist.images[split])
@@ -62,40 +69,28 @@ def test_images_labels_and_names_are_those_in_the_files(tiny_mnist) -> None:
     assert dataset.description == "MNIST 3.0.1 as TFDS prepares it"
 
 
-def test_decoding_agrees_with_that_of_tfds(tiny_mnist) -> None:
-    import tensorflow_datasets
-
-    builder = tensorflow_datasets.builder_from_directory(tiny_mnist.folder)
-    theirs = builder.as_data_source(split="train")
-    ours = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root)).train
-    for row in (0, 17, 39):
-        np.testing.assert_array_equal(ours.x[row], theirs[row]["image"][..., 0])
-
-
-def test_second_load_decodes_nothing(tiny_mnist, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+def test_second_load_decodes_nothing(tiny_mnist, monkeypatch):
+    first = mnist(tiny_mnist.root)
     monkeypatch.setattr(tfds, "_decode", None)
-    second = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+    second = mnist(tiny_mnist.root)
     assert isinstance(second.train.x, np.memmap)
     np.testing.assert_array_equal(first.train.x, second.train.x)
     assert second.label_names == first.label_names
 
 
-def test_changed_source_is_decoded_again(tiny_mnist, cache_folder: Path) -> None:
-    tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+def test_changed_source_is_decoded_again(tiny_mnist, cache_folder):
+    mnist(tiny_mnist.root)
     train, test = sorted(tiny_mnist.folder.glob("*array_record*"), reverse=True)
     shutil.copyfile(test, train)
     info = json.loads((tiny_mnist.folder / "dataset_info.json").read_text())
     info["splits"][0]["shardLengths"] = ["20"]
     (tiny_mnist.folder / "dataset_info.json").write_text(json.dumps(info))
-    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+    dataset = mnist(tiny_mnist.root)
     np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["test"])
     assert len(list(cache_folder.iterdir())) == 2
 
 
-def test_folder_comes_from_the_option_then_the_environment_then_the_home(
-    tiny_mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folder_comes_from_the_option_then_the_environment_then_the_home(tiny_mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(UserError, match=f"^{tmp_path}/tensorflow_datasets/mnist: no prepared MNIST"):
@@ -106,28 +101,26 @@ def test_folder_comes_from_the_option_then_the_environment_then_the_home(
         tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path / "other"))
 
 
-def test_labels_without_a_class_are_named(tiny_mnist) -> None:
+def test_labels_without_a_class_are_named(tiny_mnist):
     described = tiny_mnist.folder / "features.json"
     described.write_text(described.read_text().replace('"numClasses": "10"', '"numClasses": "5"'))
     row = int(np.argmax(tiny_mnist.labels["train"] > 4))
     label = tiny_mnist.labels["train"][row]
     message = f"example {row} of the train split: label: expected a class from 0 to 4, got {label}$"
     with pytest.raises(UserError, match=message):
-        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+        mnist(tiny_mnist.root)
 
 
-def test_newest_version_is_read(tiny_mnist) -> None:
+def test_newest_version_is_read(tiny_mnist):
     for version in ("3.0.0", "2.10.0"):
         shutil.copytree(tiny_mnist.folder, tiny_mnist.folder.parent / version)
     (tiny_mnist.folder.parent / "3.0.2.incompleteABC").mkdir()
     (tiny_mnist.folder.parent / "9.0.0").mkdir()
-    dataset = tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+    dataset = mnist(tiny_mnist.root)
     assert dataset.description.startswith("MNIST 3.0.1 ")
 
 
-def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as caught:
         tfds.load_tfds(DataConfig(name="fashion_mnist", directory=tmp_path))
@@ -138,17 +131,13 @@ def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(
     assert "\n" not in message
 
 
-def test_with_tensorflow_the_set_is_prepared(
-    tiny_mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import tensorflow_datasets
-
+def test_with_tensorflow_the_set_is_prepared(tiny_mnist, tmp_path, monkeypatch):
     class Builder:
-        def __init__(self, name: str, data_dir: Path, file_format: str) -> None:
+        def __init__(self, name, data_dir, file_format):
             assert file_format == "array_record"
             self.target = data_dir / name
 
-        def download_and_prepare(self) -> None:
+        def download_and_prepare(self):
             shutil.copytree(tiny_mnist.folder.parent, self.target)
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
@@ -156,54 +145,304 @@ def test_with_tensorflow_the_set_is_prepared(
     assert len(tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path / "new")).train) == 40
 
 
-def test_preparation_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tensorflow_datasets
-
-    def offline(*args: object, **kwargs: object) -> None:
+def test_preparation_that_fails_is_one_line(tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
         raise ConnectionError("no\nnetwork")
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(tensorflow_datasets, "builder", offline)
     with pytest.raises(UserError, match=r"could not prepare MNIST \(ConnectionError: no network\)$"):
-        tfds.load_tfds(DataConfig(name="mnist", directory=tmp_path))
+        mnist(tmp_path)
 
 
-def truncated(content: bytes) -> bytes:
+def truncated(content):
     return content[: len(content) // 2]
 
 
-def flipped(content: bytes) -> bytes:
+def flipped(content):
     # Inside the records of the first chunks, which a hash covers.
     return content[:500] + bytes(byte ^ 0xFF for byte in content[500:600]) + content[600:]
 
 
 @pytest.mark.parametrize("damage", [truncated, flipped, lambda content: b"", lambda content: bytes(100_000)])
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_damaged_records_name_the_file(damage, split: str, tiny_mnist, cache_folder: Path) -> None:
+def test_damaged_records_name_the_file(damage, split, tiny_mnist, cache_folder):
     path = tiny_mnist.folder / f"mnist-{split}.array_record-00000-of-00001"
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError) as caught:
-        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+        mnist(tiny_mnist.root)
     assert str(caught.value).startswith(f"{path}: cannot be read as the {split} split")
     assert "\n" not in str(caught.value)
     assert not cache_folder.exists()
 
 
-def test_missing_records_name_the_folder(tiny_mnist) -> None:
+def test_missing_records_name_the_folder(tiny_mnist):
     (tiny_mnist.folder / "mnist-test.array_record-00000-of-00001").unlink()
     with pytest.raises(UserError, match=f"^{tiny_mnist.folder}: cannot be read as the test split"):
-        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+        mnist(tiny_mnist.root)
 
 
-@pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
-def test_damaged_description_names_the_folder(file: str, tiny_mnist) -> None:
-    (tiny_mnist.folder / file).write_text("{")
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json"])
+def test_damaged_description_names_the_folder(name, tiny_mnist):
+    (tiny_mnist.folder / name).write_text("{")
     with pytest.raises(UserError, match=f"^{tiny_mnist.folder}: cannot be read as a TFDS set"):
-        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+        mnist(tiny_mnist.root)
 
 
-def test_other_record_format_is_named(tiny_mnist) -> None:
+def test_other_record_format_is_named(tiny_mnist):
     info = tiny_mnist.folder / "dataset_info.json"
     info.write_text(info.read_text().replace("array_record", "tfrecord"))
     with pytest.raises(UserError, match=r"expected ArrayRecord files, got tfrecord; .*tfds build mnist"):
-        tfds.load_tfds(DataConfig(name="mnist", directory=tiny_mnist.root))
+        mnist(tiny_mnist.root)
+
+
+RNG = np.random.default_rng(0)
+FACES = RNG.integers(0, 256, (9, 12, 10, 3), np.uint8)
+SPRITES = RNG.integers(0, 2, (20, 8, 8), np.uint8) * np.uint8(255)
+TOYS = RNG.integers(0, 256, (6, 8, 8), np.uint8)
+
+
+class TinyCeleb(Prepared, skip_registration=True):
+    """As celeb_a: colour images, attributes inside a feature, three splits."""
+
+    FEATURES: ClassVar = {
+        "image": tensorflow_datasets.features.Image(shape=(None, None, 3)),
+        "landmarks": {"nose_x": np.int64, "nose_y": np.int64},
+        "attributes": {"Bald": np.bool_, "Male": np.bool_},
+    }
+    EXAMPLES: ClassVar = [
+        {
+            "image": png(image),
+            "landmarks": {"nose_x": number, "nose_y": -number},
+            "attributes": {"Bald": number % 2 == 0, "Male": number % 3 == 0},
+        }
+        for number, image in enumerate(FACES)
+    ]
+    SPLITS: ClassVar = {"train": EXAMPLES[:5], "validation": EXAMPLES[5:7], "test": EXAMPLES[7:]}
+
+
+class TinySprites(Prepared, skip_registration=True):
+    """As dsprites: one split, every factor as a number and as a class, pixels of 0 and 1."""
+
+    FEATURES: ClassVar = {
+        "image": tensorflow_datasets.features.Image(shape=(8, 8, 1)),
+        "id": tensorflow_datasets.features.Text(),
+        "label_shape": tensorflow_datasets.features.ClassLabel(names=["square", "heart"]),
+        "value_x": np.float32,
+    }
+    SPLITS: ClassVar = {
+        "train": [
+            {"image": png(image // 255), "id": f"{n}", "label_shape": n % 2, "value_x": n / 8}
+            for n, image in enumerate(SPRITES)
+        ]
+    }
+
+
+class TinyNorb(Prepared, skip_registration=True):
+    """As smallnorb: two images an example."""
+
+    FEATURES: ClassVar = {
+        "image": tensorflow_datasets.features.Image(shape=(8, 8, 1)),
+        "image2": tensorflow_datasets.features.Image(shape=(8, 8, 1)),
+        "label_category": tensorflow_datasets.features.ClassLabel(num_classes=5),
+        "label_azimuth": tensorflow_datasets.features.ClassLabel(num_classes=18),
+    }
+    EXAMPLES: ClassVar = [
+        {"image": png(toy), "image2": png(255 - toy), "label_category": n % 5, "label_azimuth": 2 * n}
+        for n, toy in enumerate(TOYS)
+    ]
+    SPLITS: ClassVar = {"train": EXAMPLES[:4], "test": EXAMPLES[4:]}
+
+
+class TinyText(Prepared, skip_registration=True):
+    """No images at all."""
+
+    FEATURES: ClassVar = {"text": tensorflow_datasets.features.Text(), "label": np.int64}
+    SPLITS: ClassVar = {"train": [{"text": "a", "label": 0}], "test": [{"text": "b", "label": 1}]}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    for builder in (TinyCeleb, TinySprites, TinyNorb, TinyText):
+        builder(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+def section(root, name, **options):
+    return DataConfig(name=f"tfds:{name}", directory=root, **options)
+
+
+def by_pixels(x, rows):
+    return {image.tobytes(): row for image, row in zip(x, rows, strict=True)}
+
+
+def test_factors_inside_other_features_are_carried(root):
+    dataset = load(section(root, "tiny_celeb"))
+    assert (dataset.train.x.shape, dataset.test.x.shape) == ((5, 12, 10, 3), (2, 12, 10, 3))
+    assert dataset.factor_names == (
+        "attributes/Bald",
+        "attributes/Male",
+        "landmarks/nose_x",
+        "landmarks/nose_y",
+    )
+    assert dataset.train.labels is None
+    expected = {FACES[n].tobytes(): (n % 2 == 0, n % 3 == 0, n, -n) for n in range(5)}
+    assert by_pixels(dataset.train.x, map(tuple, dataset.train.factors.tolist())) == expected
+    assert dataset.name == "tiny_celeb"
+    assert dataset.description == (
+        "tiny_celeb 2.0.1 as TFDS prepares it: 5 training and 2 test images of 12 x 10 x 3, colour values, "
+        "not binarised."
+    )
+
+
+def test_a_factor_can_be_the_label(root):
+    dataset = load(section(root, "tiny_celeb", label="attributes/Male"))
+    assert dataset.label_names == ("no", "yes")
+    assert "attributes/Male" not in dataset.factor_names
+    expected = {FACES[n].tobytes(): int(n % 3 == 0) for n in range(5)}
+    assert by_pixels(dataset.train.x, dataset.train.labels.tolist()) == expected
+
+
+def test_images_are_cropped_resized_and_made_grey(root):
+    dataset = load(section(root, "tiny_celeb", crop=8, resize=4, colour="grey"))
+    assert dataset.train.x.shape == (5, 4, 4)
+    cropped = load(section(root, "tiny_celeb", crop=8))
+    images = {image.tobytes() for image in cropped.train.x}
+    assert images == {face[2:10, 1:9].tobytes() for face in FACES[:5]}
+
+
+def test_a_single_split_is_held_out_by_seed_with_its_factors(root):
+    dataset = load(section(root, "tiny_sprites", label="label_shape", test_fraction=0.25))
+    assert (len(dataset.train), len(dataset.test)) == (15, 5)
+    assert dataset.label_names == ("square", "heart")
+    assert dataset.factor_names == ("value_x",)
+    assert "test examples held out at random (seed 0)" in dataset.description
+    found = {}
+    for split in (dataset.train, dataset.test):
+        found |= by_pixels(split.x, zip(split.labels.tolist(), split.factors[:, 0].tolist(), strict=True))
+    assert found == {image.tobytes(): (n % 2, n / 8) for n, image in enumerate(SPRITES)}
+    other = load(section(root, "tiny_sprites", test_fraction=0.25, seed=1))
+    assert (other.test.x != dataset.test.x).any()
+
+
+def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root):
+    whole = load(section(root, "tiny_sprites"))
+    assert set(np.unique(whole.train.x)) == {0, 255}
+    small = load(section(root, "tiny_sprites", resize=4))
+    assert small.train.x.mean() == pytest.approx(whole.train.x.mean(), abs=8)
+    coloured = load(section(root, "tiny_sprites", colour="rgb"))
+    np.testing.assert_array_equal(coloured.train.x[..., 2], whole.train.x)
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "factors"),
+    [("dsprites", "label_shape", 9), ("smallnorb", "label_category", 4), ("celeb_a", None, 51)],
+)
+def test_features_of_the_real_sets_are_understood(name, label, factors):
+    features = tensorflow_datasets.builder(name).info.features
+    columns = tfds._columns(tfds._leaves(features), DataConfig(label=label), Path(name))
+    assert (columns.image, columns.label, len(columns.factors)) == ("image", label, factors)
+
+
+def test_the_second_image_can_be_asked_for(root):
+    first, second = (load(section(root, "tiny_norb", image=name)) for name in (None, "image2"))
+    np.testing.assert_array_equal(second.train.x, 255 - first.train.x)
+    assert first.factor_names == ("label_azimuth", "label_category")
+
+
+def test_only_as_many_records_are_decoded_as_are_asked_for(root):
+    few = load(section(root, "tiny_celeb", train_examples=2, test_examples=1))
+    assert (len(few.train), len(few.test)) == (2, 1)
+    whole = load(section(root, "tiny_celeb"))
+    np.testing.assert_array_equal(few.train.x, whole.train.sample(2, seed=0).x)
+    other = load(section(root, "tiny_celeb", train_examples=2, test_examples=1, seed=1))
+    np.testing.assert_array_equal(other.train.x, whole.train.sample(2, seed=1).x)
+    assert (other.train.x != few.train.x).any()
+    sprites = load(section(root, "tiny_sprites", train_examples=6, test_examples=3, test_fraction=0.4))
+    assert len(sprites.train) + len(sprites.test) <= 9
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("tiny_norb", {"image": "picture"}, r"data.image: expected one of .* \(image, image2\), got picture"),
+        ("tiny_text", {}, r"data.image: expected one of .* \(there are none\), got none"),
+        (
+            "tiny_sprites",
+            {"label": "value_x"},
+            "expected one of the features label_shape, got value_x",
+        ),
+        ("tiny_sprites", {"label": "id"}, "data.label: expected one of the features label_shape, got id"),
+        ("tiny_celeb", {"crop": 11}, "expected at least 11 x 11 pixels for data.crop, got 12 x 10"),
+    ],
+)
+def test_features_that_do_not_suit_are_named(root, name, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load(section(root, name, **options))
+    assert str(caught.value).startswith(str(root / name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_version_is_read_and_one_that_is_not_there_is_named(root):
+    assert len(load(section(root, "tiny_norb:2.0.1")).train) == 4
+    with pytest.raises(UserError, match=f"^{root}/tiny_norb/1.0.0: no prepared tiny_norb there"):
+        load(section(root, "tiny_norb:1.0.0"))
+
+
+@pytest.mark.parametrize("name", ["", "../etc", "a:b", "a/b/c", "/etc"])
+def test_names_are_checked(root, name):
+    with pytest.raises(UserError, match=r"^data.name: expected tfds:NAME or tfds:NAME:1.2.3, got 'tfds:"):
+        load(section(root, name))
+
+
+def test_sets_larger_than_memory_are_refused(root, monkeypatch):
+    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 100)
+    with pytest.raises(UserError, match="tiny_norb/2.0.1: 4 images of the train split would take 0.0 GB"):
+        load(section(root, "tiny_norb"))
+
+
+# Smiley and UCI HAR through TFDS, prepared without TensorFlow
+
+
+@pytest.fixture
+def few_faces(monkeypatch):
+    monkeypatch.setattr(smiley, "EXAMPLES", {"train": 30, "test": 10})
+
+
+def test_data_source_gives_the_faces_with_what_made_them(few_faces, tmp_path):
+    source = tensorflow_datasets.data_source("smiley", data_dir=tmp_path)
+    assert {split: len(examples) for split, examples in source.items()} == {"train": 30, "test": 10}
+    for example in source["test"]:
+        image = smiley.render(example["presence"][None], example["values"][None])[0]
+        np.testing.assert_array_equal(example["image"][..., 0], image * 255)
+    assert "tensorflow" not in sys.modules
+
+
+def test_the_faces_are_those_of_the_data_section(few_faces, tmp_path):
+    through_tfds = load(DataConfig(name="tfds:smiley", directory=tmp_path))
+    drawn = load(DataConfig(name="smiley", train_examples=30, test_examples=10))
+    for split in ("train", "test"):
+        ours, theirs = getattr(drawn, split).x, getattr(through_tfds, split).x
+        assert sorted(image.tobytes() for image in ours) == sorted(image.tobytes() for image in theirs)
+
+
+def test_windows_are_those_of_the_archive(tmp_path):
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    path = har.archive(manual / "uci_har.zip", har.files())
+    source = tensorflow_datasets.data_source(
+        "uci_har",
+        data_dir=tmp_path / "tfds",
+        download_and_prepare_kwargs={
+            "download_config": tensorflow_datasets.download.DownloadConfig(manual_dir=manual)
+        },
+    )
+    features, signals = load_uci_har(path).test, load_uci_har(path, "signals").test
+    rows = {window.tobytes(): row for row, window in enumerate(features.x)}
+    assert len(source["test"]) == len(rows)
+    for example in source["test"]:
+        row = rows[example["features"].tobytes()]
+        np.testing.assert_array_equal(example["signals"], signals.x[row])
+        assert example["label"] == features.labels[row]
+        assert example["subject"] == features.subjects[row]
