@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -19,44 +18,12 @@ from vsc_jax.run import Run, load
 from vsc_jax.run.reopen import run_config, run_dataset
 from vsc_jax.training.run_folder import read_rows
 
-MODEL_FIGURES = {
-    "reconstructions",
-    "activation",
-    "gate_histogram",
-    "latent_density",
-    "pseudo_inputs",
-    "conditional_samples",
-    "interpolations",
-    "traversals",
-    "latent_grid",
-}
+MODEL_FIGURES = set(FIGURES) - {"correlations"}
 
 
-class Page(HTMLParser):
-    """What a page shows and loads."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.sources, self.links, self.ids, self.tags, self.captions = [], [], [], [], []
-        self._in_caption = False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        self.tags.append(tag)
-        self.sources += [value for name, value in attributes if name in ("src", "srcset", "action", "data")]
-        self.links += [values["href"]] if "href" in values else []
-        self.ids += [values["id"]] if "id" in values else []
-        self._in_caption = tag == "figcaption"
-        if self._in_caption:
-            self.captions.append("")
-
-    def handle_endtag(self, tag):
-        self._in_caption &= tag != "figcaption"
-
-    def handle_data(self, text):
-        if self._in_caption:
-            self.captions[-1] += text
+def images(report):
+    """What the images of a page are loaded from."""
+    return re.findall(r'<img src="([^"]*)"', report.html.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -75,22 +42,22 @@ def test_a_run_s_report_goes_to_its_own_folder(run, report):
 
 
 def test_the_page_loads_nothing_and_every_link_leads_into_it(report):
-    page = Page(report.html.read_text())
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert len(page.sources) == len(MODEL_FIGURES) + 1  # and the history
-    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert "default-src 'none'" in report.html.read_text()
-    assert "@import" not in report.html.read_text()
+    text = report.html.read_text()
+    assert all(source.startswith("data:image/png;base64,") for source in images(report))
+    assert len(images(report)) == len(MODEL_FIGURES) + 1  # and the history
+    assert {link.removeprefix("#") for link in re.findall('href="([^"]*)"', text)} <= set(
+        re.findall(' id="([^"]*)"', text)
+    )
+    assert not re.search("<(script|link|iframe|object)|@import|srcset|action=", text)
+    assert "default-src 'none'" in text
 
 
 def test_every_figure_has_one_sentence_that_holds_a_number_of_this_run(report):
-    captions = Page(report.html.read_text()).captions
+    captions = re.findall("<figcaption>(.*?)</figcaption>", report.html.read_text())
     assert len(captions) == len(MODEL_FIGURES) + 1
     for caption in captions:
-        assert caption.startswith("Look for ")
-        assert re.search(r"\d", caption)
-        assert len(re.findall(r"\.(\s|$)", caption.strip())) == 1
+        assert re.fullmatch(r"Look for .*\d.*\.", caption)
+        assert len(re.findall(r"\.(\s|$)", caption)) == 1
 
 
 def test_the_markdown_shows_files_that_lie_beside_it(report):
@@ -119,7 +86,7 @@ def test_the_quick_report_has_the_figures_of_the_end_of_a_run(run, tmp_path):
     report = write_report([run], tmp_path / "quick", every_figure=False)
     files = {path.stem for path in (tmp_path / "quick" / "figures").iterdir()}
     assert files == {"history", "reconstructions", "activation"}
-    assert len(Page(report.html.read_text()).sources) == 3
+    assert len(images(report)) == 3
 
 
 def test_a_run_in_memory_is_not_read_again_nor_are_its_figures_drawn_again(make_run, tmp_path, monkeypatch):
@@ -227,7 +194,7 @@ def test_data_that_are_not_at_hand_cost_only_the_figures_of_the_model(make_run, 
     report = write_report([run])
     assert any("no figures of the model" in line and "gone.npz" in line for line in report.problems)
     assert "| elbo |" in report.markdown.read_text()
-    assert len(Page(report.html.read_text()).sources) == 1
+    assert len(images(report)) == 1
 
 
 def test_a_run_of_a_newer_version_is_left_out_and_the_others_are_shown(make_run, tmp_path):

@@ -4,6 +4,8 @@ The two last after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding
 the Smiley experiment.
 """
 
+from typing import Any
+
 import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
@@ -97,7 +99,6 @@ def order_by_class(means: np.ndarray) -> np.ndarray:
 def draw_activation(view: CodeView) -> Drawn:
     """Heat maps, class against latent: how often it is on, and mean |z|; latents ordered by class.
 
-    The sparse code takes the place of the slab's mean in the collapsing recipe's "activated dimensions".
     Without gates there is the second map alone. The data must have labels.
 
     Facts: ``telling``, how many latents are on for most of one class and hardly ever for another; of the
@@ -127,16 +128,15 @@ def draw_activation(view: CodeView) -> Drawn:
         axes.set_yticks(range(len(names)), names, parse_math=False)
     high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
     latent = int(np.argmax(high - low))
-    facts = {
+    telling = int(((high > OFTEN) & (low < RARELY)).sum())
+    facts: dict[str, Any] = {
         "gated": view.gated,
         "used": len(view.used),
-        "telling": int(((high > OFTEN) & (low < RARELY)).sum()),
+        "telling": telling,
         "latent": latent,
-        "high": float(high[latent]),
-        "low": float(low[latent]),
-        "high_class": names[int(np.nanargmax(first[:, latent]))],
-        "low_class": names[int(np.nanargmin(first[:, latent]))],
     }
+    facts |= {"high": float(high[latent]), "high_class": names[int(np.nanargmax(first[:, latent]))]}
+    facts |= {"low": float(low[latent]), "low_class": names[int(np.nanargmin(first[:, latent]))]}
     return Drawn(figure, facts)
 
 
@@ -190,13 +190,8 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
 def order_into_blocks(size: ArrayLike, signed: ArrayLike, groups: ArrayLike) -> np.ndarray:
     """Latents ordered by the group of features they follow, within it by the feature, then by strength.
 
-    Args:
-      size: correlations ``[features, latents]`` that choose the group, by the mean of their magnitude.
-      signed: correlations ``[features, latents]`` that choose the feature, by their magnitude.
-      groups: group of every feature, ``[features]``, ascending.
-
-    Returns:
-      Indices of all latents, ``[latents]``.
+    The mean of ``size`` over a group chooses the group, ``signed`` the feature (both by magnitude,
+    ``[features, latents]``); ``groups`` ``[features]`` is ascending.
     """
     between, within, member = np.abs(np.asarray(size)), np.abs(np.asarray(signed)), np.asarray(groups)
     names = np.unique(member)
@@ -229,22 +224,14 @@ def draw_correlations(view: CodeView) -> Drawn:
             axes.axhline(boundary + 0.5, color="black", lw=0.8)
     best = np.abs(signed).max(axis=1)
     high, low = int(best.argmax()), int(best.argmin())
-    features = {"high_feature": names[high], "low_feature": names[low]}
-    return Drawn(
-        figure, {"mean": float(best.mean()), "high": float(best[high]), "low": float(best[low]), **features}
-    )
+    facts = {"mean": float(best.mean()), "high": float(best[high]), "low": float(best[low])}
+    return Drawn(figure, {**facts, "high_feature": names[high], "low_feature": names[low]})
 
 
 def _heat_map(
-    figure: Figure,
-    axes: Axes,
-    matrix: np.ndarray,
-    latents: np.ndarray,
-    bar: str,
-    high: float = 1.0,
-    *,
-    signed: bool = False,
-) -> None:
+    figure: Figure, axes: Axes, matrix: np.ndarray, latents: np.ndarray, bar: str, high: float = 1.0,
+    *, signed: bool = False,
+) -> None:  # fmt: skip
     """A matrix ``[..., latents]`` as colors from 0, or around 0, to ``high``, with its color bar."""
     colors, low = (style.DIVERGING, -high) if signed else (style.SEQUENTIAL, 0)
     image = axes.imshow(matrix, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")

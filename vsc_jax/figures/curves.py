@@ -5,7 +5,7 @@ latents and against the sparsity of the prior.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,13 +29,9 @@ _AGAINST = {
 class Curve(NamedTuple):
     """One quantity of one model at several settings.
 
-    Attributes:
-      name: of the model, for the legend.
-      x: the settings, or a measured quantity, ``[settings]``; None for a model that the setting does not
-        touch, drawn as a level line.
-      mean: mean over the seeds at each setting, ``[settings]``.
-      sd: sample standard deviation (n - 1) over the seeds, ``[settings]``; None for a single seed.
-      x_sd: the same of a measured ``x``.
+    ``x`` are the settings or a measured quantity, ``[settings]``, None for a model that the setting does not
+    touch, drawn as a level line; ``mean`` is that over the seeds, ``sd`` the sample standard deviation
+    (n - 1), None for a single seed, and ``x_sd`` that of a measured ``x``.
     """
 
     name: str
@@ -93,17 +89,10 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float) -> None:
             continue
         x, x_sd = _numbers(curve.x), None if curve.x_sd is None else _numbers(curve.x_sd)
         order = np.argsort(x, kind="stable")
+        xerr, yerr = (None if error is None else error[order] for error in (x_sd, sd))
+        look: dict[str, Any] = {"color": color, "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
         axes.errorbar(
-            x[order],
-            mean[order],
-            yerr=None if sd is None else sd[order],
-            xerr=None if x_sd is None else x_sd[order],
-            color=color,
-            marker=MARKERS[number % len(MARKERS)],
-            markersize=4,
-            lw=1.2,
-            capsize=2,
-            label=curve.name,
+            x[order], mean[order], yerr=yerr, xerr=xerr, lw=1.2, capsize=2, label=curve.name, **look
         )
     spread = any(curve.sd is not None for curve in curves)
     title = "bars and bands: ± 1 sd over seeds" if spread else None

@@ -14,30 +14,19 @@ Row = Mapping[str, Any]
 
 # Keys of a row, and their names in the legend.
 _BOUND = {"elbo": "bound", "reconstruction": "reconstruction"}
-_DIVERGENCES = {
-    "kl": "KL",
-    "selection_kl": "its selection part",
-    "sparsity_kl": "sparsity term",
-    "total_correlation": "total correlation",
-}
+_DIVERGENCES = {"kl": "KL", "selection_kl": "its selection part", "sparsity_kl": "sparsity term"}
+_DIVERGENCES["total_correlation"] = "total correlation"
 # Of the row's schedule; those of a sparse model alone come after the first two.
-_FACTORS = {
-    ".learning_rate": "learning rate",
-    ".kl": "KL weight",
-    ".warm_up": r"warm-up $\lambda$",
-    ".sparsity": "sparsity weight",
-    ".prior_blend": r"gate blend $\epsilon$",
-}
+_FACTORS = {".learning_rate": "learning rate", ".kl": "KL weight", ".warm_up": r"warm-up $\lambda$"}
+_FACTORS |= {".sparsity": "sparsity weight", ".prior_blend": r"gate blend $\epsilon$"}
 _SETTLED = 0.05  # the first share of the rows may leave the panel of the bound
-LATE = 0.1
-"""The last share of the iterations, which says whether training has settled."""
+LATE = 0.1  # the last share of the iterations, which says whether training has settled
 
 
 def draw_history(rows: Sequence[Row]) -> Drawn:
     """Bound and parts, schedules, active latents and gradient norm against the iteration.
 
-    Panels of quantities that the rows do not hold (divergences of an autoencoder, gates of a Gaussian
-    model) are left out.
+    Panels of what the rows do not hold, such as gates of a Gaussian model, are left out.
 
     Facts: ``last``, the value of ``quantity`` (bound or reconstruction, in nats) at ``step``; ``gain`` over
     the last tenth of the iterations, None if there are too few rows; ``active`` latents or None.
@@ -52,19 +41,15 @@ def draw_history(rows: Sequence[Row]) -> Drawn:
     if not rows:
         raise ValueError("rows: expected at least one row of training metrics, got none")
     keys = set().union(*rows)
-    panels = [_bound]
-    panels += [_divergences] if "kl" in keys else []
-    panels += [_active] if "active_per_image" in keys else []
-    panels += [_gradient] if "gradient_norm" in keys else []
-    lines = -(-len(panels) // 2)
-    with_schedules = "schedule" in keys
+    optional = {"kl": _divergences, "active_per_image": _active, "gradient_norm": _gradient}
+    panels = [_bound, *(panel for key, panel in optional.items() if key in keys)]
+    lines, schedules = -(-len(panels) // 2), "schedule" in keys
     title = "Training history: means over the batches between two log points"
-    figure = style.new_figure(1.95 * lines + 2.35 * with_schedules + 0.35, title)
-    grid = figure.add_gridspec(lines + with_schedules, 2)
+    figure = style.new_figure(1.95 * lines + 2.35 * schedules + 0.35, title)
+    grid = figure.add_gridspec(lines + schedules, 2)
     places = [grid[number // 2, number % 2] for number in range(len(panels))]
-    if with_schedules:
-        panels.append(_schedules)
-        places.append(grid[lines, :])
+    if schedules:
+        panels, places = [*panels, _schedules], [*places, grid[lines, :]]
     for place, panel in zip(places, panels, strict=True):
         axes = figure.add_subplot(place)
         panel(axes, rows)
@@ -74,9 +59,9 @@ def draw_history(rows: Sequence[Row]) -> Drawn:
     key = "elbo" if "elbo" in rows[-1] else "reconstruction"
     last, step = rows[-1][key], rows[-1]["step"]
     before = [row[key] for row in rows if row["step"] <= (1 - LATE) * step]
-    gain, active = last - before[-1] if before else None, rows[-1].get("active_per_image")
-    facts = {"quantity": _BOUND[key], "last": last, "step": step, "gain": gain, "active": active}
-    return Drawn(figure, facts)
+    active = rows[-1].get("active_per_image")
+    facts = {"quantity": _BOUND[key], "last": last, "step": step, "active": active}
+    return Drawn(figure, {**facts, "gain": last - before[-1] if before else None})
 
 
 def _series(rows: Sequence[Row], key: str) -> tuple[np.ndarray, np.ndarray]:

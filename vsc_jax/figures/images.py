@@ -61,9 +61,7 @@ def draw_reconstructions(view: CodeView) -> Drawn:
     elif form == "signal":
         figure = _signals(clean, inputs, outputs, view.dataset.channel_names)
     else:
-        flat = (len(clean), -1)
-        given, decoded = ([each.reshape(flat) for each in part] for part in (inputs, outputs))
-        figure = _vectors(clean.reshape(flat), given, decoded, titles)
+        figure = _vectors(clean, inputs, outputs, titles)
     denoised = denoising(model, x, key, noise=(0.0, NOISE))
     explained = {name: d.explained_variance for name, d in zip(("clean", "noisy"), denoised, strict=True)}
     return Drawn(figure, {**explained, "noise": level, "form": form})
@@ -101,27 +99,21 @@ def _vectors(
     clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]
 ) -> Figure:
     """Curves over the dimensions, a row for each example, a column for each input."""
-    n, dimensions = clean.shape
-    figure = style.new_figure(1.25 * n + 0.75, "Test examples and their reconstructions")
-    panels = figure.subplots(n, len(inputs), sharex=True, sharey="row", squeeze=False)
+    n, marker = len(clean), "." if clean[0].size <= 40 else ""
+    panels = _panels(1.25 * n + 0.75, n, len(inputs))
     for (row, column), axes in np.ndenumerate(panels):
-        given, output = inputs[column][row], outputs[column][row]
-        _curves(axes, given, output, 1.2, "." if dimensions <= 40 else "")
+        _curves(axes, inputs[column][row].ravel(), outputs[column][row].ravel(), 1.2, marker)
         title = f"{titles[column]}\n" if row == 0 else ""
-        title += f"squared error {float(np.square(output - clean[row]).sum()):.3g}"
+        title += f"squared error {float(np.square(outputs[column][row] - clean[row]).sum()):.3g}"
         style.label(axes, title, "dimension" if row == n - 1 else "", "value" if column == 0 else "")
-    _legend_below(figure, panels)
-    return figure
+    return _with_legend(panels)
 
 
 def _signals(
     clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], channels: Sequence[str]
 ) -> Figure:
     """Curves over time, a row for each channel, a column for each example and input."""
-    figure = style.new_figure(0.7 * len(channels) + 1.2, "Test examples and their reconstructions")
-    panels = figure.subplots(
-        len(channels), len(clean) * len(inputs), sharex=True, sharey="row", squeeze=False
-    )
+    panels = _panels(0.7 * len(channels) + 1.2, len(channels), len(clean) * len(inputs))
     for (row, column), axes in np.ndenumerate(panels):
         example, part = divmod(column, len(inputs))
         given, output = inputs[part][example], outputs[part][example]
@@ -132,22 +124,27 @@ def _signals(
         name = f"{first.replace('_', ' ')}\n{last}".strip() if column == 0 else ""
         style.label(axes, title, "time step" if row == len(channels) - 1 else "", name)
         axes.yaxis.label.set_parse_math(False)
-    figure.align_ylabels(panels[:, 0])
-    _legend_below(figure, panels)
-    return figure
+    panels[0, 0].figure.align_ylabels(panels[:, 0])
+    return _with_legend(panels)
+
+
+def _panels(height: float, rows: int, columns: int) -> np.ndarray:
+    figure = style.new_figure(height, "Test examples and their reconstructions")
+    return figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
 
 
 def _curves(axes: Axes, given: np.ndarray, output: np.ndarray, width: float, marker: str = "") -> None:
-    place = np.arange(len(given))
-    axes.plot(place, given, color=style.GRAY, lw=width, marker=marker, label="input")
-    axes.plot(place, output, color=style.PALETTE[0], lw=1.0, marker=marker, label="reconstruction")
+    axes.plot(given, color=style.GRAY, lw=width, marker=marker, label="input")
+    axes.plot(output, color=style.PALETTE[0], lw=1.0, marker=marker, label="reconstruction")
     style.open_frame(axes)
     axes.margins(x=0.01)
 
 
-def _legend_below(figure: Figure, panels: np.ndarray) -> None:
+def _with_legend(panels: np.ndarray) -> Figure:
+    figure: Figure = panels[0, 0].figure
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
+    return figure
 
 
 def draw_conditional_samples(view: CodeView) -> Drawn:

@@ -129,16 +129,9 @@ def show_tiles(
 ) -> AxesImage:
     """Draw pictures side by side in one panel, upright.
 
-    Args:
-      axes: the panel.
-      images: floats ``[rows, columns, height, width]`` (one value a pixel, not clipped) or
-        ``[rows, columns, height, width, channels]``; three channels are colors, other numbers are averaged
-        to gray. A picture of NaN stays blank.
-      rows: names of the rows, on the left.
-      columns: names of the columns, below.
-      colors: color map of the values from 0 to ``high``.
-      high: value of the last color.
-      gap: pixels between two pictures.
+    ``images`` are floats ``[rows, columns, height, width]``, or with channels, of which three are colors and
+    other numbers are averaged to gray; a picture of NaN stays blank. ``rows`` are named on the left,
+    ``columns`` below; ``colors`` go from 0 to ``high``; ``gap`` is in pixels.
     """
     pictures = np.asarray(images, np.float64)
     if pictures.ndim == 5 and pictures.shape[-1] != 3:

@@ -41,7 +41,7 @@ def comparison(
     """The runs that compare some models, each at every number of latents.
 
     Args:
-      models: what follows the prefix in the presets' names, such as ``vsc_wu``, or whole names.
+      models: what follows ``prefix`` in the presets' names, such as ``vsc_wu``, or whole names.
       prefix: what the presets' names begin with, such as ``mnist``.
       workdir: the folder that holds the run folders.
       directory: folder with prepared TFDS sets.
@@ -70,14 +70,11 @@ def train_missing(
     compared: Comparison,
     *,
     on_run: Callable[[str], None],
-    progress: Callable[[Config], AbstractContextManager[Any]],
+    progress: Callable[..., AbstractContextManager[Any]],
 ) -> None:
     """Train every run of the comparison that is not finished; a run that was stopped goes on.
 
-    Args:
-      compared: the runs.
-      on_run: called with a line before each run that is trained.
-      progress: makes what shows the progress of a run, as :func:`vsc_jax.cli.progress.progress`.
+    ``on_run`` gets a line before each run, ``progress`` makes what shows it (:mod:`vsc_jax.cli.progress`).
 
     Raises:
       UserError: if a folder holds another run, or the data are not at hand.

@@ -24,8 +24,9 @@ from vsc_jax.figures import FIGURES, OVERVIEW, why_not_drawn
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png
 from vsc_jax.pages import curves, sentences
+from vsc_jax.pages.markdown import markdown
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
-from vsc_jax.pages.tables import Table, TableRow, results_tables, settings_rows
+from vsc_jax.pages.tables import Table, results_tables, settings_rows
 from vsc_jax.run import Run, load
 from vsc_jax.run.reopen import run_dataset
 
@@ -36,14 +37,13 @@ HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES
 """Headings of all figures, in the order of a report."""
 
 
+MEANS = "Means over the test set; likelihoods are log-probabilities in nats an example: higher is better."
+
+
 class Written(NamedTuple):
     """What was written, and what was not.
 
-    Attributes:
-      html: the page.
-      markdown: the same as Markdown.
-      problems: one sentence for each run or part that could not be shown.
-      refused: the folders that are no run at all.
+    ``problems`` has a sentence for each run or part that could not be shown, ``refused`` the folders of none.
     """
 
     html: Path
@@ -111,25 +111,28 @@ def write_report(
         if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
             groups.append(_Group(heading, there, results_tables(there), sentences.compared(there)))
     differing, common = settings_rows(read)
-    missing = _missing(read)
-    over = curves.curves_over(read)
-    page = {
+    several = f"These are not those of the preset {read[0].config.name}:"
+    page: dict[str, Any] = {
         "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
         "runs": read,
         "groups": groups,
-        "curves": over,
-        "missing": missing,
+        "curves": curves.curves_over(read),
+        "missing": _missing(read),
         "refused": list(refused.values()),
         "names": [name for name in HEADINGS if any(name in source.figures for source in read)],
+        "headings": HEADINGS,
         "differing": differing,
+        "differing_means": "In these the runs differ:" if len(read) > 1 else several,
         "common": common,
         "data": sentences.trained_on(read),
         "measured_on": sentences.measured_on(read),
+        "means": MEANS,
+        "version": __version__,
     }
     if output is None:
         output = next(iter(given)) if len(given) == 1 else DEFAULT_FOLDER
-    html, markdown = _write(page, output)
-    return Written(html, markdown, [*refused.values(), *missing], list(refused))
+    html, text = _write(page, output)
+    return Written(html, text, [*refused.values(), *page["missing"]], list(refused))
 
 
 def illustrate(
@@ -198,39 +201,31 @@ def _missing(sources: Sequence[Source]) -> list[str]:
 
 def _write(page: dict[str, Any], output: Path) -> tuple[Path, Path]:
     """Write figures first and the pages last, each file in one step."""
-    html, markdown = output / "report.html", output / "report.md"
-    sources: list[Source] = page["runs"]
+    several = len(page["runs"]) > 1
+
+    def file(source: Source, name: str) -> str:
+        prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if several else ""
+        return f"figures/{prefix}{name}.png"
+
+    files = {file(run, name): figure.png for run in page["runs"] for name, figure in run.figures.items()}
+    files |= {f"figures/{name}.png": curve.png for name, curve in page["curves"].items()}
+    files["report.md"] = markdown(page, file).encode()
+    files["report.html"] = _environment().get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
-        for source in sources:
-            for name, illustration in source.figures.items():
-                _replace(output / _file(source, name, sources), illustration.png)
-        for name, illustration in page["curves"].items():
-            _replace(output / "figures" / f"{name}.png", illustration.png)
-        for path in (markdown, html):
-            template = _environment(path is markdown).get_template(f"{path.name}.jinja")
-            _replace(path, template.render(page).encode())
+        for name, content in files.items():
+            temporary = output / f"{name}.tmp"
+            temporary.write_bytes(content)
+            os.replace(temporary, output / name)
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
-    return html, markdown
+    return output / "report.html", output / "report.md"
 
 
-def _file(source: Source, name: str, sources: Sequence[Source]) -> str:
-    prefix = "" if len(sources) == 1 else re.sub(r"[^\w.-]+", "_", source.label) + "-"
-    return f"figures/{prefix}{name}.png"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
-def _environment(markdown: bool) -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=not markdown,
-        finalize=_finalize_markdown if markdown else None,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -240,31 +235,7 @@ def _environment(markdown: bool) -> jinja2.Environment:
         # A name that may be broken after its underscores and slashes.
         "breakable": lambda label: Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label)))),
         "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
-        "table": _markdown_table,
-        "file": _file,
         "what_was_run": sentences.what_was_run,
         "in_short": sentences.in_short,
     }
-    environment.globals |= {"headings": HEADINGS, "version": __version__}
     return environment
-
-
-def _markdown_table(rows: Sequence[TableRow], runs: Sequence[Source]) -> Markup:
-    meanings = any(row.text for row in rows)
-    lines = [
-        ["", *(run.label for run in runs), *[""] * meanings],
-        ["---", *["---:"] * len(runs), *["---"] * meanings],
-    ]
-    for row in rows:
-        cells = [f"**{_escaped(cell.text)}**" if cell.marked else _escaped(cell.text) for cell in row.cells]
-        lines.append([_escaped(row.name), *cells, *[_escaped(row.text)] * meanings])
-    return Markup("\n".join(f"| {' | '.join(line)} |" for line in lines))
-
-
-def _finalize_markdown(value: Any) -> Any:
-    """Escape what a template puts into Markdown, but for what is Markdown already."""
-    return _escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*\[\]|<>#])", r"\\\1", text).replace("\n", " ")

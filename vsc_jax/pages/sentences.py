@@ -6,11 +6,7 @@ from typing import Any
 
 import jinja2
 
-from vsc_jax.config import Config
 from vsc_jax.pages.source import Source
-
-MEAN_IMAGE = 0.05
-"""Who explains less of the variance than this decodes every example to the mean."""
 
 
 def sentence(name: str, facts: Mapping[str, Any]) -> str:
@@ -46,69 +42,19 @@ def count(number: int, noun: str) -> str:
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
 )
-_TEMPLATES.globals["mean_image"] = MEAN_IMAGE
 _TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count, "comma": "{:,}".format}
 _TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")  # noqa: RUF001
 
 
 def what_was_run(source: Source) -> str:
     """The model, its networks and its training in one sentence."""
-    model, train = source.config.model, source.config.train
-    networks = "convolutional networks"
-    if model.network == "mlp":
-        networks = f"fully connected networks ({', '.join(map(str, model.hidden))})"
-    return (
-        f"{_model(source.config)} with {count(model.latents, 'latent')}, {networks} and a"
-        f" {model.likelihood.capitalize()} likelihood; {train.steps:,} iterations of"
-        f" {train.batch_size:,} examples, seed {source.config.seed}."
-    )
-
-
-def _model(config: Config) -> str:
-    model = config.model
-    if model.kind == "ae":
-        return "An autoencoder"
-    if model.kind == "vae":
-        if model.tc_weight > 0:
-            return f"A beta-TCVAE (weight {model.tc_weight:g})"
-        return "A Gaussian VAE" if model.beta == 1 else f"A beta-VAE (beta = {model.beta:g})"
-    prior = f"a fixed prior of rate {model.alpha:g}"
-    if model.prior == "pseudo":
-        prior = f"{count(model.pseudo_inputs, 'pseudo-input')}, alpha = {model.alpha:g}"
-    ramp = config.schedule.warm_up
-    warm_up = ", warm-up of the slab" if ramp.start < ramp.end and ramp.until > 0 else ""
-    return f"Variational Sparse Coding ({prior}{warm_up})"
+    return sentence("what_was_run", {"config": source.config, "model": source.config.model})
 
 
 def in_short(source: Source) -> str:
     """What the results say, in one sentence, or two where it has learned nothing; empty without."""
-    results, parts = source.results, []
-    if not results:
-        return ""
-    if "elbo" in results:
-        bound = f"log p(x) is at least {nats(results['elbo'])} an example"
-        if "iwae" in results:
-            samples = results.get("iwae_samples", "several")
-            bound += f", or {nats(results['iwae'])} with {samples} importance samples"
-        parts.append(bound)
-    elif "reconstruction" in results:
-        value = nats(results["reconstruction"])
-        parts.append(f"log p(x|z) is {value} an example, which is no bound on log p(x)")
-    if "active_per_image" in results and source.config.model.kind == "vsc":
-        latents, used = source.config.model.latents, results.get("used_latents", 0)
-        active = f"{results['active_per_image']:.1f} of {latents} latents on"
-        parts.append(f"an image has {active} and {used:.0f} are used")
-    if "explained_variance" in results:
-        parts.append(f"the output explains {percent(results['explained_variance'])} of the variance")
-    if "probe_accuracy" in results:
-        parts.append(f"a linear probe reads {percent(results['probe_accuracy'])} of the classes off the code")
-    if "attributes_found" in results:
-        parts.append(f"single gates tell {results['attributes_found']:.0f} of 4 attributes")
-    text = "; ".join(parts)
-    text = f"{text[:1].upper() if text.startswith('an ') else text[:1]}{text[1:]}."
-    if results.get("explained_variance", 1.0) < MEAN_IMAGE:
-        text += " This model has learned little more than the mean of the data."
-    return text
+    model = source.config.model
+    return sentence("in_short", {"r": source.results, "model": model}) if source.results else ""
 
 
 def comparable(sources: Sequence[Source]) -> bool:
