@@ -18,15 +18,9 @@ from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC
 
-UNDECIDED = (0.1, 0.9)
-"""A gate between these is undecided."""
-
-OFTEN, RARELY = 0.5, 0.1
-"""A latent tells a class when it is on more than often in it, and less than rarely in another."""
-
-ALWAYS = 0.95
-"""A latent that is on in more examples than this is on for all."""
-
+UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
+OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart
+ALWAYS = 0.95  # a latent that is on in more examples than this is on for all
 _PER_ROW = 10  # pseudo-inputs as images
 
 

@@ -20,23 +20,12 @@ from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models.inputs import as_float
 
-EXAMPLES = {"image": 10, "vector": 4, "signal": 2}
-"""How many examples are reconstructed."""
-
-NOISE = 0.25
-"""Standard deviation of the noise on the noisy input, in the units of ``noise_unit``."""
-
-SAMPLED, SAMPLES, MEASURED = 5, 7, 20
-"""How many images are sampled like, how often each is drawn, and how often to measure the variance."""
-
-PAIRS, STEPS = 2, 10
-"""How many pairs of images are interpolated, in how many steps."""
-
-ONE_BLOCK = 8
-"""More rows of traversals than this are set in two blocks side by side."""
-
-VISIBLE = 0.25
-"""A pixel has changed visibly when it moved by more than this share of its range."""
+EXAMPLES = {"image": 10, "vector": 4, "signal": 2}  # how many are reconstructed
+NOISE = 0.25  # deviation of the noise on the noisy input, in the units of noise_unit
+SAMPLED, SAMPLES, MEASURED = 5, 7, 20  # images that are sampled like, samples shown and measured of each
+PAIRS, STEPS = 2, 10  # of interpolations
+ONE_BLOCK = 8  # more rows of traversals than this are set in two blocks side by side
+VISIBLE = 0.25  # a pixel has changed visibly when it moved by more than this share of its range
 
 
 def draw_reconstructions(view: CodeView) -> Drawn:

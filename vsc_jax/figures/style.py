@@ -18,27 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 
-WIDTH = 6.0
-"""Width of every figure in inches: 600 pixels at 100 dots an inch."""
-
-DPI = 150
-"""Dots an inch of the files."""
-
-TEXT, SMALL = 9.0, 8.0
-"""Font sizes in points, of titles and labels, and of ticks, legends and notes."""
-
-SEQUENTIAL, DIVERGING, PICTURES = "viridis", "RdBu_r", "gray"
-"""Color maps of amounts from 0, of signed values around 0, and of images."""
-
+WIDTH = 6.0  # of every figure in inches: 600 pixels at 100 dots an inch
+DPI = 150  # dots an inch of the files
+TEXT, SMALL = 9.0, 8.0  # font sizes in points, of titles and labels, and of ticks, legends and notes
+SEQUENTIAL, DIVERGING, PICTURES = "viridis", "RdBu_r", "gray"  # amounts from 0, signed values, images
+# Okabe and Ito's colors, which the color-blind can tell apart; used in this order.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colors, which the color-blind can tell apart; used in this order."""
-
-GRAY = "0.55"
-"""Of reference lines and of what is left out."""
-
-MOST_LATENT_NAMES = 32
-"""How many latents' indices fit under a panel of full width."""
-
+GRAY = "0.55"  # of reference lines and of what is left out
+MOST_LATENT_NAMES = 32  # how many latents' indices fit under a panel of full width
 _TITLE_CHARACTERS = 76  # of bold text that fit into the width
 
 

@@ -22,17 +22,9 @@ class Illustration(NamedTuple):
 
 @dataclass
 class Source:
-    """A run of a report.
+    """A run of a report: what its folder holds, as far as it is there, and its figures once they are drawn.
 
-    Attributes:
-      label: a short name, different for every run of a report.
-      folder: the run folder.
-      config: its configuration.
-      data: what ``data.json`` says, empty if it is not there.
-      results: what ``results.json`` says, empty if it is not there.
-      history: the rows of ``metrics.jsonl``.
-      missing: one sentence for each part that is not shown.
-      figures: the figures by name, once they are drawn.
+    ``label`` is different for every run; ``missing`` has a sentence for each part that is not shown.
     """
 
     label: str
@@ -73,11 +65,7 @@ def read_source(run: Path | Run, label: str) -> Source:
 
 
 def folder_of(run: Path | Run) -> Path:
-    """The run folder.
-
-    Raises:
-      UserError: if a run was trained without one.
-    """
+    """The run folder; a UserError if a run was trained without one."""
     folder = run.workdir if isinstance(run, Run) else run
     if folder is None:
         raise UserError("report: expected a run with a run folder; this one was trained without")
@@ -87,9 +75,8 @@ def folder_of(run: Path | Run) -> Path:
 def labels(folders: Sequence[Path]) -> list[str]:
     """Short names of run folders: the last parts of each path, as many as tell them apart."""
     whole = [Path(os.path.abspath(folder)).parts for folder in folders]
-    longest = max((len(parts) for parts in whole), default=0)
     names: list[str] = []
-    for count in range(1, longest + 1):
+    for count in range(1, max(map(len, whole), default=0) + 1):
         names = ["/".join(parts[-count:]) for parts in whole]
         if len(set(names)) == len(set(whole)):
             break

@@ -43,8 +43,7 @@ class Table(NamedTuple):
 def results_tables(sources: Sequence[Source]) -> list[Table]:
     """The results of all runs by group, in the order of ``vsc_jax.evaluation.meanings``.
 
-    The best value of a row is marked where there is a better and a worse, and only when all runs were
-    measured on the same data.
+    The best value of a row is marked where there is a better and a worse and the data are the same.
     """
     names = {name for source in sources for name in source.results}
     order = list(MEANINGS)
@@ -61,8 +60,7 @@ def results_tables(sources: Sequence[Source]) -> list[Table]:
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:
     """The resolved configurations: settings that stand out, and all others.
 
-    For several runs those stand out in which they differ. For a single run, those that are not its
-    preset's.
+    For several runs those stand out in which they differ; for a single run, those that are not its preset's.
     """
     flat = [dict(_flat(source.config)) for source in sources]
     name = sources[0].config.name
