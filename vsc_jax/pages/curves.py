@@ -11,7 +11,8 @@ from vsc_jax.figures.style import as_png
 from vsc_jax.pages.sentences import comparable, nats, percent
 from vsc_jax.pages.source import Illustration, Source
 from vsc_jax.run.sweep.grid import Member
-from vsc_jax.run.sweep.table import Finished, Summary, summaries
+from vsc_jax.run.sweep.pictures import curves_along
+from vsc_jax.run.sweep.table import Finished, summaries
 from vsc_jax.training.run_folder import identity
 
 
@@ -61,26 +62,26 @@ def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
 
 def _curves(sources: Sequence[Source], setting: str, result: str, measured: str | None) -> list[Curve]:
     """A curve for each group of runs; empty where no group has two settings."""
+    groups = _groups([source for source in sources if result in source.results], setting)
+    members = [
+        Finished(_member(source, name, setting), source.folder, source.results, None)
+        for name, group in groups.items()
+        for source in group
+    ]
     curves = []
-    known = [s for s in sources if result in s.results and (measured is None or measured in s.results)]
-    for name, group in _groups(known, setting).items():
-        rows = summaries([Finished(_member(s, setting), s.folder, s.results, None) for s in group])
-        rows.sort(key=lambda row: row.settings[setting])
-        x = None
-        if measured or setting != "alpha" or len(rows) > 1 or group[0].config.model.kind == "vsc":
-            x = [row.mean[measured] if measured else row.settings[setting] for row in rows]
-        curves.append(Curve(name, x, [row.mean[result] for row in rows], _sd(rows, result)))
-    return curves if any(len(np.asarray(curve.mean)) > 1 for curve in curves) else []
+    for curve in curves_along(summaries(members), [setting], result, measured):
+        curve = curve._replace(name=curve.name.removeprefix("group "))
+        kinds = {source.config.model.kind for source in groups[curve.name]}
+        level = (
+            setting == "alpha" and measured is None and len(np.asarray(curve.x)) == 1 and "vsc" not in kinds
+        )
+        curves.append(curve._replace(x=None) if level else curve)
+    return curves
 
 
-def _member(source: Source, setting: str) -> Member:
-    settings = {setting: getattr(source.config.model, setting), "seed": source.config.seed}
-    return Member(source.label, settings, source.config)
-
-
-def _sd(rows: Sequence[Summary], result: str) -> np.ndarray | None:
-    repeated = any(row.runs > 1 for row in rows)
-    return np.nan_to_num([row.sd[result] for row in rows]) if repeated else None
+def _member(source: Source, group: str, setting: str) -> Member:
+    value = getattr(source.config.model, setting)
+    return Member(source.label, {"group": group, setting: value, "seed": source.config.seed}, source.config)
 
 
 def _groups(sources: Sequence[Source], setting: str) -> dict[str, list[Source]]:

@@ -27,11 +27,11 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Finished
     figures: dict[str, Figure] = {}
     for axis in axes:
         field = axis.fields[0]
-        curves = _curves(rows, axis, bound)
+        curves = curves_along(rows, axis.fields, bound)
         if not curves:
             continue
         figures[f"bound_against_{field}"] = draw_curves(field, curves, words)
-        if field == "model.alpha" and (on := _curves(rows, axis, bound, against="active_per_image")):
+        if field == "model.alpha" and (on := curves_along(rows, axis.fields, bound, "active_per_image")):
             figures["bound_against_active"] = draw_curves("active_per_image", on, words)
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,15 +41,21 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Finished
     return files
 
 
-def _curves(rows: Sequence[Summary], axis: Axis, result: str, against: str | None = None) -> list[Curve]:
-    """A curve along one axis for each setting of the others; empty where it is no axis of numbers."""
-    field = axis.fields[0]
+def curves_along(
+    rows: Sequence[Summary], fields: Sequence[str], result: str, against: str | None = None
+) -> list[Curve]:
+    """A result along fields that have one value, a curve for each setting of the others.
+
+    Empty where the values are no numbers, or where no curve has two. ``against`` is a result that is drawn
+    along x in place of the value.
+    """
+    field = fields[0]
     groups: dict[str, list[Summary]] = {}
     for row in rows:
         if not isinstance(row.settings.get(field), int | float) or isinstance(row.settings[field], bool):
             return []  # also where the axis is the seed, over which the rows are means
         if result in row.mean and (against is None or against in row.mean):
-            others = {name: value for name, value in row.settings.items() if name not in axis.fields}
+            others = {name: value for name, value in row.settings.items() if name not in fields}
             groups.setdefault(json.dumps(others, sort_keys=True), []).append(row)
     if all(len(group) < 2 for group in groups.values()):
         return []
