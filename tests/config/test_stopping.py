@@ -1,12 +1,12 @@
-"""Signals: training is asked to stop, a command line leaves in time, and what was there is put back."""
+"""Signals: training is asked to stop, a command ends with its exit code, and handlers are put back."""
 
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,35 +34,24 @@ def test_the_first_signal_is_a_request_and_the_second_stops_at_once(number):
     assert handlers() == before
 
 
-def test_an_ignored_signal_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with stop_requests() as asked:
-            os.kill(os.getpid(), signal.SIGINT)
-            assert asked() is None
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_outside_the_main_thread_nothing_changes():
-    before, seen = handlers(), []
-
     def work():
         with stop_requests() as asked, stopping_command():
-            seen.extend([asked(), handlers()])
+            return asked(), handlers()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [None, before]
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(work).result() == (None, handlers())
 
 
-def test_a_termination_of_a_command_is_an_exception_and_then_signals_are_ignored():
+def test_a_termination_of_a_command_is_an_exception_and_then_signals_are_and_stay_ignored():
     before = handlers()
     try:
         with pytest.raises(Stopped, match="terminated"), stopping_command():
             os.kill(os.getpid(), signal.SIGTERM)
         assert handlers() == [signal.SIG_IGN, signal.SIG_IGN]
+        with stop_requests() as asked:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert asked() is None
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
@@ -88,15 +77,8 @@ def stopped(*numbers, before=""):
     before = textwrap.indent(textwrap.dedent(before), " " * 8).strip()
     code = textwrap.dedent(COMMAND.format(before=before))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes) as process:
         assert process.stdout.readline() == "ready\n"
         for number in numbers:
             process.send_signal(number)

@@ -1,7 +1,6 @@
 """The loop: what it logs, and that a run resumed after any accident is the run that never stopped."""
 
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -14,14 +13,13 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.data import Split, from_arrays
 from vsc_jax.training import TrainingError, train
 from vsc_jax.training.loop import check_finite
-
-STEPS = [5, 10, 15, 20, 23]
+from vsc_jax.training.run_folder import read_rows
 
 
 def test_one_row_a_log_step_and_one_for_the_shorter_end(finished):
-    rows = [json.loads(line) for line in (finished.workdir / "metrics.jsonl").read_text().splitlines()]
+    rows = read_rows(finished.workdir / "metrics.jsonl")
     assert rows == finished.trained.history
-    assert [row["step"] for row in rows] == STEPS
+    assert [row["step"] for row in rows] == [5, 10, 15, 20, 23]
     names = {"step", "loss", "elbo", "reconstruction", "kl", "gradient_norm", "parameter_norm", "update_norm"}
     assert names <= rows[0].keys()
     assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))
@@ -35,57 +33,41 @@ def test_training_lowers_the_loss(tiny, dataset):
     assert history[-1]["loss"] < history[0]["loss"] - 1
 
 
-def test_in_memory_it_is_the_same_run(finished):
+def test_in_memory_it_is_the_same_run_and_the_seed_decides(finished):
     trained = train(finished.config, finished.dataset)
     assert trained.history == finished.trained.history
     finished.assert_identical(nnx.state(trained.model), nnx.state(finished.trained.model))
-
-
-def test_the_seed_decides(finished):
     other = train(dataclasses.replace(finished.config, seed=1), finished.dataset)
     assert other.history[0]["loss"] != finished.trained.history[0]["loss"]
 
 
-def test_checkpoints_are_made_where_asked_and_at_the_end(finished):
-    folder = finished.workdir / "checkpoints"
-    assert sorted(int(path.name) for path in folder.iterdir()) == [20, 23]
+def test_checkpoints_are_made_where_asked_and_at_the_end_and_ctrl_c_leaves_whole_rows(finished, stopped):
+    assert {path.name for path in (finished.workdir / "checkpoints").iterdir()} == {"20", "23"}
     assert int(finished.state.step) == 23
-
-
-def test_ctrl_c_leaves_whole_rows_and_a_checkpoint(stopped):
-    rows = [json.loads(line) for line in (stopped / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [5, 10, 15]
+    assert [row["step"] for row in read_rows(stopped / "metrics.jsonl")] == [5, 10, 15]
     assert [path.name for path in (stopped / "checkpoints").iterdir()] == ["10"]
 
 
-def test_a_resumed_run_is_bit_identical(finished, workdir):
+def test_a_resumed_run_is_bit_identical_and_starts_with_the_newest_row(finished, workdir):
     seen = []
     trained = train(finished.config, finished.dataset, workdir, lambda row: seen.append(row["step"]))
-    # The newest kept row first, then every new one.
     assert seen == [10, 15, 20, 23]
     finished.assert_same(workdir, trained)
 
 
-@pytest.mark.parametrize(
-    "tail", ['{"step": 20, "loss": 1.0}\n', '{"step": 20, "lo', '{"step": 20, "loss": 1.0}\n{"step": 23,']
-)
-def test_a_torn_line_and_rows_beyond_the_checkpoint_are_made_anew(finished, workdir, tail):
+@pytest.mark.parametrize("accident", ["torn row", "whole row", "before a checkpoint", "while saving"])
+def test_a_run_stopped_at_any_moment_is_resumed_to_the_same_bits(finished, workdir, accident):
+    tails = {"torn row": '{"step": 20, "lo', "whole row": '{"step": 20, "loss": 1.0}\n{"step": 23,'}
     with (workdir / "metrics.jsonl").open("a") as file:
-        file.write(tail)
+        file.write(tails.get(accident, ""))
+    if accident == "before a checkpoint":
+        shutil.rmtree(workdir / "checkpoints")
+    if accident == "while saving":
+        (workdir / "checkpoints" / "20.orbax-checkpoint-tmp-1").mkdir()
     finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
 
 
-def test_a_run_stopped_before_its_first_checkpoint_starts_anew(finished, workdir):
-    shutil.rmtree(workdir / "checkpoints")
-    finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
-
-
-def test_a_run_stopped_while_saving_goes_on_from_the_checkpoint_before(finished, workdir):
-    (workdir / "checkpoints" / "20.orbax-checkpoint-tmp-1").mkdir()
-    finished.assert_same(workdir, train(finished.config, finished.dataset, workdir))
-
-
-def test_a_damaged_checkpoint_is_told_and_nothing_is_overwritten(finished, workdir):
+def test_a_damaged_checkpoint_is_reported_and_nothing_is_overwritten(finished, workdir):
     shutil.rmtree(workdir / "checkpoints" / "10" / "default" / "d")
     before = (workdir / "metrics.jsonl").read_bytes()
     with pytest.raises(UserError, match=r"checkpoints/10: a damaged checkpoint, .* no other"):
@@ -101,26 +83,20 @@ def test_a_complete_run_is_read_and_not_trained(finished, monkeypatch):
     finished.assert_same(finished.workdir, trained)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_window(tiny, dataset, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_window(tiny, tmp_path):
     # A run on healthy data goes on from iteration 10 on data whose squares are beyond float32.
     config = tiny("ae", model={"likelihood": "gaussian"}, train={"steps": 20})
-    vectors = np.full((40, 3), 0.5, np.float32)
-    healthy = dataclasses.replace(dataset, train=Split(vectors), test=Split(vectors))
+    healthy, sick = (from_arrays(np.full((40, 3), value, np.float32)) for value in (0.5, 1e30))
     train(config, healthy, tmp_path)
     (tmp_path / "healthy").write_bytes((tmp_path / "metrics.jsonl").read_bytes())
     shutil.rmtree(tmp_path / "checkpoints" / "20")
     before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    vectors = np.full((40, 3), 1e30, np.float32)
-    sick = dataclasses.replace(dataset, train=Split(vectors), test=Split(vectors))
-    with pytest.raises(TrainingError) as caught:
+    message = "^reconstruction is nan in iterations 10 to 14; a smaller train.learning_rate may help$"
+    with pytest.raises(TrainingError, match=message):
         train(config, sick, tmp_path)
-    assert str(caught.value) == (
-        "reconstruction is nan in iterations 10 to 14; a smaller train.learning_rate may help"
-    )
-    assert isinstance(caught.value, UserError)
     assert before == sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["10"]
     kept = (tmp_path / "metrics.jsonl").read_text()
-    assert [json.loads(line)["step"] for line in kept.splitlines()] == [5, 10]
+    assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl")] == [5, 10]
     assert (tmp_path / "healthy").read_text().startswith(kept)
 
 
@@ -150,28 +126,20 @@ def test_a_configuration_that_does_not_suit_the_data_is_refused_first(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standardised_digits_stay_finite_at_a_rate_ten_times_the_presets() -> None:
-    changes = {
-        "model.likelihood": "gaussian",
-        "model.hidden": [64],
-        "model.pseudo_inputs": 16,
-        "train.steps": 300,
-        "train.learning_rate": 2e-2,
-    }
-    config = with_overrides(load_preset("smiley_vsc"), changes)
+def test_standardized_digits_stay_finite_at_a_rate_ten_times_the_presets():
+    changes = {"model.likelihood": "gaussian", "model.hidden": [64], "model.pseudo_inputs": 16}
+    changes |= {"train.steps": 300, "train.learning_rate": 2e-2}
     digits = from_arrays(load_digits().data.astype(np.float32), scaling="standardise")
-    assert train(config, digits).history[-1]["elbo"] > -80
+    history = train(with_overrides(load_preset("smiley_vsc"), changes), digits).history
+    assert history[-1]["elbo"] > -80
 
 
-def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny, tmp_path):
+def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny):
     x = np.full((40, 3), 1e30, np.float32)
     x[:, 1:] = np.random.default_rng(0).random((40, 2))
-    config = tiny("ae", model={"likelihood": "gaussian"})
-    with pytest.raises(
-        TrainingError,
-        match=r" in iterations 0 to 4; .* data\.scaling may help if the data's values are large",
-    ):
-        train(config, from_arrays(x), tmp_path)
+    message = r" in iterations 0 to 4; .* data\.scaling may help if the data's values are large"
+    with pytest.raises(TrainingError, match=message):
+        train(tiny("ae", model={"likelihood": "gaussian"}), from_arrays(x))
 
 
 @pytest.mark.parametrize(

@@ -13,41 +13,22 @@ from flax import nnx
 
 from vsc_jax.config import ParallelConfig, to_dict
 from vsc_jax.config.errors import UserError
-from vsc_jax.training import check, train
-from vsc_jax.training.loop import train_members
+from vsc_jax.training import check, train, train_members
 from vsc_jax.training.sharding import Sharding, members_sharding
 
-_RUN = """
-import json, sys
-import jax, numpy as np
-from flax import nnx
-from vsc_jax.config import from_dict, with_overrides
-from vsc_jax.data import Dataset, Split
-from vsc_jax.training import train
-
-config = from_dict(json.loads(sys.argv[1]))
-dataset = Dataset("tiny", *(Split(np.load(path)) for path in sys.argv[2:4]))
-trained = train(with_overrides(config, {"parallel.data": 8}), dataset)
-leaves = jax.tree.leaves(nnx.state(trained.model))
-assert all(len(leaf.devices()) == 1 for leaf in leaves)
-np.savez(sys.argv[4], *leaves)
-print(json.dumps(trained.history))
-"""
-
-
-_SWEEP = """
+_PROGRAM = """
 import json, sys, zlib
 from pathlib import Path
 import jax, numpy as np
 from flax import nnx
-from vsc_jax.config import ParallelConfig, from_dict
+from vsc_jax.config import ParallelConfig, from_dict, with_overrides
 from vsc_jax.data import Dataset, Split
-from vsc_jax.training import train
+from vsc_jax.training import train, train_members
 from vsc_jax.training.sharding import members_sharding
-from vsc_jax.training.loop import train_members
 
-configs = [from_dict(values) for values in json.loads(sys.argv[1])]
-dataset = Dataset("tiny", *(Split(np.load(path)) for path in sys.argv[2:4]))
+shared, *configs = [from_dict(values) for values in json.loads(sys.argv[1])]
+folder = Path(sys.argv[2])
+dataset = Dataset("tiny", *(Split(np.load(folder / name)) for name in ("train.npy", "test.npy")))
 
 def summary(runs):
     leaves = [jax.tree.leaves(nnx.state(run.model)) for run in runs]
@@ -57,52 +38,30 @@ def summary(runs):
         "params": [[zlib.crc32(np.asarray(leaf)) for leaf in member] for member in leaves],
     }
 
-def told(data, folders, **options):
+def together(data, folders, **options):
     sharding, stages = members_sharding(ParallelConfig(data=data, members=2)), []
     options |= {"sharding": sharding, "on_stage": stages.append}
     done = list(train_members(configs, dataset, folders, **options))
     return {"stages": stages, **summary([outcome.trained for outcome in done])}
 
-folders = [Path(sys.argv[4]) / str(number) for number in range(3)]
-for folder in folders:
-    folder.mkdir()
+folders = [folder / str(number) for number in range(3)]
+for made in folders:
+    made.mkdir()
+trained = train(with_overrides(shared, {"parallel.data": 8}), dataset)
+np.savez(folder / "params.npz", *jax.tree.leaves(nnx.state(trained.model)))
 print(json.dumps({
+    "shared": summary([trained]),
     "alone": summary([train(config, dataset) for config in configs]),
-    "each": told(1, folders),
-    "pairs": told(2, [None] * 3, method="vmap"),
+    "each": together(1, folders),
+    "pairs": together(2, [None] * 3, method="vmap"),
 }))
 """
 
 
-def on_eight_devices(program, configs, dataset, folder, output):
-    """What the program prints, as JSON."""
-    paths = [folder / "train.npy", folder / "test.npy"]
-    for path, split in zip(paths, (dataset.train, dataset.test), strict=True):
-        np.save(path, split.x)
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", program, json.dumps(configs), *map(str, paths), str(output)]
-    ended = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
-
-
 @pytest.fixture(scope="module")
-def shared(tiny, dataset, tmp_path_factory):
-    """A run on eight devices: history and parameters."""
-    folder = tmp_path_factory.mktemp("eight")
-    config = to_dict(tiny("vae", data={"binarize": "dynamic"}))
-    history = on_eight_devices(_RUN, config, dataset, folder, folder / "params.npz")
-    return history, list(np.load(folder / "params.npz").values())
-
-
-def test_eight_devices_train_what_one_trains(tiny, dataset, shared):
-    alone = train(tiny("vae", data={"binarize": "dynamic"}), dataset)
-    history, params = shared
-    for one, eight in zip(alone.history, history, strict=True):
-        assert eight.pop("schedule") == one["schedule"]
-        assert eight == pytest.approx({name: one[name] for name in eight}, rel=1e-4)
-    leaves = jax.tree.leaves(nnx.state(alone.model))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), leaves, params)
+def shared(tiny):
+    """A configuration whose batches are shared by eight devices."""
+    return tiny("vae", data={"binarize": "dynamic"})
 
 
 @pytest.fixture(scope="module")
@@ -113,39 +72,51 @@ def members(tiny):
 
 
 @pytest.fixture(scope="module")
-def spread(members, dataset, tmp_path_factory):
-    """The members over two groups of devices: what was told of each way, and their folders."""
-    folder = tmp_path_factory.mktemp("members")
-    told = on_eight_devices(_SWEEP, [to_dict(config) for config in members], dataset, folder, folder)
-    return told, [folder / str(number) for number in range(3)]
+def eight(shared, members, dataset, tmp_path_factory):
+    """What eight devices trained, and the folder."""
+    folder = tmp_path_factory.mktemp("eight")
+    np.save(folder / "train.npy", dataset.train.x)
+    np.save(folder / "test.npy", dataset.test.x)
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    configs = json.dumps([to_dict(config) for config in (shared, *members)])
+    command = [sys.executable, "-c", _PROGRAM, configs, str(folder)]
+    ended = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout), folder
 
 
-@pytest.fixture(scope="module")
-def alone(members, dataset):
-    """The members, each on its own on one device."""
-    return [train(config, dataset) for config in members]
+def assert_near(rows, expected, tolerance):
+    for row, other in zip(rows, expected, strict=True):
+        assert row.pop("schedule") == pytest.approx(other["schedule"])
+        assert row == pytest.approx({name: other[name] for name in row}, rel=tolerance)
 
 
-def test_members_over_two_devices_are_the_runs_alone_to_the_last_bit(spread, members, dataset):
-    told, folders = spread
-    each, alone = told["each"], told["alone"]
-    assert each["stages"] == ["compiling", "wave 1 of 1: 3 members"]
-    assert each["histories"] == alone["histories"]
-    assert each["params"] == alone["params"]
+def test_eight_devices_train_what_one_trains(shared, dataset, eight):
+    alone = train(shared, dataset)
+    assert_near(eight[0]["shared"]["histories"][0], alone.history, 1e-4)
+    params = list(np.load(eight[1] / "params.npz").values())
+    leaves = jax.tree.leaves(nnx.state(alone.model))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), leaves, params)
+
+
+def test_members_over_two_devices_are_the_runs_alone_to_the_last_bit(eight, members, dataset):
+    each, alone = eight[0]["each"], eight[0]["alone"]
+    assert each.pop("stages") == ["compiling", "wave 1 of 1: 3 members"]
+    assert each == alone
     # A checkpoint that was written there is finished here, on one device, and read.
+    folders = [eight[1] / str(number) for number in range(3)]
     for number, here in enumerate(train_members(members, dataset, folders)):
         assert here.trained.history == each["histories"][number]
         restored = jax.tree.leaves(nnx.state(here.trained.model))
         assert [zlib.crc32(np.asarray(leaf)) for leaf in restored] == each["params"][number]
 
 
-def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rounding(spread, alone):
-    told = spread[0]["pairs"]
-    assert told["stages"] == ["compiling", "wave 1 of 1: 3 members"]
-    for rows, one in zip(told["histories"], alone, strict=True):
-        for row, expected in zip(rows, one.history, strict=True):
-            assert row.pop("schedule") == pytest.approx(expected["schedule"])
-            assert row == pytest.approx({name: expected[name] for name in row}, rel=2e-3)
+def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rounding(
+    eight, members, dataset
+):
+    assert eight[0]["pairs"]["stages"] == ["compiling", "wave 1 of 1: 3 members"]
+    for rows, config in zip(eight[0]["pairs"]["histories"], members, strict=True):
+        assert_near(rows, train(config, dataset).history, 2e-3)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +125,7 @@ def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rou
         ({"members": 5}, "parallel.members: expected at most 4, the number of devices, got 5"),
         (
             {"members": 3, "data": 2},
-            "parallel.members: expected at most 2, the number of devices over 2 for each batch (",
+            "parallel.members: expected at most 2, the number of devices over 2 for ",
         ),
         ({"data": 5}, "parallel.data: expected at most 4, the number of devices, got 5"),
         ({"distributed": True}, "parallel.distributed: expected False for a sweep, which is trained by one"),
@@ -167,26 +138,21 @@ def test_a_mesh_that_cannot_be_is_refused(settings, message, monkeypatch):
     assert str(caught.value).startswith(message)
 
 
-def test_a_run_on_its_own_has_no_members(tiny, dataset):
-    message = (
-        r"parallel.members: expected 1 for a run on its own, got 2; python -m vsc_jax.sweep trains members"
-    )
-    with pytest.raises(UserError, match=message):
-        check(tiny(parallel={"members": 2}), dataset)
-
-
 @pytest.mark.parametrize(
-    ("devices", "message"),
+    ("settings", "message"),
     [
-        (2, "parallel.data: expected at most 1, the number of devices, got 2"),
-        (3, "train.batch_size: expected a multiple of 3, the devices that share a batch (parallel.data), "),
+        ({"data": 5}, "parallel.data: expected at most 4, the number of devices, got 5"),
+        (
+            {"data": 3},
+            "train.batch_size: expected a multiple of 3, the devices that share a batch (parallel.",
+        ),
+        ({"members": 2}, "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_jax.sweep"),
     ],
 )
-def test_devices_that_cannot_be_are_refused(devices, message, tiny, dataset, monkeypatch):
-    if devices == 3:
-        monkeypatch.setattr("jax.device_count", lambda: 4)
+def test_devices_that_a_run_cannot_have_are_refused(settings, message, tiny, dataset, monkeypatch):
+    monkeypatch.setattr("jax.device_count", lambda: 4)
     with pytest.raises(UserError) as caught:
-        check(tiny(parallel={"data": devices}), dataset)
+        check(tiny(parallel=settings), dataset)
     assert str(caught.value).startswith(message)
 
 

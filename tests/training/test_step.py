@@ -9,14 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
-from vsc_jax.training import (
-    hyperparameters,
-    initial_model,
-    initial_state,
-    keys_of,
-    run_chunk,
-    train_step,
-)
+from vsc_jax.training import hyperparameters, initial_model, initial_state, keys_of, run_chunk, train_step
 from vsc_jax.training.batches import DeviceData, batches
 from vsc_jax.training.step import NORMS
 
@@ -31,19 +24,14 @@ def start(config, dataset):
 def run(config, dataset, lengths):
     """The state after chunks of these lengths, and the metrics and schedules of each."""
     graph, state = start(config, dataset)
+    hyper, keys, x = hyperparameters(config), keys_of(config.seed), jnp.asarray(dataset.train.x)
     batch_size, logged = config.train.batch_size, []
     for length in lengths:
         order = np.zeros((5, batch_size), np.int32)
         order[:length] = batches(config.seed, int(state.step), length, batch_size=batch_size, examples=50)
-        state, *rows = run_chunk(
-            graph,
-            hyperparameters(config),
-            state,
-            keys_of(config.seed),
-            DeviceData(jnp.asarray(dataset.train.x), jnp.asarray(order)),
-            jnp.int32(length),
-            dynamic=config.data.binarize == "dynamic",
-        )
+        data, before, dynamic = DeviceData(x, jnp.asarray(order)), state, config.data.binarize == "dynamic"
+        state, *rows = run_chunk(graph, hyper, state, keys, data, jnp.int32(length), dynamic=dynamic)
+        assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.params))  # donated
         logged.append(rows)
     return state, logged
 
@@ -66,29 +54,13 @@ def test_a_chunk_is_the_same_as_its_iterations_one_by_one(kind, tiny, dataset):
     assert_identical(schedule, rows[-1][1])
 
 
-def test_chunks_of_every_length_run_the_same_program(tiny, dataset):
-    config = tiny()
-    run(config, dataset, [5])
+def test_chunks_of_every_length_and_runs_that_differ_in_traced_numbers_are_one_program(tiny, dataset):
+    run(tiny(), dataset, [5])
     compiled = run_chunk._cache_size()
-    state, _ = run(config, dataset, [5, 5, 3])
+    state, _ = run(tiny(), dataset, [5, 5, 3])
     assert int(state.step) == 13
-    assert run_chunk._cache_size() == compiled
-
-
-def test_runs_that_differ_in_traced_numbers_alone_are_compiled_once(tiny, dataset):
-    run(tiny(), dataset, [1])
-    compiled = run_chunk._cache_size()
     run(tiny(seed=1, model={"beta": 3.0}, train={"learning_rate": 0.1}), dataset, [1])
     assert run_chunk._cache_size() == compiled
-
-
-def test_the_state_is_donated(tiny, dataset):
-    config = tiny()
-    graph, state = start(config, dataset)
-    batches = DeviceData(jnp.asarray(dataset.train.x), jnp.zeros((5, 16), jnp.int32))
-    hyper, keys = hyperparameters(config), keys_of(0)
-    run_chunk(graph, hyper, state, keys, batches, jnp.int32(1), dynamic=False)
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 
 def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
@@ -110,14 +82,12 @@ def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
 
     for step in range(4):
         state, metrics = step_once(graph, hyper, state, x, jax.random.key(step))
-        reference, moments, (gradient, update) = by_optax(
-            reference, moments, jax.random.key(step), np.int32(step)
-        )
+        key = jax.random.key(step)
+        reference, moments, (gradient, update) = by_optax(reference, moments, key, np.int32(step))
+        squares = sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(reference))
         assert float(metrics["gradient_norm"]) == pytest.approx(float(gradient), rel=1e-5)
         assert float(metrics["update_norm"]) == pytest.approx(float(update), rel=1e-4)
-        assert float(metrics["parameter_norm"]) == pytest.approx(
-            np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(reference))), rel=1e-5
-        )
+        assert float(metrics["parameter_norm"]) == pytest.approx(np.sqrt(squares), rel=1e-5)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), state.params, reference)
 
 
@@ -143,27 +113,7 @@ def test_weight_decay_shrinks_kernels_and_nothing_else(tiny, dataset):
     assert kernels >= 5
 
 
-def test_members_of_a_sweep_are_the_runs_alone(tiny, dataset):
-    # Hyperparameters are traced, so that one program trains many under vmap.
-    configs = [tiny("vsc", model={"beta": beta, "sparsity_weight": weight}, seed=seed)
-               for beta, weight, seed in ((1.0, 2.0, 0), (0.1, 0.0, 1))]  # fmt: skip
-    x = jnp.asarray(dataset.train.x[:16].astype(np.float32) / 255)
-    hypers = [hyperparameters(config) for config in configs]
-    graph, _ = start(configs[0], dataset)
-    states = [start(config, dataset)[1]._replace(step=jnp.int32(20)) for config in configs]
-    stack = partial(jax.tree.map, lambda *leaves: jnp.stack(leaves))
-    member = partial(train_step, graph)
-    together, _ = jax.jit(jax.vmap(member, in_axes=(0, 0, None, 0)))(
-        stack(*hypers), stack(*states), x, jax.random.split(jax.random.key(0))
-    )
-    keys = jax.random.split(jax.random.key(0))
-    for i in range(2):
-        alone, _ = step_once(graph, hypers[i], states[i], x, keys[i])
-        mine = jax.tree.map(lambda leaf, i=i: leaf[i], together.params)
-        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), mine, alone.params)
-
-
-def test_dynamic_binarisation_draws_pixels_anew_in_every_iteration(tiny, dataset):
+def test_dynamic_binarization_draws_pixels_anew_in_every_iteration(tiny, dataset):
     # Nothing is learned, and every batch is the whole set: rows differ by the drawn pixels alone.
     settings = {"train": {"batch_size": 50, "learning_rate": 1e-30}}
     grey, dynamic = (
