@@ -6,6 +6,7 @@ Batches, keys and initial parameters are functions of a member's own seed and co
 the run that it would be alone, and its run folder the same.
 """
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -62,17 +63,11 @@ class Trained(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a member of a sweep ended.
+    """How a member of a sweep ended: what it left, or why there is nothing."""
 
-    Attributes:
-      number: its place among the configurations.
-      trained: its model and history, or None.
-      problem: why there is none: it diverged, or its checkpoint is damaged.
-    """
-
-    number: int
+    number: int  # its place among the configurations
     trained: Trained | None
-    problem: UserError | None
+    problem: UserError | None  # it diverged, or its checkpoint is damaged
 
 
 class TrainingError(UserError):
@@ -178,13 +173,11 @@ def train_members(
       configs: the runs, of one :func:`vsc_jax.training.schedules.without_hyperparameters`.
       dataset: their data.
       workdirs: their run folders, already claimed; None keeps a run in memory.
-      sharding: the devices; waves are for a multiple of the groups over which members are spread, and what
-        a wave lacks is made up by copies of its last member.
+      sharding: the devices; copies of its last member fill a wave up to a multiple of their groups.
       memory: bytes that a wave may take on each device; most of what is free if not given.
       method: how members are put into one program, see :func:`vsc_jax.training.step.run_members`.
       on_rows: called after every chunk with the new rows of all members that go on.
-      on_stage: called with ``compiling`` before a program is compiled, and with the wave's number and
-        size before it starts.
+      on_stage: called with ``compiling`` before that, and with each wave's number and size.
 
     Yields:
       The outcome of each member when its wave is done, those that need no training first.
@@ -295,21 +288,16 @@ class _Solo:
         return self._sharding.one_copy(self._state)
 
 
+@dataclasses.dataclass(eq=False)
 class _Compiler:
     """The compiled program of each number of members, and the examples that all of them read."""
 
-    def __init__(
-        self,
-        config: Config,
-        dataset: Dataset,
-        sharding: Sharding,
-        method: Method,
-        on_stage: Callable[[str], None],
-    ):
-        self.config, self.dataset, self.sharding = config, dataset, sharding
-        self._method, self._on_stage = method, on_stage
-        self.longest = (min(config.train.log_every, config.train.steps), config.train.batch_size)
-        self.of = functools.cache(self._compile)
+    config: Config
+    dataset: Dataset
+    sharding: Sharding
+    method: Method
+    on_stage: Callable[[str], None]
+    programs: dict[int, Compiled] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def data(self) -> jax.Array:
@@ -322,15 +310,18 @@ class _Compiler:
         """Memory that the program of so many members a group takes on each device."""
         return bytes_needed(self.of(each * self.sharding.groups))
 
-    def _compile(self, size: int) -> Compiled:
-        self._on_stage("compiling")
-        graph, params = nnx.split(initial_model(self.config, self.dataset))
-        one = (hyperparameters(self.config), initial_state(params), keys_of(0))
-        order = jax.ShapeDtypeStruct(self.longest, jnp.int32)
-        hyper, state, keys, order = self.sharding.member_shapes((*one, order), size)
-        given = (graph, hyper, state, keys, self.data, order, jax.ShapeDtypeStruct((), jnp.int32))
-        mesh = self.sharding.mesh
-        return run_members.lower(*given, **statics(self.config), method=self._method, mesh=mesh).compile()
+    def of(self, size: int) -> Compiled:
+        """The program of ``size`` members."""
+        if size not in self.programs:
+            self.on_stage("compiling")
+            graph, params = nnx.split(initial_model(self.config, self.dataset))
+            order = jax.ShapeDtypeStruct(_order_shape(self.config), jnp.int32)
+            one = (hyperparameters(self.config), initial_state(params), keys_of(0), order)
+            hyper, state, keys, order = self.sharding.member_shapes(one, size)
+            given = (graph, hyper, state, keys, self.data, order, jax.ShapeDtypeStruct((), jnp.int32))
+            options = {**statics(self.config), "method": self.method, "mesh": self.sharding.mesh}
+            self.programs[size] = run_members.lower(*given, **options).compile()
+        return self.programs[size]
 
 
 class _Group:
@@ -343,7 +334,7 @@ class _Group:
         self._hyper = self._shard(_stacked([hyperparameters(member.config) for member in padded]))
         self._keys = self._shard(_stacked([keys_of(member.config.seed) for member in padded]))
         self._state = self._shard(_stacked([member.state for member in padded]))
-        self._order = np.zeros((len(padded), *compiler.longest), np.int32)
+        self._order = np.zeros((len(padded), *_order_shape(compiler.config)), np.int32)
 
     def run(self, step: int, iterations: int) -> list[tuple[Numbers, Numbers]]:
         compiler = self._compiler
@@ -397,6 +388,10 @@ def _loop(
                 " the same command goes on from there",
                 stop,
             )
+
+
+def _order_shape(config: Config) -> tuple[int, int]:
+    return min(config.train.log_every, config.train.steps), config.train.batch_size
 
 
 def _newest_step(workdir: Path | None) -> int:
