@@ -69,6 +69,7 @@ def explore(
     folder = as_path(run, "run")
     config = run_config(folder)
 
+    from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.presentation import as_measured
     from vsc_jax.pages.explorer.explorer import Explorer
     from vsc_jax.pages.explorer.server import listen, serve, url
@@ -79,7 +80,7 @@ def explore(
         model = load(folder)
         loaded = run_dataset(folder, config, directory, dataset)
         loaded = as_measured(loaded, config.data.binarize, config.seed)
-        explorer = Explorer(model, loaded, name=folder.resolve().name, seed=config.seed)
+        explorer = Explorer(CodeView(model, loaded, seed=config.seed), folder.resolve().name)
         print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
         if open:
             import webbrowser

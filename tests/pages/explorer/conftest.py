@@ -10,6 +10,7 @@ import pytest
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.data import Dataset, Split
+from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.models import build
 from vsc_jax.pages.explorer.explorer import Explorer
 from vsc_jax.pages.explorer.server import listen, server, url
@@ -35,7 +36,7 @@ def make_explorer():
         sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}
         config = ModelConfig(kind=kind, **{**sizes, **options})
         model = build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
-        return Explorer(model, dataset, name=f"tiny {kind}")
+        return Explorer(CodeView(model, dataset), f"tiny {kind}")
 
     return make
 

@@ -21,7 +21,7 @@ def page(browser, address):
             return browser.find_elements(By.CSS_SELECTOR, selector)
 
         def one(self, selector):
-            return browser.find_element(By.CSS_SELECTOR, selector)
+            return self.all(selector)[0]
 
         def decoded(self):
             """The decoded picture's pixels, once it is loaded."""
@@ -56,9 +56,9 @@ def page(browser, address):
 
 def test_it_opens_with_a_test_image_its_code_and_its_picture(page, explorer):
     active = [int(row.get_attribute("data-latent")) for row in page.all("#on li")]
-    expected = [j for j in range(6) if explorer.codes[0][j]]
+    expected = [j for j in range(6) if explorer.view.code[0][j]]
     assert sorted(active) == expected
-    sizes = [abs(explorer.codes[0][j]) for j in active]
+    sizes = [abs(explorer.view.code[0][j]) for j in active]
     assert sizes == sorted(sizes, reverse=True)
     assert page.one("#count").text == f"{len(expected)} of 6 latents on"
     assert "class zero" in page.one("#caption").text
@@ -111,7 +111,7 @@ def test_picking_another_image_shows_its_code_and_the_reset_button_brings_it_bac
     page.one("#thumbnails button[data-index='4']").click()
     other = page.changes(before)
     assert "class one" in page.one("#caption").text
-    assert len(page.all("#on li")) == (explorer.codes[4] != 0).sum()
+    assert len(page.all("#on li")) == (explorer.view.code[4] != 0).sum()
     page.one("#on li input[type=checkbox]").click()
     changed = page.changes(other)
     page.one("#reset").click()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.pages.explorer.server import listen, url
+from vsc_jax.pages.explorer.server import SAMPLES, listen, url
 
 JSON = {"Content-Type": "application/json"}
 
@@ -51,25 +51,28 @@ def test_the_model_is_described(ask):
 
 def test_an_example_has_its_code_and_its_picture(ask, explorer):
     code = json.loads(ask("/api/example/3")[2])
-    np.testing.assert_allclose(code["z"], explorer.codes[3], atol=1e-5)
+    np.testing.assert_allclose(code["z"], explorer.view.code[3], atol=1e-5)
     assert code["caption"] == "class zero"
     _, headers, content = ask("/api/picture/3")
     assert headers["Content-Type"] == "image/png"
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), explorer.test.x[3])
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), explorer.view.test.x[3])
 
 
 def test_a_code_is_decoded(ask, explorer):
     z = [0.5, 0, -1, 0, 2, 0]
     status, _, content = ask("/api/decode", {"z": z})
     assert status == 200
-    expected = 255 * explorer.decode(np.array([z]))[0]
+    expected = 255 * explorer.view.decode(np.array([z]))[0]
     np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(content))), expected, atol=0.51)
 
 
-def test_samples_keep_what_is_on(ask):
-    status, _, content = ask("/api/sample", {"on": [1, 0, 1, 0, 0, 1], "seed": 3})
-    drawn = json.loads(content)
-    assert status == 200
+def test_samples_keep_what_is_on_and_are_drawn_by_their_seed(ask):
+    seeds = (3, 3, 4)
+    answers = [ask("/api/sample", {"on": [1, 0, 1, 0, 0, 1], "seed": seed}) for seed in seeds]
+    assert [status for status, _, _ in answers] == [200] * 3
+    assert answers[0][2] == answers[1][2] != answers[2][2]
+    drawn = json.loads(answers[0][2])
+    assert len(drawn["z"]) == SAMPLES
     assert ((np.array(drawn["z"]) != 0) == [1, 0, 1, 0, 0, 1]).all()
     assert all(picture.startswith("data:image/png;base64,") for picture in drawn["pictures"])
 

@@ -1,140 +1,105 @@
-"""A trained model and its test examples, as the explorer shows them: codes, pictures, samples."""
+"""A model's view of its test examples as the explorer's page shows it: codes, captions, pictures."""
 
-from typing import Any, NamedTuple
+import io
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
+from PIL import Image
 
-from vsc_jax.data import smiley, streams
-from vsc_jax.data.dataset import Dataset
-from vsc_jax.data.streams import Stream
-from vsc_jax.evaluation.encoding import codes
-from vsc_jax.evaluation.statistics import USED_SHARE
-from vsc_jax.models import VSC, Autoencoder, Model
-from vsc_jax.spike_slab import SpikeSlab, sample_given_support
+from vsc_jax.data import smiley
+from vsc_jax.data.dataset import Form
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.figures.style import PALETTE, as_pictures
 
-EXAMPLES = 1000
-"""How many test examples can be picked, at most."""
-
-SAMPLES = 8
-"""How many samples are drawn at once."""
-
-REACH = 99.5
-"""Percentile of the codes' size that the bars reach to, over all used latents."""
-
-
-class Code(NamedTuple):
-    """The code of one test example.
-
-    Attributes:
-      z: what is decoded, ``[latents]``: exactly 0 where the latent is off.
-      gamma: gate probabilities ``[latents]``; ones without gates.
-      start: the value that each latent takes when it is switched on, ``[latents]``: its own where it is
-        on, else the median of the examples that have it on.
-    """
-
-    z: np.ndarray
-    gamma: np.ndarray
-    start: np.ndarray
+_REACH = 99.5  # percentile of the codes' size that the bars reach to
+_WIDTH, _HEIGHT = 320.0, 200.0  # of a curve
 
 
 class Explorer:
-    """Everything that the page asks for.
+    """What the page asks for.
 
-    Args:
-      model: any trained model.
-      dataset: its data; the test split is shown.
+    Attributes:
+      view: the model's codes of the test split.
       name: of the run.
-      seed: seed of the posterior samples behind the codes.
+      reach: the value at the end of a latent's bar.
+      typical: the median value of each latent over the examples that have it on, ``[latents]``.
     """
 
-    def __init__(self, model: Model, dataset: Dataset, *, name: str, seed: int = 0):
-        self.name = name
-        self.dataset = dataset
-        self.test = dataset.test.sample(EXAMPLES, seed)
-        self.latents = model.latents
-        self.gated = isinstance(model, VSC)
-        encoded = codes(model, self.test.x, streams.key(seed, Stream.SHOWN_CODES))
-        self.gamma, self.codes = encoded.gamma, encoded.sparse
-        self.density = codes(model, dataset.test.x, streams.key(seed, Stream.SHOWN_CODES)).on.mean(axis=0)
-        self.used = self.density >= USED_SHARE
-        values = np.abs(self.codes[self.codes != 0])
-        self.reach = float(np.percentile(values, REACH)) * 1.1 if values.size else 1.0
-        self._typical = np.array([self._median(latent) for latent in range(self.latents)])
-        self._prior: SpikeSlab | None = None
-        if isinstance(model, VSC):
-            self._prior = model.components()
-        elif not isinstance(model, Autoencoder):
-            zeros = jnp.zeros((1, self.latents), jnp.float32)
-            self._prior = SpikeSlab(zeros, zeros, zeros)
-        graph, params = nnx.split(model)
-        self._decode = jax.jit(lambda z: nnx.merge(graph, params).decode(z))
-
-    @property
-    def samples(self) -> bool:
-        """Whether there is a prior to sample from."""
-        return self._prior is not None
+    def __init__(self, view: CodeView, name: str):
+        self.view, self.name = view, name
+        sizes = np.abs(view.code[view.code != 0])
+        self.reach = 1.1 * float(np.percentile(sizes, _REACH)) if sizes.size else 1.0
+        on = [column[column != 0] for column in view.code.T]
+        self.typical = np.array([np.median(values) if values.size else 1.0 for values in on], np.float32)
+        sample = as_floats(view.test.sample(500, 0).x)
+        self._low, self._high = float(sample.min()), float(sample.max())
 
     def describe(self) -> dict[str, Any]:
         """What the page shows of the model, and what it needs to draw its bars."""
+        view = self.view
+        notes = {
+            "This model has no gates: every latent is on; switched off it is set to zero.": not view.gated,
+            "An autoencoder has no prior, so there is nothing to sample from.": view.prior is None,
+            "No latent is on in any test example: the code has collapsed.": not view.used.size,
+        }
         return {
             "name": self.name,
-            "data": self.dataset.description or self.dataset.name,
-            "gated": self.gated,
-            "samples": self.samples,
-            "latents": self.latents,
-            "density": [round(float(share), 4) for share in self.density],
-            "used": self.used.tolist(),
+            "data": view.dataset.description or view.dataset.name,
+            "gated": view.gated,
+            "samples": view.prior is not None,
+            "latents": view.latents,
+            "used": np.isin(np.arange(view.latents), view.used).tolist(),
             "reach": self.reach,
-            "examples": len(self.test),
-            "notes": self._notes(),
+            "examples": len(view.test),
+            "notes": [note for note, applies in notes.items() if applies],
         }
 
-    def code(self, example: int) -> Code:
-        """The code of a test example."""
-        z = self.codes[example]
-        return Code(z, self.gamma[example], np.where(z != 0, z, self._typical))
+    def example(self, index: int) -> dict[str, Any]:
+        """A test example's caption, code and gates, and the values that its latents take when switched on."""
+        z = self.view.code[index]
+        code = {"z": z, "gamma": self.view.codes.gamma[index], "start": np.where(z != 0, z, self.typical)}
+        values = {name: np.round(field, 5).tolist() for name, field in code.items()}
+        return {"index": index, "caption": self.caption(index), **values}
 
-    def caption(self, example: int) -> str:
-        """What is known of a test example: its class, or the attributes that a face has."""
-        if self.test.labels is not None:
-            label = int(self.test.labels[example])
-            names = self.dataset.label_names
-            return f"class {names[label] if label < len(names) else label}"
-        if self.test.presence is not None and self.dataset.factor_names == smiley.FACTORS:
-            shown = [self.test.presence[example][group.start] for group in smiley.GROUPS]
-            present = [name for name, there in zip(smiley.ATTRIBUTES, shown, strict=True) if there]
+    def caption(self, index: int) -> str:
+        """The class of a test example, or the attributes that a face has."""
+        test, dataset = self.view.test, self.view.dataset
+        if test.labels is not None:
+            label = int(test.labels[index])
+            return f"class {dataset.label_names[label] if label < len(dataset.label_names) else label}"
+        if test.presence is not None and dataset.factor_names == smiley.FACTORS:
+            there = [test.presence[index][group.start] for group in smiley.GROUPS]
+            present = [name for name, on in zip(smiley.ATTRIBUTES, there, strict=True) if on]
             return f"with {', '.join(present)}" if present else "no attributes"
         return ""
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
-        """Decoded codes ``[n, latents]``."""
-        return np.asarray(self._decode(jnp.asarray(z, jnp.float32)))
+    def picture(self, example: np.ndarray) -> tuple[bytes, str]:
+        """A file that shows one example, as stored or as decoded, and its media type."""
+        return picture(as_floats(example), self.view.dataset.form, self._low, self._high)
 
-    def sample(self, support: np.ndarray, seed: int) -> np.ndarray:
-        """Codes from the prior given which latents are on, ``[SAMPLES, latents]``.
 
-        Raises:
-          ValueError: if the model has no prior.
-        """
-        if self._prior is None:
-            raise ValueError("an autoencoder has no prior to sample from")
-        key = streams.key(seed, Stream.EXPLORED)
-        return np.asarray(sample_given_support(self._prior, support[None], key, SAMPLES)[0])
+def as_floats(examples: np.ndarray) -> np.ndarray:
+    """Examples as float32; uint8 stands for x / 255."""
+    return examples.astype(np.float32) / np.float32(255 if examples.dtype == np.uint8 else 1)
 
-    def _median(self, latent: int) -> float:
-        values = self.codes[:, latent]
-        values = values[values != 0]
-        return float(np.median(values)) if values.size else 1.0
 
-    def _notes(self) -> list[str]:
-        notes = []
-        if not self.gated:
-            notes.append("This model has no gates: every latent is on; switched off it is set to zero.")
-        if not self.samples:
-            notes.append("An autoencoder has no prior, so there is nothing to sample from.")
-        if not self.used.any():
-            notes.append("No latent is on in any test example: the code has collapsed.")
-        return notes
+def picture(example: np.ndarray, form: Form, low: float, high: float) -> tuple[bytes, str]:
+    """One example as a PNG image, or as curves in SVG whose foot is ``low`` and whose top is ``high``."""
+    if form == "image":
+        pixels = (255 * as_pictures(example) + 0.5).astype(np.uint8)
+        if pixels.ndim == 3 and pixels.shape[-1] != 3:
+            pixels = pixels.mean(axis=-1).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format="png")
+        return buffer.getvalue(), "image/png"
+    curves = (example.T if form == "signal" else example.reshape(1, -1)).astype(np.float64)
+    share = (np.clip(curves, low, high) - low) / (high - low or 1.0)
+    lines = []
+    for number, heights in enumerate(_HEIGHT * (1 - share)):
+        across = np.linspace(0, _WIDTH, len(heights))
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
+        stroke = PALETTE[number % len(PALETTE)]
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{stroke}" stroke-width="1.2"/>')
+    box = f"-4 -4 {_WIDTH + 8:g} {_HEIGHT + 8:g}"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(lines)}</svg>'
+    return svg.encode(), "image/svg+xml"

@@ -11,33 +11,30 @@ let rows = []; // by latent: the elements of its row
 let seed = 0;
 
 async function ask(path, body) {
-  const options = body && {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  };
-  const response = await fetch(path, options);
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch(path, body && { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error((await response.json()).error || response.statusText);
   return response;
 }
 
-function complain(error) {
-  const gone = error instanceof TypeError;
-  $("problem").textContent = gone ? "The explorer has stopped; start it again to go on." : error.message;
-  $("problem").hidden = false;
-}
+const run = (task) => async (...given) => {
+  try {
+    await task(...given);
+    $("problem").hidden = true;
+  } catch (error) {
+    const gone = error instanceof TypeError;
+    $("problem").textContent = gone ? "The explorer has stopped; start it again to go on." : error.message;
+    $("problem").hidden = false;
+  }
+};
 
-function run(task) {
-  return async (...given) => {
-    try { await task(...given); $("problem").hidden = true; } catch (error) { complain(error); }
-  };
-}
-
-function element(tag, properties = {}, ...children) {
+const element = (tag, properties, ...children) => {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
-}
+};
 
-// --- decoding: at most one request under way; the newest code is decoded when it returns ---------------
+// At most one request is under way; the newest code is decoded when it returns.
 let busy = false, stale = false;
 
 const decode = run(async () => {
@@ -57,31 +54,24 @@ const decode = run(async () => {
   } finally { busy = false; }
 });
 
-// --- rows ---------------------------------------------------------------------------------------------------
 function drawRow(latent) {
-  const { item, check, slider, output } = rows[latent];
-  const share = (value) => 50 * (1 + Math.max(-1, Math.min(1, value / model.reach)));
-  const middle = 50, end = share(values[latent]);
+  const { item, check, slider, output } = rows[latent], value = values[latent];
+  const end = 50 * (1 + Math.max(-1, Math.min(1, value / model.reach)));
   item.classList.toggle("active", on[latent]);
   check.checked = on[latent];
-  slider.value = values[latent];
-  slider.style.setProperty("--from", `${Math.min(middle, end)}%`);
-  slider.style.setProperty("--to", `${Math.max(middle, end)}%`);
-  slider.style.setProperty("--fill", values[latent] < 0 ? "var(--negative)" : "var(--bar)");
-  slider.setAttribute("aria-valuetext", on[latent] ? values[latent].toFixed(2) : "off");
-  output.textContent = on[latent] ? values[latent].toFixed(2).replace("-", "−") : "off";
-}
-
-function drawCount() {
-  const count = on.filter(Boolean).length;
-  $("count").textContent = `${count} of ${model.latents} latents on`;
+  slider.value = value;
+  slider.style.setProperty("--from", `${Math.min(50, end)}%`);
+  slider.style.setProperty("--to", `${Math.max(50, end)}%`);
+  slider.style.setProperty("--fill", value < 0 ? "var(--negative)" : "var(--bar)");
+  slider.setAttribute("aria-valuetext", on[latent] ? value.toFixed(2) : "off");
+  output.textContent = on[latent] ? value.toFixed(2).replace("-", "−") : "off";
+  $("count").textContent = `${on.filter(Boolean).length} of ${model.latents} latents on`;
 }
 
 function change(latent, value, active) {
   values[latent] = value;
   on[latent] = active;
   drawRow(latent);
-  drawCount();
   decode();
 }
 
@@ -90,8 +80,7 @@ function makeRow(latent) {
   const slider = element("input", {
     type: "range", min: -model.reach, max: model.reach, step: model.reach / 500, ariaLabel: `value of latent ${latent}`,
   });
-  const output = element("output");
-  const gamma = element("span", { className: "gamma" });
+  const output = element("output"), gamma = element("span", { className: "gamma" });
   const item = element("li", {}, element("label", {}, check, String(latent)), slider, output, gamma);
   item.dataset.latent = latent;
   check.addEventListener("change", () => change(latent, values[latent], check.checked));
@@ -100,27 +89,25 @@ function makeRow(latent) {
 }
 
 function placeRows() {
-  const all = [...values.keys()];
-  const bySize = (a, b) => Math.abs(code.z[b]) - Math.abs(code.z[a]);
-  const active = all.filter((latent) => code.z[latent] !== 0).sort(bySize);
-  const rest = all.filter((latent) => code.z[latent] === 0);
-  const items = (latents) => latents.map((latent) => rows[latent].item);
-  const off = rest.filter((latent) => model.used[latent]), unused = rest.filter((latent) => !model.used[latent]);
-  $("on").replaceChildren(...items(active));
-  $("off").replaceChildren(...items(off));
-  $("unused").replaceChildren(...items(unused));
-  $("off-title").hidden = !off.length;
-  $("off-title").textContent = `Off in this image (${off.length})`;
-  $("unused-part").hidden = !unused.length;
-  $("unused-title").textContent = `Used by hardly any image (${unused.length})`;
+  const latents = [...values.keys()].sort((a, b) => Math.abs(code.z[b]) - Math.abs(code.z[a]));
+  const place = (id, belongs) => {
+    const items = latents.filter(belongs).map((latent) => rows[latent].item);
+    $(id).replaceChildren(...items);
+    return items.length;
+  };
+  place("on", (latent) => code.z[latent] !== 0);
+  const off = place("off", (latent) => code.z[latent] === 0 && model.used[latent]);
+  const unused = place("unused", (latent) => code.z[latent] === 0 && !model.used[latent]);
+  $("off-title").hidden = !off;
+  $("off-title").textContent = `Off in this image (${off})`;
+  $("unused-part").hidden = !unused;
+  $("unused-title").textContent = `Used by hardly any image (${unused})`;
 }
 
-// --- pictures ---------------------------------------------------------------------------------------------
 function show(z) {
   values = z.map((value, latent) => (value !== 0 ? value : code.start[latent]));
   on = z.map((value) => value !== 0);
   rows.forEach((_, latent) => drawRow(latent));
-  drawCount();
   return decode();
 }
 
@@ -133,68 +120,56 @@ const pick = run(async (index) => {
   });
   $("samples").replaceChildren();
   $("sample-help").hidden = true;
-  for (const button of $("thumbnails").children) {
-    button.ariaPressed = String(Number(button.dataset.index) === index);
-  }
+  for (const button of $("thumbnails").children) button.ariaPressed = String(button.dataset.index === String(index));
   await show(code.z);
   placeRows();
 });
 
-function drawThumbnails() {
+const pictureButton = (src, alt, onclick) => element("button", { onclick }, element("img", { src, alt }));
+
+function turn(to) {
+  first = Math.max(0, Math.min(to, model.examples - 1));
   const last = Math.min(first + PAGE, model.examples);
-  const buttons = [];
-  for (let index = first; index < last; index += 1) {
-    const image = element("img", { src: `/api/picture/${index}`, alt: `test image ${index}` });
-    const button = element("button", { type: "button", ariaPressed: String(code?.index === index) }, image);
+  $("thumbnails").replaceChildren(...Array.from({ length: last - first }, (_, place) => {
+    const index = first + place;
+    const button = pictureButton(`/api/picture/${index}`, `test image ${index}`, () => pick(index));
+    button.ariaPressed = String(code?.index === index);
     button.dataset.index = index;
-    button.addEventListener("click", () => pick(index));
-    buttons.push(button);
-  }
-  $("thumbnails").replaceChildren(...buttons);
+    return button;
+  }));
   $("thumbnails").scrollLeft = 0;
   $("previous").disabled = first === 0;
   $("next").disabled = last === model.examples;
-}
-
-function turn(by) {
-  first = Math.max(0, Math.min(first + by, model.examples - 1));
-  drawThumbnails();
 }
 
 const sample = run(async () => {
   seed += 1;
   const drawn = await (await ask("/api/sample", { on: on.map(Number), seed })).json();
   $("sample-help").hidden = false;
-  $("samples").replaceChildren(...drawn.pictures.map((picture, number) => {
-    const image = element("img", { src: picture, alt: `sample ${number + 1}` });
-    const button = element("button", { type: "button" }, image);
-    button.addEventListener("click", () => show(drawn.z[number]));
-    return button;
-  }));
+  $("samples").replaceChildren(...drawn.pictures.map(
+    (picture, number) => pictureButton(picture, `sample ${number + 1}`, () => show(drawn.z[number])),
+  ));
 });
 
-const start = run(async () => {
+run(async () => {
   model = await (await ask("/api/model")).json();
   $("name").textContent = model.name;
   document.title = `${model.name}: latent explorer`;
   $("data").textContent = model.data;
   $("notes").replaceChildren(...model.notes.map((note) => element("li", { textContent: note })));
-  rows = Array.from({ length: model.latents }, (_, latent) => makeRow(latent));
   values = new Array(model.latents).fill(0);
+  rows = values.map((_, latent) => makeRow(latent));
   $("sample").disabled = !model.samples;
-  drawThumbnails();
+  turn(0);
   await pick(0);
-  $("previous").addEventListener("click", () => turn(-PAGE));
-  $("next").addEventListener("click", () => turn(PAGE));
-  $("any").addEventListener("click", () => {
+  $("previous").onclick = () => turn(first - PAGE);
+  $("next").onclick = () => turn(first + PAGE);
+  $("any").onclick = () => {
     const index = Math.floor(Math.random() * model.examples);
-    first = Math.floor(index / PAGE) * PAGE;
-    drawThumbnails();
+    turn(Math.floor(index / PAGE) * PAGE);
     pick(index);
-  });
-  $("reset").addEventListener("click", () => show(code.z));
-  $("sample").addEventListener("click", sample);
+  };
+  $("reset").onclick = () => show(code.z);
+  $("sample").onclick = sample;
   document.body.dataset.ready = "true";
-});
-
-start();
+})();
