@@ -341,8 +341,8 @@ def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root):
 )
 def test_features_of_the_real_sets_are_understood(name, label, factors):
     features = tensorflow_datasets.builder(name).info.features
-    columns = tfds._columns(tfds._leaves(features), DataConfig(label=label), Path(name))
-    assert (columns.image, columns.label, len(columns.factors)) == ("image", label, factors)
+    image, found, numbers = tfds._columns(tfds._leaves(features), DataConfig(label=label), Path(name))
+    assert (image, found, len(numbers)) == ("image", label, factors)
 
 
 def test_the_second_image_can_be_asked_for(root):

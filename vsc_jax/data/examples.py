@@ -20,12 +20,9 @@ import numpy as np
 from vsc_jax.config.cache_folder import cache_folder
 from vsc_jax.config.errors import UserError
 
-LARGE = 2**28
-"""Bytes from which a memory-mapped array is read piece by piece."""
-CHUNK_BYTES = 2**24
-"""How much of an array is looked at together, so that a pass over it needs little memory."""
-LARGEST_IN_MEMORY = 2**30
-"""Bytes up to which :func:`scratch` takes memory."""
+LARGE = 2**28  # bytes from which a memory-mapped array is read piece by piece
+CHUNK_BYTES = 2**24  # of an array that are looked at together, so that a pass over it needs little memory
+LARGEST_IN_MEMORY = 2**30  # bytes up to which `scratch` takes memory
 _DRAWN_TOGETHER = 4096  # examples
 
 Convert = Callable[[np.ndarray], np.ndarray]
@@ -60,7 +57,6 @@ class LazyArray:
 
 
 Examples = np.ndarray | LazyArray
-"""Examples in memory, or to be read."""
 
 
 def from_source(source: Any, decode: Callable[[Any], np.ndarray] = np.asarray) -> LazyArray:

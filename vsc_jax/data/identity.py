@@ -17,11 +17,8 @@ from vsc_jax.data.dataset import Dataset, Split
 from vsc_jax.data.examples import LARGE, chunks
 from vsc_jax.models import scaling
 
-SAMPLED = 256
-"""How many rows, spread evenly, stand for a split that is larger than ``LARGE`` or read row by row."""
-LARGEST = 2**26
-"""Bytes up to which the examples, before they are compressed, are put into ``data.npz``."""
-
+SAMPLED = 256  # rows, spread evenly, that stand for a split which is larger than LARGE or read row by row
+LARGEST = 2**26  # bytes of examples, before they are compressed, that are put into data.npz
 _FIELDS = ("x", "labels", "factors", "presence", "subjects")
 
 

@@ -18,8 +18,6 @@ from vsc_jax.data.limits import check_memory
 Colour = Literal["auto", "grey", "rgb"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-"""Files that a folder of images may hold; others in it are left out and counted."""
-
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "F")
 _TRAINING, _TEST = ("train", "training"), ("test", "testing")

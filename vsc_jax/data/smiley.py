@@ -20,34 +20,19 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, Split
 
-ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")
-"""The four attributes, in the order of their factors."""
-
-FACTORS = (
+ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")  # in the order of their factors
+FACTORS = (  # in the published order
     *("bow tie x", "bow tie y", "bow tie width", "bow tie height"),
     *("hat x", "hat y", "brim width", "brim height", "crown width", "crown height"),
     *("eye distance", "eye y", "eye radius"),
     *("mouth width", "mouth height", "mouth x", "mouth y", "mouth corners"),
 )
-"""The 18 factors in the published order."""
-
-GROUPS = (slice(0, 4), slice(4, 10), slice(10, 13), slice(13, 18))
-"""Which factors belong to each attribute."""
-
-ATTRIBUTE_OF_FACTOR = np.repeat(np.arange(4), [group.stop - group.start for group in GROUPS])
-"""Index of each factor's attribute, ``[18]``."""
-
-FACTOR_SCALE = 0.5
-"""Standard deviation of every factor."""
-
-EXAMPLES = {"train": 100_000, "test": 5_000}
-"""How many faces a data set has if nobody says."""
-
-SIDE = 32
-"""Side of the published images in pixels."""
-
-LARGEST_VALUE = 20.0
-"""Largest magnitude of a factor that is drawn: 40 standard deviations."""
+GROUPS = (slice(0, 4), slice(4, 10), slice(10, 13), slice(13, 18))  # the factors of each attribute
+ATTRIBUTE_OF_FACTOR = np.repeat(np.arange(4), [group.stop - group.start for group in GROUPS])  # [18]
+FACTOR_SCALE = 0.5  # standard deviation of every factor
+EXAMPLES = {"train": 100_000, "test": 5_000}  # faces of a data set if nobody says
+SIDE = 32  # of the published images, in pixels
+LARGEST_VALUE = 20.0  # magnitude of a factor that is drawn: 40 standard deviations
 
 _FIRST = [group.start for group in GROUPS]
 _PIXELS = np.arange(1, SIDE + 1)
@@ -85,12 +70,9 @@ def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smiley
     The first images of a longer draw with the same seed and presence are those of a shorter one.
 
     Args:
-      seed: an integer, at least 0, or several of them.
+      seed: an integer of at least 0, or several of them.
       n: number of images, at least 0.
       presence: probability of each attribute, in [0, 1].
-
-    Raises:
-      UserError: if an argument is outside its range.
     """
     if n < 0:
         raise UserError(f"n: expected a number of images of at least 0, got {n}")

@@ -24,9 +24,7 @@ from vsc_jax.models import scaling
 Header = Literal["auto", "true", "false"]
 Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
-"""Names of text tables end so, or with ``.gz`` after it, in any case of letters."""
-
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")  # possibly with .gz after it, in any case of letters
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # What pandas calls an index without a name in its CSV files, and when it reads them.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+(_level_\d+|\.\d+)?")
@@ -99,13 +97,8 @@ def is_frame(data: Any) -> bool:
     """Whether ``data`` is a frame in memory that :func:`from_frame` reads."""
     from narwhals import dependencies as known
 
-    return (
-        known.is_pandas_like_dataframe(data)
-        or known.is_polars_dataframe(data)
-        or known.is_polars_lazyframe(data)
-        or known.is_pyarrow_table(data)
-        or known.is_narwhals_dataframe(data)
-    )
+    kinds = ("pandas_like_dataframe", "polars_dataframe", "polars_lazyframe", "pyarrow_table")
+    return any(getattr(known, f"is_{kind}")(data) for kind in (*kinds, "narwhals_dataframe"))
 
 
 def from_frame(frame: Any, label: str | None = None) -> Table:
@@ -251,7 +244,9 @@ def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, b
     has_names = _has_names(rows) if header == "auto" else header == "true"
     content = "\n".join(map(_single_spaces, io.StringIO(text, newline=None))) if word == "space" else text
     table, decimal = _parsed(content, lines, word, has_names, "."), ""
-    if word != "comma" and any(_is_decimal_comma(column) for column in table.columns):
+    texts = [column for column in table.columns if pyarrow.types.is_string(column.type)]
+    firsts = [next((value.as_py() for value in column if value.is_valid), "") for column in texts]
+    if word != "comma" and any(map(_DECIMAL_COMMA.fullmatch, firsts)):
         table, decimal = _parsed(content, lines, word, has_names, ","), ", decimal comma"
     first = "names the columns" if has_names else f"is an example, {listed(tuple(rows[0]))}"
     asked = "auto" in (header, separator)
@@ -395,13 +390,3 @@ def _rises(cells: list[str]) -> bool:
         return False
     values = [float(cell.replace(",", ".")) for cell in cells]
     return all(left < right for left, right in itertools.pairwise(values))
-
-
-def _is_decimal_comma(column: Any) -> bool:
-    """Whether a column of text begins with a number that has a decimal comma."""
-    import pyarrow
-
-    if not pyarrow.types.is_string(column.type):
-        return False
-    first = next((value.as_py() for value in column if value.is_valid), "")
-    return _DECIMAL_COMMA.fullmatch(first) is not None

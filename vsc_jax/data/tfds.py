@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,26 +22,14 @@ from vsc_jax.data.examples import give_back, scratch
 from vsc_jax.data.images import check_size, fitted
 from vsc_jax.data.limits import check_memory
 
-PREFIX = "tfds:"
-"""Begins ``data.name`` of any set of TFDS."""
-
-TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-"""The sets that ``data.name`` knows without ``tfds:``, and how they are called in a sentence."""
-
-OWN_BUILDERS = ("smiley", "uci_har")
-"""Sets of :mod:`vsc_jax.data.tfds_builders`, which are prepared without TensorFlow."""
+PREFIX = "tfds:"  # of data.name for any set of TFDS
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # known without the prefix, and as words
+OWN_BUILDERS = ("smiley", "uci_har")  # of tfds_builders, which are prepared without TensorFlow
 
 _BATCH = 4096  # records decoded at a time
+_Columns = tuple[str, str | None, tuple[str, ...]]  # features: the image, the label if any, the factors
 _LOOKED_AT = 100  # records that tell whether a set is stored as 0 and 1
 _DECODING = 3  # part of the cache key; raise it when decoding changes
-
-
-class _Columns(NamedTuple):
-    """Features of a set: the image, the label if there is one, and the true factors."""
-
-    image: str
-    label: str | None
-    factors: tuple[str, ...]
 
 
 def load_tfds(config: DataConfig) -> Dataset:
@@ -142,29 +130,29 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
             f"{source}: expected ArrayRecord files, got {file_format}; prepare the set in another folder "
             f"with tfds build {builder.name} --file_format=array_record"
         )
-    columns = _columns(features, config, source)
+    image, label, factors = _columns(features, config, source)
     if config.colour == "auto":
-        config = replace(config, colour="grey" if features[columns.image].shape[-1] == 1 else "rgb")
+        config = replace(config, colour="grey" if features[image].shape[-1] == 1 else "rgb")
     if "train" not in splits:
         raise UserError(f"{source}: expected a split train, found {', '.join(splits) or 'none'}")
     arrays: dict[str, np.ndarray] = {}
     most = math.inf
-    if columns.label is not None:
-        feature = features[columns.label]
+    if label is not None:
+        feature = features[label]
         bools = ["no", "yes"] if np.dtype(feature.np_dtype).kind == "b" else []
         arrays["label_names"] = np.array(getattr(feature, "names", None) or bools)
         most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else most
-    if columns.factors:
-        arrays["factor_names"] = np.array(columns.factors)
+    if factors:
+        arrays["factor_names"] = np.array(factors)
     test = next((split for split in ("test", "validation") if split in splits), None)
     limits = {"train": config.train_examples, test: config.test_examples}
     if test is None:  # the test examples are some of the training split
         limits = {"train": None if None in limits.values() else sum(filter(None, limits.values()))}
     for part, (split, limit) in zip(("train", "test"), limits.items(), strict=False):
-        decoded = _decode_split(builder, str(split), columns, config, limit, source)
+        decoded = _decode_split(builder, str(split), (image, label, factors), config, limit, source)
         if "labels" in decoded and (index := first_outside(decoded["labels"], 0.0, most)) is not None:
             raise UserError(
-                f"{source}: example {index[0]} of the {split} split: {columns.label}: expected a"
+                f"{source}: example {index[0]} of the {split} split: {label}: expected a"
                 f" class from 0 to {most:g}, got {decoded['labels'][index]}"
             )
         arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
@@ -201,7 +189,7 @@ def _columns(features: dict[str, Any], config: DataConfig, source: Path) -> _Col
             f"{source}: data.label: expected one of the features {', '.join(classes) or '(there are none)'},"
             f" got {label}"
         )
-    return _Columns(image, label, tuple(name for name in numbers if name != label))
+    return image, label, tuple(name for name in numbers if name != label)
 
 
 def _without_images(features: Any) -> dict[str, Any]:
@@ -225,22 +213,23 @@ def _decode_split(
     Of all records, or of ``limit`` of them.
     """
     arrays: dict[str, np.ndarray] = {}
+    image, label, factors = columns
     try:
         # Pillow by itself decodes a PNG in half the time that TFDS takes around it.
         records = builder.as_data_source(split=split, decoders=_without_images(builder.info.features))
         chosen = np.arange(len(records))[sample_rows(len(records), limit or len(records), config.seed)]
         n = len(chosen)
-        if columns.label is not None:
+        if label is not None:
             arrays["labels"] = np.empty(n, np.int32)
-        if columns.factors:
-            arrays["factors"] = np.empty((n, len(columns.factors)), np.float32)
+        if factors:
+            arrays["factors"] = np.empty((n, len(factors)), np.float32)
         for start in range(0, n, _BATCH):
             examples = records.__getitems__(chosen[start : start + _BATCH].tolist())
             if start == 0:
-                white = _white(_at(example, columns.image) for example in examples[:_LOOKED_AT])
+                white = _white(_at(example, image) for example in examples[:_LOOKED_AT])
             for row, example in enumerate(examples, start):
                 try:
-                    picture = fitted(_at(example, columns.image), config, config.colour, white)
+                    picture = fitted(_at(example, image), config, config.colour, white)
                     if "x" in arrays:
                         check_size(picture.shape, arrays["x"].shape[1:], "the first")
                 except UserError as error:
@@ -252,10 +241,10 @@ def _decode_split(
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
                     arrays["x"] = scratch((n, *picture.shape), np.uint8)
                 arrays["x"][row] = picture
-                if columns.label is not None:
-                    arrays["labels"][row] = _at(example, columns.label)
-                if columns.factors:
-                    arrays["factors"][row] = [_at(example, name) for name in columns.factors]
+                if label is not None:
+                    arrays["labels"][row] = _at(example, label)
+                if factors:
+                    arrays["factors"][row] = [_at(example, name) for name in factors]
             give_back(arrays["x"])
     except UserError:
         raise

@@ -21,23 +21,14 @@ from vsc_jax.data.limits import check_archive
 
 Representation = Literal["features", "signals"]
 
+# The copy that a university course offers, with the checksum that many have noted independently.
 URL = "https://d396qusza40orc.cloudfront.net/getdata%2Fprojectfiles%2FUCI%20HAR%20Dataset.zip"
-"""The copy of the archive that a university course offers: the one whose checksum many have published."""
-
 MD5 = "d29710c9530a31f303801b6bc34bd895"
-"""Of the file at ``URL``, as those who downloaded it have noted independently of one another."""
-
-FEATURES, STEPS = 561, 128
-"""Values of a window as features, and its steps as signals."""
-
+FEATURES, STEPS = 561, 128  # values of a window as features, and its steps as signals
+# Acceleration without gravity, angular velocity in rad/s, and acceleration in all; accelerations in g.
 CHANNELS = tuple(f"{what}_{axis}" for what in ("body_acc", "body_gyro", "total_acc") for axis in "xyz")
-"""The signals: acceleration without gravity and in all, in units of g, and angular velocity in rad/s."""
-
 ACTIVITIES = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying")
-"""The official activities."""
-
-OFFICIAL_WINDOWS = (7352, 2947)
-"""Windows of the official training and test part."""
+OFFICIAL_WINDOWS = (7352, 2947)  # of the training and the test part
 
 _SPLITS = ("train", "test")
 _LARGEST = 2 * 10**9  # bytes; the official files take 0.3 GB
