@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vsc_jax.config import CheckpointConfig
@@ -62,9 +63,8 @@ class Checkpoints:
         Raises:
           UserError: if it cannot be written; the checkpoints before it stay.
         """
-        leaves = named_leaves(state)
-        if jax.process_count() > 1:  # Orbax refuses arrays of JAX that not all processes have
-            leaves = jax.tree.map(np.asarray, leaves)
+        # On the host: Orbax refuses arrays of JAX that not all processes have.
+        leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
         leaves[_CHECKSUM] = _checksum(leaves)
         step = int(state.step)
 
@@ -98,7 +98,7 @@ class Checkpoints:
                     shutil.rmtree(renamed, ignore_errors=True)
                     path.rename(renamed)
             self._manager.reload()
-            return with_leaves(template, leaves)
+            return with_leaves(template, jax.tree.map(jnp.asarray, leaves))
         if not damaged:
             raise UserError(f"{self._folder}: no checkpoint")
         raise UserError(
@@ -106,13 +106,16 @@ class Checkpoints:
             f" without {self._folder} the run starts anew"
         )
 
-    def _read(self, step: int, template: TrainState) -> dict[str, Any] | None:
+    def _read(self, step: int, template: TrainState) -> dict[str, np.ndarray] | None:
         """The arrays of a checkpoint; None if it is damaged or of another model."""
-        target = jax.tree.map(_abstract, named_leaves(template))
+        target = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in named_leaves(template).items()}
         target[_CHECKSUM] = np.zeros((), np.uint32)
         arguments = self._ocp.args.StandardRestore(target)
         leaves, _ = _quietly(lambda: self._manager.restore(step, args=arguments))
-        return None if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves) else leaves
+        # Orbax gives arrays of other shapes, too.
+        if leaves is None or any(leaves[name].shape != leaf.shape for name, leaf in target.items()):
+            return None
+        return None if leaves.pop(_CHECKSUM) != _checksum(leaves) else leaves
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -184,11 +187,3 @@ def checked(path: Path, template: Tree, leaves: dict[str, Any]) -> Tree:
 
 def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
-
-
-def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct | np.ndarray:
-    if jax.process_count() > 1:
-        return np.zeros(leaf.shape, leaf.dtype)
-    # Without a sharding Orbax would take the one in the checkpoint, with a warning.
-    sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

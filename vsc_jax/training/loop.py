@@ -149,11 +149,7 @@ def train(
         on_rows = None if on_row is None else lambda rows: [on_row(row) for row in rows]
         with closing(_Solo(member, dataset, run_sharding(config))) as program:
             _loop([member], program, int(member.state.step), on_rows, stop)
-            trained = member.outcome(program.state(0)).trained
-    if member.problem is not None:
-        raise member.problem
-    assert trained is not None
-    return trained
+            return member.trained(program.states()[0])
 
 
 def train_members(
@@ -215,7 +211,9 @@ def train_members(
                 together = list(group)
                 program = _Group(compiler, together)
                 _loop(together, program, step, on_rows, stop)
-                outcomes += [member.outcome(program.state(i)) for i, member in enumerate(together)]
+                for member, state in zip(together, program.states(), strict=True):
+                    trained = member.trained(state) if member.problem is None else None
+                    outcomes.append(Outcome(member.number, trained, member.problem))
         yield from outcomes
 
 
@@ -227,28 +225,20 @@ class _Member:
         self.problem: TrainingError | None = None
         self.graph, params = nnx.split(initial_model(config, dataset))
         state = initial_state(params)
-        self._checkpoints: Checkpoints | None = None
+        self.checkpoints: Checkpoints | None = None
         if workdir is not None:
-            self._checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", config.checkpoint))
-            if self._checkpoints.latest_step() is not None:
-                state = self._checkpoints.restore(state)
+            self.checkpoints = stack.enter_context(Checkpoints(workdir / "checkpoints", config.checkpoint))
+            if self.checkpoints.latest_step() is not None:
+                state = self.checkpoints.restore(state)
         # On the host: members may be more than one device holds.
         self.state: TrainState = jax.device_get(state)
         self.log = MetricsLog(workdir and workdir / "metrics.jsonl", int(self.state.step))
 
-    def save(self, step: int, before: int, state: Callable[[], TrainState], *, stop: bool) -> None:
-        """Save the state after the chunk from iteration ``before``, where it is due or all stops."""
-        every = self.config.checkpoint.every
-        due = stop or step == self.config.train.steps or step // every > before // every
-        if self._checkpoints is not None and self.problem is None and due:
-            self._checkpoints.save(state())
-
-    def outcome(self, state: TrainState) -> Outcome:
-        """How it ended, with its last state."""
+    def trained(self, state: TrainState) -> Trained:
+        """What it left, with its last state; its problem is raised."""
         if self.problem is not None:
-            return Outcome(self.number, None, self.problem)
-        params = jax.tree.map(jnp.asarray, state.params)
-        return Outcome(self.number, Trained(nnx.merge(self.graph, params), self.log.rows), None)
+            raise self.problem
+        return Trained(nnx.merge(self.graph, jax.tree.map(jnp.asarray, state.params)), self.log.rows)
 
 
 class _Solo:
@@ -284,8 +274,9 @@ class _Solo:
         }
         return [(means, schedule)]
 
-    def state(self, place: int) -> TrainState:
-        return self._sharding.one_copy(self._state)
+    def states(self) -> list[TrainState]:
+        """The state of each member, on the host."""
+        return [jax.device_get(self._state)]
 
 
 @dataclasses.dataclass(eq=False)
@@ -351,8 +342,9 @@ class _Group:
         members = range(len(self._configs))
         return [tuple(jax.tree.map(lambda leaf, i=i: leaf[i], numbers)) for i in members]
 
-    def state(self, place: int) -> TrainState:
-        return self._compiler.sharding.member(self._state, place)
+    def states(self) -> list[TrainState]:
+        state = jax.device_get(self._state)
+        return [jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), state) for i in range(len(self._configs))]
 
 
 def _loop(
@@ -380,8 +372,12 @@ def _loop(
         if on_rows is not None and any(member.problem is None for member in members):
             on_rows(rows)
         stop = stop_request()
-        for place, member in enumerate(members):
-            member.save(step, before, functools.partial(program.state, place), stop=stop is not None)
+        every = members[0].config.checkpoint.every
+        due = stop is not None or step == train.steps or step // every > before // every
+        if due and any(member.checkpoints is not None for member in members):
+            for member, state in zip(members, program.states(), strict=True):
+                if member.checkpoints is not None and member.problem is None:
+                    member.checkpoints.save(state)
         if stop is not None:
             raise Stopped(
                 f"stopped by {stop.name} at iteration {step:,} of {train.steps:,}, which is saved;"

@@ -46,10 +46,6 @@ class Sharding(NamedTuple):
         mine = batch_size // jax.process_count()
         return slice(jax.process_index() * mine, (jax.process_index() + 1) * mine)
 
-    def one_copy(self, tree: Tree) -> Tree:
-        """Replicated arrays as arrays of this process's first device."""
-        return tree if self.mesh is None else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
-
     def shard_members(self, tree: Any) -> Any:
         """Arrays with a leading axis for the members, each member's part on the devices of its group."""
         if self.mesh is None:
@@ -61,12 +57,6 @@ class Sharding(NamedTuple):
         of = None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(_MEMBERS))
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape), x.dtype, sharding=of), tree)
 
-    def member(self, tree: Tree, place: int) -> Tree:
-        """One member of :meth:`shard_members`, on the first device."""
-        if self.mesh is None:
-            return jax.tree.map(lambda leaf: leaf[place], tree)
-        return jax.device_put(jax.tree.map(lambda leaf: _row(leaf, place), tree), jax.devices()[0])
-
     def _local(self, spec: PartitionSpec, local: Any) -> Array:
         if self.mesh is None:
             return jnp.asarray(local)
@@ -74,14 +64,6 @@ class Sharding(NamedTuple):
 
 
 ONE_DEVICE = Sharding()
-
-
-def _row(leaf: Array, place: int) -> Array:
-    for shard in leaf.addressable_shards:
-        first, after, _ = shard.index[0].indices(len(leaf))
-        if first <= place < after:
-            return shard.data[place - first]
-    raise IndexError(place)
 
 
 def run_sharding(config: Config) -> Sharding:
