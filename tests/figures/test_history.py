@@ -3,7 +3,6 @@ import pytest
 
 from vsc_jax.figures.history import draw_history
 
-
 SCHEDULE = {"learning_rate": 1.0, "kl": 0.5, "warm_up": 1.0, "sparsity": 1.0, "prior_blend": 0.25}
 
 
