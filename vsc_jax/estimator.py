@@ -4,7 +4,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019. The sa
 training as :func:`vsc_jax.fit`; nothing is written to disk.
 """
 
-from typing import Any, Literal, TypeVar, no_type_check
+from typing import Any, Literal, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +26,8 @@ from vsc_jax.models.values import check_mask, place
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
-T = TypeVar("T")
-
-# Rows that a compiled program takes at a time; fewer are filled up, so that it is compiled once.
-_ROWS = 256
-# Posterior samples that the bound of an example is averaged over.
-_DRAWS = 8
+_ROWS = 256  # that a compiled program takes at a time; fewer are filled up, so that it is compiled once
+_DRAWS = 8  # posterior samples that the bound of an example is averaged over
 
 
 class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -46,7 +42,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       hidden: widths of the encoder's hidden layers; the decoder mirrors them.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature;
         ``bernoulli`` for values in [0, 1].
-      min_log_var: floor of the Gaussian's log-variance; of standardised features, where they are.
+      min_log_var: floor of the Gaussian's log-variance; of standardized features, where they are.
       standardize: whether the Gaussian likelihood sees features of zero mean and unit variance, or less
         where the largest training value would be beyond 4 (:func:`vsc_jax.models.scaling.moments`). Scores,
         and reconstructions, are those of ``X`` as given either way.
@@ -63,7 +59,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       sparse_output: whether :meth:`transform` gives a ``scipy.sparse`` CSR array.
 
     Attributes:
-      model_: the trained :class:`vsc_jax.models.VSC`; of standardised rows, where they are.
+      model_: the trained :class:`vsc_jax.models.VSC`; of standardized rows, where they are.
       config_: the whole configuration that was trained.
       history_: training metrics, averaged between two log points; in nats of what the model saw.
       gate_rate_: share of the training rows in which each latent is on, ``[latents]``.
@@ -100,29 +96,13 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         random_state: int | np.random.RandomState | None = None,
         sparse_output: bool = False,
     ):
-        self.latents = latents
-        self.hidden = hidden
-        self.likelihood = likelihood
-        self.min_log_var = min_log_var
-        self.standardize = standardize
-        self.beta = beta
-        self.alpha = alpha
-        self.prior = prior
-        self.pseudo_inputs = pseudo_inputs
-        self.sparsity_weight = sparsity_weight
-        self.gate = gate
-        self.steps = steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.random_state = random_state
-        self.sparse_output = sparse_output
+        # Under its own name each, as scikit-learn asks.
+        for name, value in locals().copy().items():
+            if name != "self" and not name.startswith("__"):
+                setattr(self, name, value)
 
     def fit(self, X: Any, y: object = None) -> "VariationalSparseCoding":
-        """Train on the rows of ``X``, at least two.
-
-        Args:
-          X: ``[rows, features]``, finite.
-          y: ignored.
+        """Train on the rows of ``X``, ``[rows, features]``, finite, at least two; ``y`` is ignored.
 
         Raises:
           ValueError: naming the parameter or the value that cannot be used.
@@ -135,7 +115,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if parameters["standardize"] and config.model.likelihood == "gaussian":
             mean, scale = moments(X)
-        rows = _standardised(X, mean, scale, config.model.likelihood)
+        rows = _standardized(X, mean, scale, config.model.likelihood)
         check_sizes(config.train, config.train.batch_size)
         # Fewer rows than a batch has are repeated, all equally often.
         repeated = np.tile(rows, (-(-config.train.batch_size // len(rows)), 1))
@@ -151,9 +131,6 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def transform(self, X: Any) -> np.ndarray | scipy.sparse.csr_array:
         """The sparse code of each row: the mean of a latent that is on, exactly 0 for one that is off.
 
-        Args:
-          X: ``[rows, features]``, finite.
-
         Returns:
           float32 ``[rows, latents]``; a CSR array with ``sparse_output``.
         """
@@ -165,10 +142,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return self._map(_gamma, self._rows(X))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """The mean of the rows that codes stand for.
-
-        Args:
-          X: codes ``[rows, latents]``, dense or sparse, finite.
+        """Decode codes ``[rows, latents]``, dense or sparse, finite.
 
         Returns:
           float32 ``[rows, features]``, in the units of the data.
@@ -177,10 +151,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         codes = check_array(X, dtype=np.float32, accept_sparse="csr")
         if scipy.sparse.issparse(codes):
             codes = codes.toarray()
-        if codes.shape[1] != self.config_.model.latents:
+        if codes.shape[1] != self._n_features_out:
             raise UserError(
                 f"X has {codes.shape[1]} columns, but the codes of this VariationalSparseCoding have"
-                f" {self.config_.model.latents}"
+                f" {self._n_features_out}"
             )
         rows = self._map(_decoded, codes)
         return (rows * self.scale_ + self.mean_).astype(np.float32)
@@ -190,9 +164,6 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
         row always gets one number, whatever rows are beside it.
-
-        Args:
-          X: ``[rows, features]``, finite.
 
         Returns:
           float32 ``[rows]``.
@@ -216,44 +187,36 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         check_is_fitted(self)
         check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        return _standardised(X, self.mean_, self.scale_, self.config_.model.likelihood)
+        return _standardized(X, self.mean_, self.scale_, self.config_.model.likelihood)
 
     def _map(self, measure: Any, rows: np.ndarray) -> np.ndarray:
-        n = len(rows)
-        rows = np.concatenate([rows, np.zeros((-n % _ROWS, rows.shape[1]), rows.dtype)])
-        measured: np.ndarray = map_batches(
-            measure, self.model_, rows, jax.random.key(self.config_.seed), batch_size=_ROWS
-        )
-        return measured[:n]
-
-
-_MODEL = (
-    "latents", "hidden", "likelihood", "min_log_var", "beta", "alpha", "prior", "pseudo_inputs",
-    "sparsity_weight", "gate",
-)  # fmt: skip
-_TRAIN = ("steps", "batch_size", "learning_rate")
+        filled = np.concatenate([rows, np.zeros((-len(rows) % _ROWS, rows.shape[1]), rows.dtype)])
+        key = jax.random.key(self.config_.seed)
+        measured: np.ndarray = map_batches(measure, self.model_, filled, key, batch_size=_ROWS)
+        return measured[: len(rows)]
 
 
 def _config(parameters: dict[str, Any]) -> settings.Config:
-    given = {name: _plain(value) for name, value in parameters.items()}
     seed = check_random_state(parameters["random_state"]).randint(np.iinfo(np.int32).max)
-    overrides = {f"model.{name}": given[name] for name in _MODEL}
-    overrides |= {f"train.{name}": given[name] for name in _TRAIN}
-    overrides["seed"] = int(seed)
+    overrides = {"seed": int(seed)}
+    for section in ("model", "train"):
+        names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()
+        overrides |= {f"{section}.{name}": _plain(parameters[name]) for name in names}
     try:
         return settings.with_overrides(settings.Config(name="sparse_coder"), overrides)
     except UserError as error:
         raise UserError(str(error).removeprefix("model.").removeprefix("train.")) from None
 
 
-def _plain(value: T) -> T:
+def _plain(value: Any) -> Any:
     """A parameter without NumPy's scalars, which grids of parameters are made of."""
     if isinstance(value, tuple | list):
-        return type(value)(_plain(item) for item in value)
+        return type(value)(map(_plain, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _standardised(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood: str) -> np.ndarray:
+def _standardized(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood: str) -> np.ndarray:
+    # In double precision, before float32 rounds: a model's own scaling comes after.
     with np.errstate(over="ignore", invalid="ignore"):
         rows = ((X - mean) / scale).astype(np.float32)
     if not np.isfinite(rows).all():
