@@ -12,7 +12,7 @@ from vsc_jax.cli.command_line import UsageError, parse
 from vsc_jax.config import Config, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
-from vsc_jax.contrib import exporting
+from vsc_jax.contrib import export
 
 CONFIG = Config(
     model=ModelConfig(kind="ae", latents=2, hidden=(4,)),
@@ -35,8 +35,8 @@ def test_the_home_folder_is_meant_wherever_a_path_is_taken(home):
     np.save(home / "x.npy", np.random.default_rng(0).random((20, 4, 4), np.float32))
     run = vsc_jax.fit(CONFIG, "~/run", dataset="~/x.npy")
     vsc_jax.save(run, "~/saved")
-    exporting.export_model(vsc_jax.load("~/saved"), "~/exported")
-    assert exporting.load_programs("~/exported").decode(jax.numpy.zeros((1, 2))).shape == (1, 4, 4)
+    export.export_model(vsc_jax.load("~/saved"), "~/exported")
+    assert export.load_programs("~/exported").decode(jax.numpy.zeros((1, 2))).shape == (1, 4, 4)
     assert vsc_jax.load("~/run").latents == 2
     assert {path.name for path in home.iterdir()} == {"run", "saved", "exported", "x.npy"}
     assert list(Path().iterdir()) == []

@@ -1,1 +1,1 @@
-"""The library's distribution in other libraries' clothes; each module needs an extra of its name."""
+"""What other libraries take of this one; each module needs an extra of its name."""

@@ -16,10 +16,10 @@ _FILES = ("config.json", "data.json", "results.json", "README.md", MODEL_FILE, "
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: str | None = None) -> str:
-    """Upload a model that ``vsc_jax.save`` wrote.
+    """Upload a model that ``vsc_jax.save`` wrote, and no other file of its folder.
 
     Args:
-      folder: the saved model; no other file in it is uploaded.
+      folder: the saved model.
       repo_id: ``owner/name``; made when missing.
       private: whether a new repository is.
       revision: branch to write to.
@@ -38,13 +38,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: st
     api = hub.HfApi(library_name="vsc_jax")
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            allow_patterns=list(_FILES),
-            revision=revision,
-            commit_message="Model written by vsc_jax",
-        )
+        message = "Model written by vsc_jax"
+        which = {"repo_id": repo_id, "revision": revision, "allow_patterns": list(_FILES)}
+        commit = api.upload_folder(folder_path=folder, commit_message=message, **which)
     except Exception as error:  # of the client, its HTTP library or the system
         raise UserError(f"{repo_id}: not pushed ({error})") from None
     return str(commit.commit_url)
@@ -63,13 +59,9 @@ def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None
     """
     hub = _hub()
     try:
-        found = hub.snapshot_download(
-            repo_id,
-            revision=revision,
-            local_dir=None if folder is None else as_path(folder, "folder"),
-            allow_patterns=list(_FILES),
-            library_name="vsc_jax",
-        )
+        into = None if folder is None else as_path(folder, "folder")
+        which = {"revision": revision, "local_dir": into, "allow_patterns": list(_FILES)}
+        found = hub.snapshot_download(repo_id, library_name="vsc_jax", **which)
     except Exception as error:  # as above
         raise UserError(f"{repo_id}: cannot be had ({error})") from None
     return load(found)

@@ -25,7 +25,7 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 class Programs(NamedTuple):
-    """What :func:`load_programs` gives back.
+    """Compiled functions.
 
     Attributes:
       encode: float32 examples ``[n, *example_shape]`` in the range of the training data to a dict of
@@ -48,13 +48,13 @@ def export_model(
       platforms: where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; the one in use
         if not given. Convolutions are written as they are best on the one in use.
 
-    Returns:
-      The two files.
-
     Raises:
       UserError: if a platform is not known or the folder cannot be written.
     """
     _check_extra()
+    if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
+        raise UserError(f"platforms: expected some of {', '.join(_PLATFORMS)}, got {', '.join(unknown)}")
+    folder = as_path(folder, "folder")
     graph, params = nnx.split(model)
 
     def encode(x: Array) -> dict[str, Array]:
@@ -67,17 +67,12 @@ def export_model(
 
     (n,) = export.symbolic_shape("n")
     inputs = {ENCODER_FILE: (n, *model.decoder.example_shape), DECODER_FILE: (n, model.latents)}
-    if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
-        raise UserError(f"platforms: expected some of {', '.join(_PLATFORMS)}, got {', '.join(unknown)}")
-    folder = as_path(folder, "folder")
     for (name, shape), program in zip(inputs.items(), (encode, decode), strict=True):
-        exported = export.export(jax.jit(program), platforms=platforms)(
-            jax.ShapeDtypeStruct(shape, jnp.float32)
-        )
-        serialized = exported.serialize()
+        given = jax.ShapeDtypeStruct(shape, jnp.float32)
+        exported = export.export(jax.jit(program), platforms=platforms)(given)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(serialized)
+            (folder / name).write_bytes(exported.serialize())
         except OSError as error:
             raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder / ENCODER_FILE, folder / DECODER_FILE

@@ -9,7 +9,7 @@ import pytest
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.contrib.exporting import export_model, load_programs
+from vsc_jax.contrib.export import export_model, load_programs
 from vsc_jax.models import build
 
 
