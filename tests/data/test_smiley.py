@@ -142,14 +142,6 @@ def test_face_without_deviations_is_the_one_drawn_by_hand():
     np.testing.assert_array_equal(smiley.render(np.ones((1, 4)), np.zeros((1, 18)))[0], picture(FACE))
 
 
-def test_head_alone_is_the_disc_of_radius_10():
-    image = smiley.render(np.zeros((1, 4)), np.zeros((1, 18)))[0]
-    # Half widths of the disc in rows 0.5, 1.5, ... from the centre: the largest k + 1/2 within 10.
-    half = [10, 10, 10, 9, 9, 8, 8, 7, 5, 3]
-    assert image.sum(axis=1).tolist() == [0] * 6 + [2 * w for w in half[::-1] + half] + [0] * 6
-    np.testing.assert_array_equal(image, image.T)
-
-
 @settings(max_examples=60)
 @given(
     present=st.lists(st.booleans(), min_size=3, max_size=3),
