@@ -111,7 +111,7 @@ def write_report(
         if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
             groups.append(_Group(heading, there, results_tables(there), sentences.compared(there)))
     differing, common = settings_rows(read)
-    several = f"These are not those of the preset {read[0].config.name}:"
+    alone = f"These are not those of the preset {read[0].config.name}:"
     page: dict[str, Any] = {
         "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
         "runs": read,
@@ -122,7 +122,7 @@ def write_report(
         "names": [name for name in HEADINGS if any(name in source.figures for source in read)],
         "headings": HEADINGS,
         "differing": differing,
-        "differing_means": "In these the runs differ:" if len(read) > 1 else several,
+        "differing_means": "In these the runs differ:" if len(read) > 1 else alone,
         "common": common,
         "data": sentences.trained_on(read),
         "measured_on": sentences.measured_on(read),
@@ -149,8 +149,9 @@ def illustrate(
     """
 
     def add(name: str, draw: Callable[[], Drawn]) -> None:
-        if run is not None and name in run.facts:
-            png, facts = (source.folder / "figures" / f"{name}.png").read_bytes(), run.facts[name]
+        file = source.folder / "figures" / f"{name}.png"
+        if run is not None and name in run.facts and file.is_file():
+            png, facts = file.read_bytes(), run.facts[name]
         else:
             figure, facts = draw()
             png = as_png(figure)
