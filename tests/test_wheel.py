@@ -16,5 +16,6 @@ def test_presets_are_found_beside_the_package_or_in_it():
 
 
 def test_types_pages_and_templates_are_there():
-    for name in ("py.typed", "exploring/page.html", "exploring/page.css", "reporting/report.html.jinja"):
+    pages = ("explorer/page.html", "explorer/page.css", "report.html.jinja", "sentences.jinja")
+    for name in ("py.typed", *(f"pages/{page}" for page in pages)):
         assert (PACKAGE / name).is_file(), name

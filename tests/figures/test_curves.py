@@ -22,11 +22,13 @@ def test_a_curve_is_sorted_and_has_bars_of_one_standard_deviation(ticks):
 def test_a_model_without_the_setting_is_a_level_line():
     curves = [
         Curve("VSC", np.array([0.1, 0.2]), np.array([-1.0, -2.0])),
-        Curve("VAE", None, np.array([-3.0])),
+        Curve("VAE", None, np.array([-3.0]), np.array([0.5])),
     ]
     axes = draw_curves("model.alpha", curves).axes[0]
     level = next(line for line in axes.lines if line.get_label() == "VAE")
     np.testing.assert_array_equal(level.get_ydata(), [-3, -3])
+    [band] = axes.patches
+    assert (band.get_y(), band.get_height()) == (-3.5, 1)
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {"VSC", "VAE"}
 
 

@@ -149,6 +149,15 @@ def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_r
     assert {"a-history.png", "b-history.png"} <= {p.name for p in (tmp_path / "both" / "figures").iterdir()}
 
 
+def test_runs_that_differ_in_one_setting_are_joined_by_curves(make_run, tmp_path):
+    runs = [make_run(tmp_path / f"{alpha}", weights=False, alpha=alpha) for alpha in (0.1, 0.2)]
+    report = write_report(runs, tmp_path / "out")
+    assert "## Over all runs\n\n### The bound against alpha\n\nLook for" in report.markdown.read_text()
+    assert "![The bound against alpha](figures/bound_against_alpha.png)" in report.markdown.read_text()
+    assert (tmp_path / "out" / "figures" / "bound_against_active.png").exists()
+    assert report.html.read_text().count("The bound against alpha. Look for how little sparsity costs") == 1
+
+
 def test_groups_have_tables_of_their_own(make_run, tmp_path):
     runs = [make_run(tmp_path / name, weights=False) for name in "ab"]
     groups = {"First": runs[:1], "Second": runs[1:]}
