@@ -58,7 +58,7 @@ def test_tables_become_vectors_with_the_label_s_column_apart(kind, tmp_path):
 def test_whole_numbers_bools_and_numbered_classes_are_taken():
     frame = pandas.DataFrame({"a": [1, 2, 3], "b": [True, False, True], "y": [7, 3, 7]})
     table = from_frame(frame, "y")
-    assert (table.x.tolist(), table.labels.tolist()) == ([[1, 1], [2, 0], [3, 1]], [1, 0, 1])
+    assert (table.x.tolist(), table.y.tolist()) == ([[1, 1], [2, 0], [3, 1]], [1, 0, 1])
     assert table.label_names == ("3", "7")
 
 

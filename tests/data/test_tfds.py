@@ -2,7 +2,6 @@ import importlib.util
 import json
 import shutil
 import sys
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -171,7 +170,7 @@ def test_damaged_records_name_the_file(damage, split, tiny_mnist, cache_folder):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError) as caught:
         mnist(tiny_mnist.root)
-    assert str(caught.value).startswith(f"{path}: cannot be read as the {split} split")
+    assert str(caught.value).startswith(f"{path.parent}: {path.name}: cannot be read as the {split} split")
     assert "\n" not in str(caught.value)
     assert not cache_folder.exists()
 
@@ -341,7 +340,7 @@ def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root):
 )
 def test_features_of_the_real_sets_are_understood(name, label, factors):
     features = tensorflow_datasets.builder(name).info.features
-    image, found, numbers = tfds._columns(tfds._leaves(features), DataConfig(label=label), Path(name))
+    image, found, numbers = tfds._columns(tfds._leaves(features), DataConfig(label=label))
     assert (image, found, len(numbers)) == ("image", label, factors)
 
 

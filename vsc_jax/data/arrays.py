@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out
 from vsc_jax.data.examples import Examples, LazyArray, select
 from vsc_jax.data.labels import Labels, as_labels
@@ -33,15 +33,13 @@ def load_file(path: Path, config: DataConfig) -> Dataset:
       UserError: naming the file, the array and, where there is one, the row.
     """
     arrays = _read(path.expanduser())
-    try:
+    with within(path):
         if unknown := sorted(set(arrays) - set(_NAMES)):
             raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_NAMES)}")
         if "x" not in arrays:
             raise UserError(f"expected an array x, got {', '.join(sorted(arrays)) or 'none'}")
         channels = [str(name) for name in np.atleast_1d(arrays.pop("channels", []))]
         return from_arrays(**arrays, name=path.name, channel_names=channels, **options(config))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
 
 
 def options(config: DataConfig) -> dict[str, Any]:
@@ -99,14 +97,12 @@ def from_arrays(
     if x_test is not None:
         given, classes = given | {"x_test": x_test}, classes | {"y_test": y_test}
     free = scaling != "none" or signals
-    examples, masks = _as_pixels(
-        {part: _as_examples(values, part, free=free, signals=signals) for part, values in given.items()}
-    )
+    parts = {part: _as_examples(array, part, free=free, signals=signals) for part, array in given.items()}
+    examples, masks = _as_pixels(parts)
     shape = examples["x"].shape
     if signals and shape[2:] != (len(channel_names),):
-        raise UserError(
-            f"x: expected signals [n, time, {len(channel_names)}], one channel a name, got shape {shape}"
-        )
+        channels = len(channel_names)
+        raise UserError(f"x: expected signals [n, time, {channels}], one channel a name, got shape {shape}")
     labels = Labels({}, tuple(label_names), ())
     if y is not None:
         for part, values in zip(classes, examples.values(), strict=True):

@@ -3,13 +3,15 @@
 import dataclasses
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.arrays import from_arrays
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.labels import listed
@@ -213,12 +215,9 @@ def _look(files: list[Path], colour: Colour) -> tuple[Colour, int]:
 
     with_alpha, coloured = 0, False
     for file in files:
-        try:
-            with PIL.Image.open(file, formats=_FORMATS) as image:
-                with_alpha += image.has_transparency_data
-                coloured |= image.mode not in _GREY_MODES
-        except Exception as error:  # Pillow has many errors of its own for damaged files
-            raise _unreadable(file, error) from None
+        with _reading(file), PIL.Image.open(file, formats=_FORMATS) as image:
+            with_alpha += image.has_transparency_data
+            coloured |= image.mode not in _GREY_MODES
     if colour == "auto":
         colour = "rgb" if coloured else "grey"
     return colour, with_alpha
@@ -228,14 +227,10 @@ def _decoded(files: list[Path], config: DataConfig, colour: Colour) -> np.ndarra
     """All files as one array ``[n, height, width, ...]``."""
     x: np.ndarray | None = None
     for row, file in enumerate(files):
-        try:
+        with _reading(file):
             picture = fitted(file, config, colour)
             if x is not None:
                 check_size(picture.shape, x.shape[1:], files[0].name)
-        except UserError as error:
-            raise UserError(f"{file}: {error}") from None
-        except Exception as error:  # Pillow has many errors of its own for damaged files
-            raise _unreadable(file, error) from None
         if x is None:
             check_memory(len(files) * picture.nbytes, f"{file.parent}: {len(files):,} images", "data.resize")
             x = np.empty((len(files), *picture.shape), np.uint8)
@@ -244,6 +239,13 @@ def _decoded(files: list[Path], config: DataConfig, colour: Colour) -> np.ndarra
     return x
 
 
-def _unreadable(file: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{file}: cannot be read as an image ({reason})")
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    with within(file):
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # Pillow has many errors of its own for damaged files
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"cannot be read as an image ({reason})") from None

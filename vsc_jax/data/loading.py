@@ -16,7 +16,7 @@ from vsc_jax.data.arrays import from_arrays, load_file, options
 from vsc_jax.data.dataset import Dataset, check_unit_range
 from vsc_jax.data.examples import Examples, LazyArray, bernoulli_draw, select
 from vsc_jax.data.images import load_folder
-from vsc_jax.data.tables import Table, from_frame, is_frame, is_table, read_table
+from vsc_jax.data.tables import from_frame, is_frame, is_table, read_table
 from vsc_jax.models import scaling
 
 _SHUFFLED = ("smiley", *tfds.TITLES)  # sets whose first examples are a fair sample of all
@@ -118,7 +118,7 @@ def _of_path(path: Path, config: DataConfig) -> Dataset:
     path = path.expanduser()
     if is_table(path):
         table = read_table(path, config.label, config.header, config.separator)
-        return _of_table(table, path.name, config)
+        return from_arrays(**table._asdict(), name=path.name, **options(config))
     if path.is_dir():
         return load_folder(path, config)
     return _without_label(load_file(path, config), config)
@@ -136,7 +136,8 @@ def _of_data(data: Any, config: DataConfig) -> Dataset:
             raise UserError(f"expected a tuple of examples and labels, got {len(data)} entries")
         arrays = dict(zip(("x", "y"), data, strict=True))
     elif not isinstance(data, np.ndarray | list | LazyArray) and is_frame(data):
-        return _of_table(from_frame(data, config.label), "frame", config)
+        table = from_frame(data, config.label)
+        return from_arrays(**table._asdict(), name="frame", **options(config))
     else:
         arrays = {"x": data}
     notes: dict[str, None] = {}  # in order, each once
@@ -146,11 +147,6 @@ def _of_data(data: Any, config: DataConfig) -> Dataset:
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
     return _without_label(from_arrays(**arrays, **options(config), notes=tuple(notes)), config)
-
-
-def _of_table(table: Table, name: str, config: DataConfig) -> Dataset:
-    names, notes = table.label_names, table.notes
-    return from_arrays(table.x, table.labels, name=name, label_names=names, notes=notes, **options(config))
 
 
 def _without_label(dataset: Dataset, config: DataConfig) -> Dataset:

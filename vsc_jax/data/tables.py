@@ -37,17 +37,17 @@ _LINES, _CHARACTERS = 100, 2**24  # that are looked at before the whole is read
 
 
 class Table(NamedTuple):
-    """A table as arrays.
+    """A table as what :func:`vsc_jax.data.arrays.from_arrays` takes.
 
     Attributes:
       x: float32 ``[rows, columns]``.
-      labels: int32 ``[rows]``, indices of ``label_names``, or None.
+      y: int32 ``[rows]``, indices of ``label_names``, or None.
       label_names: the values of the label's column, sorted.
       notes: what it was understood to be.
     """
 
     x: np.ndarray
-    labels: np.ndarray | None
+    y: np.ndarray | None
     label_names: tuple[str, ...]
     notes: tuple[str, ...]
 

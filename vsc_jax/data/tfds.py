@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.cache import cached, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out, sample_rows
 from vsc_jax.data.examples import give_back, scratch
@@ -59,7 +59,8 @@ def load_tfds(config: DataConfig) -> Dataset:
     drawn = (config.train_examples, config.test_examples)
     form = (config.image, config.label, config.crop, config.resize, config.colour)
     key = fingerprint(source.iterdir(), _DECODING, form, drawn, config.seed if any(drawn) else 0)
-    arrays = cached(f"{name.replace('/', '-')}-{source.name}-{key}", lambda: _decode(source, config))
+    with within(source):
+        arrays = cached(f"{name.replace('/', '-')}-{source.name}-{key}", lambda: _decode(source, config))
     splits: list[Split[Any]] = [
         Split(*(arrays.get(f"{part}_{field}") for field in ("x", "labels", "factors")))
         for part in ("train", "test")
@@ -124,17 +125,17 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
         file_format = builder.info.file_format.value
         splits = list(builder.info.splits)
     except Exception as error:  # whatever a damaged description leads to
-        raise UserError(f"{source}: cannot be read as a TFDS set ({_line(error)})") from error
+        raise UserError(f"cannot be read as a TFDS set ({_line(error)})") from error
     if file_format != "array_record":
         raise UserError(
-            f"{source}: expected ArrayRecord files, got {file_format}; prepare the set in another folder "
-            f"with tfds build {builder.name} --file_format=array_record"
+            f"expected ArrayRecord files, got {file_format}; prepare the set in another folder with"
+            f" tfds build {builder.name} --file_format=array_record"
         )
-    image, label, factors = _columns(features, config, source)
+    image, label, factors = _columns(features, config)
     if config.colour == "auto":
         config = replace(config, colour="grey" if features[image].shape[-1] == 1 else "rgb")
     if "train" not in splits:
-        raise UserError(f"{source}: expected a split train, found {', '.join(splits) or 'none'}")
+        raise UserError(f"expected a split train, found {', '.join(splits) or 'none'}")
     arrays: dict[str, np.ndarray] = {}
     most = math.inf
     if label is not None:
@@ -152,8 +153,8 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
         decoded = _decode_split(builder, str(split), (image, label, factors), config, limit, source)
         if "labels" in decoded and (index := first_outside(decoded["labels"], 0.0, most)) is not None:
             raise UserError(
-                f"{source}: example {index[0]} of the {split} split: {label}: expected a"
-                f" class from 0 to {most:g}, got {decoded['labels'][index]}"
+                f"example {index[0]} of the {split} split: {label}: expected a class from 0 to {most:g},"
+                f" got {decoded['labels'][index]}"
             )
         arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
     return arrays
@@ -168,7 +169,7 @@ def _leaves(features: Any, prefix: str = "") -> dict[str, Any]:
     return dict(sorted(leaves.items()))  # the description's own order differs from reading to reading
 
 
-def _columns(features: dict[str, Any], config: DataConfig, source: Path) -> _Columns:
+def _columns(features: dict[str, Any], config: DataConfig) -> _Columns:
     """Which features are the image, the label and the factors."""
     import tensorflow_datasets
 
@@ -176,19 +177,16 @@ def _columns(features: dict[str, Any], config: DataConfig, source: Path) -> _Col
     images = [name for name in features if isinstance(features[name], tensorflow_datasets.features.Image)]
     image = config.image or ("image" if "image" in images else images[0] if len(images) == 1 else None)
     if image not in images or image is None:
-        raise UserError(
-            f"{source}: data.image: expected one of the features with images"
-            f" ({', '.join(images) or 'there are none'}), got {config.image or 'none'}"
-        )
+        there = ", ".join(images) or "there are none"
+        asked = config.image or "none"
+        raise UserError(f"data.image: expected one of the features with images ({there}), got {asked}")
     if np.dtype(features[image].np_dtype) != np.uint8:
-        raise UserError(f"{source}: {image}: expected images of uint8, got {features[image].np_dtype}")
+        raise UserError(f"{image}: expected images of uint8, got {features[image].np_dtype}")
     numbers, classes = ([name for name in kinds if kinds[name] in wanted] for wanted in ("biuf", "biu"))
     label = config.label or ("label" if "label" in numbers else None)
     if label is not None and label not in classes:
-        raise UserError(
-            f"{source}: data.label: expected one of the features {', '.join(classes) or '(there are none)'},"
-            f" got {label}"
-        )
+        there = ", ".join(classes) or "(there are none)"
+        raise UserError(f"data.label: expected one of the features {there}, got {label}")
     return image, label, tuple(name for name in numbers if name != label)
 
 
@@ -228,16 +226,12 @@ def _decode_split(
             if start == 0:
                 white = _white(_at(example, image) for example in examples[:_LOOKED_AT])
             for row, example in enumerate(examples, start):
-                try:
+                with within(f"example {chosen[row]} of the {split} split"):
                     picture = fitted(_at(example, image), config, config.colour, white)
                     if "x" in arrays:
                         check_size(picture.shape, arrays["x"].shape[1:], "the first")
-                except UserError as error:
-                    raise UserError(
-                        f"{source}: example {chosen[row]} of the {split} split: {error}"
-                    ) from None
                 if "x" not in arrays:
-                    what = f"{source}: {n:,} images of the {split} split"
+                    what = f"{n:,} images of the {split} split"
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
                     arrays["x"] = scratch((n, *picture.shape), np.uint8)
                 arrays["x"][row] = picture
@@ -249,14 +243,13 @@ def _decode_split(
     except UserError:
         raise
     except Exception as error:  # ArrayRecord, protobuf and Pillow each have errors of their own
-        files = sorted(source.glob(f"*-{split}.array_record*"))
-        culprit = files[0] if len(files) == 1 else source
+        files = [path.name for path in source.glob(f"*-{split}.array_record*")]
         raise UserError(
-            f"{culprit}: cannot be read as the {split} split, damaged or incomplete ({_line(error)}); "
-            "prepare or copy the set again"
+            f"{files[0] + ': ' if len(files) == 1 else ''}cannot be read as the {split} split, damaged or"
+            f" incomplete ({_line(error)}); prepare or copy the set again"
         ) from error
     if "x" not in arrays:
-        raise UserError(f"{source}: expected examples in the {split} split, found none")
+        raise UserError(f"expected examples in the {split} split, found none")
     return arrays
 
 

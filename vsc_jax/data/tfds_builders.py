@@ -6,7 +6,7 @@ Importing this module makes ``tensorflow_datasets.data_source("smiley")`` and ``
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -18,9 +18,17 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     """A builder that writes ArrayRecord files unless it is asked for others: those need no TensorFlow."""
 
     VERSION = tfds.core.Version("1.0.0")
+    TEXT: ClassVar[tuple[str, str]]  # description and citation
+    FEATURES: ClassVar[dict[str, Any]]
 
     def __init__(self, *, file_format: Any = None, **options: Any):
         super().__init__(file_format=file_format or "array_record", **options)
+
+    def _info(self) -> Any:
+        features = tfds.features.FeaturesDict(self.FEATURES)
+        return tfds.core.DatasetInfo(
+            builder=self, description=self.TEXT[0], citation=self.TEXT[1], features=features
+        )
 
     def _generate_examples(self, examples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from enumerate(examples)
@@ -29,20 +37,15 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
 class Smiley(_Builder):
     """Faces drawn from seed 0 with attribute presence 0.5, with their true factors."""
 
-    def _info(self) -> Any:
-        side, factors = smiley.SIDE, (len(smiley.FACTORS),)
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Faces of four attributes, each there or not, and 18 real factors.",
-            citation="Tonolini, Jensen and Murray-Smith, Variational Sparse Coding, UAI 2019.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(side, side, 1)),
-                    "presence": tfds.features.Tensor(shape=factors, dtype=np.uint8),
-                    "values": tfds.features.Tensor(shape=factors, dtype=np.float32),
-                }
-            ),
-        )
+    TEXT: ClassVar = (
+        "Faces of four attributes, each there or not, and 18 real factors.",
+        "Tonolini, Jensen and Murray-Smith, Variational Sparse Coding, UAI 2019.",
+    )
+    FEATURES: ClassVar = {
+        "image": tfds.features.Image(shape=(smiley.SIDE, smiley.SIDE, 1)),
+        "presence": tfds.features.Tensor(shape=(len(smiley.FACTORS),), dtype=np.uint8),
+        "values": tfds.features.Tensor(shape=(len(smiley.FACTORS),), dtype=np.float32),
+    }
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         return {
@@ -59,22 +62,17 @@ class UciHar(_Builder):
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Without a network, put the archive there as uci_har.zip."
 
-    def _info(self) -> Any:
-        signals = (uci_har.STEPS, len(uci_har.CHANNELS))
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description="Smartphone recordings of six activities; no person is in both splits.",
-            citation="Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, A Public Domain Dataset for Human Activity"
-            " Recognition Using Smartphones, ESANN 2013.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "features": tfds.features.Tensor(shape=(uci_har.FEATURES,), dtype=np.float32),
-                    "signals": tfds.features.Tensor(shape=signals, dtype=np.float32),
-                    "label": tfds.features.ClassLabel(names=uci_har.ACTIVITIES),
-                    "subject": np.int32,
-                }
-            ),
-        )
+    TEXT: ClassVar = (
+        "Smartphone recordings of six activities; no person is in both splits.",
+        "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, A Public Domain Dataset for Human Activity Recognition"
+        " Using Smartphones, ESANN 2013.",
+    )
+    FEATURES: ClassVar = {
+        "features": tfds.features.Tensor(shape=(uci_har.FEATURES,), dtype=np.float32),
+        "signals": tfds.features.Tensor(shape=(uci_har.STEPS, len(uci_har.CHANNELS)), dtype=np.float32),
+        "label": tfds.features.ClassLabel(names=uci_har.ACTIVITIES),
+        "subject": np.int32,
+    }
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.cache import cached, downloaded, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.limits import check_archive
@@ -150,10 +150,9 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
                 x = _table(members, f"{root}{split}/X_{split}.txt", FEATURES)
             else:
                 files = [f"{root}{split}/Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
-                signals = [_table(members, file, STEPS) for file in files]
-                for file, signal in zip(files, signals, strict=True):
-                    _check_length(members, file, len(signal), len(signals[0]))
-                x = np.stack(signals, axis=-1)
+                first = _table(members, files[0], STEPS)
+                others = [_table(members, file, STEPS, len(first)) for file in files[1:]]
+                x = np.stack([first, *others], axis=-1)
             labels = _integers(members, f"{root}{split}/y_{split}.txt", len(rows), len(x))
             subjects = _integers(members, f"{root}{split}/subject_{split}.txt", 2**31 - 1, len(x))
             arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
@@ -164,7 +163,7 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _table(members: Members, name: str, columns: int) -> np.ndarray:
+def _table(members: Members, name: str, columns: int, lines: int | None = None) -> np.ndarray:
     """A text file of numbers as float32 ``[lines, columns]``."""
     text = members.read(name)
     try:
@@ -173,13 +172,14 @@ def _table(members: Members, name: str, columns: int) -> np.ndarray:
             table = np.loadtxt(io.BytesIO(text), np.float32, ndmin=2, comments=None)
     except ValueError:
         table = np.empty((0, 0), np.float32)
-    if table.size == 0 or table.shape[1] != columns:
-        raise UserError(f"{members.path}: {name}: {_first_fault(text, columns)}")
-    if (index := first_outside(table, -_LARGEST_FLOAT, _LARGEST_FLOAT)) is not None:
-        raise UserError(
-            f"{members.path}: {name}: line {index[0] + 1}, column {index[1] + 1}: expected a finite number,"
-            f" got {table[index]}"
-        )
+    with within(f"{members.path}: {name}"):
+        if table.size == 0 or table.shape[1] != columns:
+            raise UserError(_first_fault(text, columns))
+        if (index := first_outside(table, -_LARGEST_FLOAT, _LARGEST_FLOAT)) is not None:
+            line, column = index[0] + 1, index[1] + 1
+            raise UserError(f"line {line}, column {column}: expected a finite number, got {table[index]}")
+        if lines is not None and len(table) != lines:
+            raise UserError(f"expected {lines:,} lines, one a window, got {len(table):,}")
     return table
 
 
@@ -198,18 +198,9 @@ def _first_fault(text: bytes, columns: int) -> str:
 
 def _integers(members: Members, name: str, most: int, lines: int) -> np.ndarray:
     """A text file of one integer a line, 1 to ``most``, as int32 ``[lines]``."""
-    column = _table(members, name, 1)[:, 0]
-    _check_length(members, name, len(column), lines)
+    column = _table(members, name, 1, lines)[:, 0]
     wrong = (column < 1) | (column > most) | (column != np.floor(column))
     if wrong.any():
-        line = int(np.argmax(wrong))
-        raise UserError(
-            f"{members.path}: {name}: line {line + 1}: expected a whole number from 1 to {most},"
-            f" got {column[line]:g}"
-        )
+        line, expected = int(np.argmax(wrong)), f"expected a whole number from 1 to {most}"
+        raise UserError(f"{members.path}: {name}: line {line + 1}: {expected}, got {column[line]:g}")
     return column.astype(np.int32)
-
-
-def _check_length(members: Members, name: str, lines: int, expected: int) -> None:
-    if lines != expected:
-        raise UserError(f"{members.path}: {name}: expected {expected:,} lines, one a window, got {lines:,}")
