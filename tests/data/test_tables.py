@@ -69,10 +69,7 @@ def test_whole_numbers_bools_and_numbered_classes_are_taken():
         ({"b": [0.0, 0, None]}, "row 2, column 'b': missing value"),
         ({"b": [0.0, 0, np.inf]}, "row 2, column 'b': expected a finite float32 number, got inf"),
         ({"y": ["u", None, "v"]}, "row 1, column 'y': missing value"),
-        (
-            {"time": 1.7e9 + 3.0 * np.arange(3)},
-            "column 'time': stored as float32, which rounds its variation away .*",
-        ),
+        ({"time": 1.7e9 + 3.0 * np.arange(3)}, "column 'time': stored as float32, which .*"),
     ],
 )
 def test_faults_of_a_frame_name_row_and_column(kind, columns, message):
@@ -97,10 +94,7 @@ def test_a_label_that_is_no_column_or_no_class_is_named():
         ("a,b\n1,2\nNA,4\n", "row 1, column 'a': missing value"),
         ("a,b\n1,2\n3,inf\n", "row 1, column 'b': expected a finite float32 number, got inf"),
         ("a,b\n1,2\n3,1e99\n", "row 1, column 'b': expected a finite float32 number, got 1e.99"),
-        (
-            "a,b\n1,2\n3,x\n",
-            "column 'b': expected numbers, got String; leave it out, .* the classes .row 1: 'x'.$",
-        ),
+        ("a,b\n1,2\n3,x\n", "column 'b': expected numbers, got String; .* the classes .row 1: 'x'.$"),
         ("a,b\n,2\n,3\n", "column 'a': expected numbers, got none"),
         ("a,b\n", "column 'a': expected numbers, got none|expected rows and columns of numbers"),
         ("a,b\n1,2\n3\n", "cannot be read as a .csv file .*Expected 2 columns, got 1"),
@@ -315,17 +309,9 @@ def test_spaces_after_commas_are_no_part_of_names_or_classes(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "note"),
     [
-        (
-            "t.csv",
-            "a;b\n1,5;2\n2,5;3\n",
-            "separator semicolon, decimal comma; the first line names the columns",
-        ),
+        ("t.csv", "a;b\n1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line names"),
         ("t.csv", "a;b\n1.5;2\n2.5;3\n", "separator semicolon; "),
-        (
-            "t.csv",
-            "1,5;2\n2,5;3\n",
-            "separator semicolon, decimal comma; the first line is an example, 1,5, 2",
-        ),
+        ("t.csv", "1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line is an ex"),
         ("t.TSV", "a\tb\n1.5\t2\n2.5\t3\n", "separator tab; "),
         ("t.txt", "  1.5  2.0\n  2.5  3.0\n", "separator space; the first line is an example"),
         ("t.data", "1.5 2\n2.5 3\n", "separator space; "),
@@ -357,13 +343,10 @@ def test_options_say_it_where_nothing_is_guessed(tmp_path):
     [
         ("a,k\n1,caf\u00e9\n".encode("latin-1"), "expected text in UTF-8, .*0xe9 in position 9.* as UTF-8$"),
         ("caf\u00e9,k\n1,2\n".encode("latin-1"), "expected text in UTF-8, .*0xe9"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "expected text in UTF-8, or in UTF-16 .*, got zero"),
         (
-            "a,b\n1,2\n".encode("utf-16-le"),
-            "expected text in UTF-8, or in UTF-16 with its byte order mark, got z",
-        ),
-        (
-            b"a,k\n" + b"1,owl\n" * 5000 + "1,caf\u00e9\n".encode("latin-1"),
-            "expected text in UTF-8, .* not so in line 5002 .*; save the file as UTF-8$",
+            b"a,k\n" + b"1,owl\n" * 5000 + b"1,caf\xe9\n",
+            "expected text in UTF-8, .* in line 5002 .* as UTF-8$",
         ),
         ("a;b\n1.5;2\n1.234,5;3\n", "column 'a': expected numbers, got String; .*row 1: '1.234,5'.$"),
         ("a,b\n1,2\n3,4,5\n", r"cannot be read as a .csv file \(CSV parse error: Expected 2 columns, got 3"),

@@ -367,11 +367,7 @@ def test_only_as_many_records_are_decoded_as_are_asked_for(root):
     [
         ("tiny_norb", {"image": "picture"}, r"data.image: expected one of .* \(image, image2\), got picture"),
         ("tiny_text", {}, r"data.image: expected one of .* \(there are none\), got none"),
-        (
-            "tiny_sprites",
-            {"label": "value_x"},
-            "expected one of the features label_shape, got value_x",
-        ),
+        ("tiny_sprites", {"label": "value_x"}, "one of the features label_shape, got value_x"),
         ("tiny_sprites", {"label": "id"}, "data.label: expected one of the features label_shape, got id"),
         ("tiny_celeb", {"crop": 11}, "expected at least 11 x 11 pixels for data.crop, got 12 x 10"),
     ],

@@ -231,11 +231,7 @@ def damaged(content, place):
             for name in ("../a", "in/../../a", "/etc/a", "..\\a", "C:\\a", "C:a")
         ),
         ({"a.txt": "0" * 20_000}, None, ": refused, as it would unpack to 0.0 GB; expected at most 0.0"),
-        (
-            {"b.zip": lambda path: zipped(path, **{"a.txt": "0" * 20_000})},
-            None,
-            "/b.zip: refused, as it would unpack to 0.0 GB; expected at most 0.0",
-        ),
+        ({"b.zip": lambda path: zipped(path, **{"a.txt": "0" * 20_000})}, None, "/b.zip: refused, as it"),
         *(
             (
                 {"a.txt": "hello " * 50},
@@ -253,7 +249,7 @@ def damaged(content, place):
         (
             {"\u00e9.txt": "hello"},
             lambda content: content.replace("\u00e9".encode(), b"\xff\xff"),
-            ": not a zip archive, or an incomplete one",
+            ": not a zip archive",
         ),
         (
             {"a.txt": "0" * 9_000},
