@@ -14,8 +14,7 @@ from vsc_jax.evaluation.presentation import presented
 from vsc_jax.figures import FIGURES
 from vsc_jax.pages import page as module
 from vsc_jax.pages import write_report
-from vsc_jax.run import Run, load
-from vsc_jax.run.reopen import run_config, run_dataset
+from vsc_jax.run import Run, open_run
 from vsc_jax.training.run_folder import read_rows
 
 MODEL_FIGURES = set(FIGURES) - {"correlations"}
@@ -91,7 +90,8 @@ def test_the_quick_report_has_the_figures_of_the_end_of_a_run(run, tmp_path):
 
 def test_a_run_in_memory_is_not_read_again_nor_are_its_figures_drawn_again(make_run, tmp_path, monkeypatch):
     folder = make_run(tmp_path / "run")
-    config = run_config(folder)
+    stored = open_run(folder)
+    config = stored.config
     first = write_report([folder], every_figure=False)
     before = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
     facts = {
@@ -99,10 +99,9 @@ def test_a_run_in_memory_is_not_read_again_nor_are_its_figures_drawn_again(make_
         "reconstructions": {"form": "image", "clean": 0.25, "noisy": 0.0, "noise": "sd 0.25"},
     }
     rows = read_rows(folder / "metrics.jsonl")
-    run = Run(load(folder), {"elbo": -3.0}, rows, folder, config, {"description": "Tiny."}, facts)
-    dataset = run_dataset(folder, config)
-    monkeypatch.setattr(module, "load", None)
-    monkeypatch.setattr(module, "run_dataset", None)
+    run = Run(stored.model(), {"elbo": -3.0}, rows, folder, config, {"description": "Tiny."}, facts)
+    dataset = stored.dataset()
+    monkeypatch.setattr(module, "open_run", None)
     monkeypatch.setattr(module, "draw_history", None)
     drawn = []
     draw = FIGURES["activation"].draw
@@ -214,7 +213,7 @@ def test_a_run_of_a_newer_version_is_left_out_and_the_others_are_shown(make_run,
     report = write_report([newer, good, tmp_path / "nothing"], tmp_path / "out")
     assert report.refused == [newer, tmp_path / "nothing"]
     assert any("model.wings: unknown key; was the run made by a newer version" in p for p in report.problems)
-    assert any("no such folder" in p for p in report.problems)
+    assert any("nothing: neither a run folder" in p for p in report.problems)
     assert "Left out:" in report.html.read_text()
     assert "| elbo | −20.00 |" in report.markdown.read_text()  # noqa: RUF001
 

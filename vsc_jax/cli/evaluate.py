@@ -4,14 +4,16 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from vsc_jax.cli.command_line import Told, parse, run_command
-from vsc_jax.config import Config, from_json, validate
+from vsc_jax.config import Config, validate
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.paths import as_path
+
+if TYPE_CHECKING:
+    from vsc_jax.run import StoredRun
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "writes results.json.",
         argv,
     )
-    folder = arguments.run
-    config = _config(arguments)
+    from vsc_jax.run import open_run
+
+    stored = open_run(arguments.run, "run")
+    folder, config = stored.folder, _config(arguments, stored.config)
     output = arguments.output
     if output is not None and not output.resolve().parent.is_dir():
         raise UserError(f"--output: no folder {output.resolve().parent}")
@@ -54,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax.evaluation.meanings import table
 
     on_stage = None if arguments.quiet else tell
-    results = _measure(folder, config, None, everything=arguments.all, on_stage=on_stage)
+    results = _measure(stored, config, None, everything=arguments.all, on_stage=on_stage)
     tell("")
     arguments.say(table(results))
     arguments.say()
-    if output is None and (reason := _reason_to_keep_none(arguments, config)):
+    if output is None and (reason := _reason_to_keep_none(stored, config)):
         arguments.say(f"not written: {reason}; --output FILE keeps these results")
     else:
         output = output or folder / "results.json"
@@ -89,47 +93,36 @@ def evaluate(
     Raises:
       UserError: if the folder is no run, or the data are not those that it was trained on.
     """
-    from vsc_jax.run.reopen import run_config
+    from vsc_jax.run import open_run
 
-    folder = as_path(run, "run")
-    return _measure(folder, run_config(folder), dataset, everything=everything, on_stage=on_stage)
+    stored = open_run(run, "run")
+    return _measure(stored, stored.config, dataset, everything=everything, on_stage=on_stage)
 
 
-def _measure(folder: Path, config: Config, dataset: Any, **options: Any) -> dict[str, Any]:
+def _measure(stored: "StoredRun", config: Config, dataset: Any, **options: Any) -> dict[str, Any]:
     from vsc_jax import evaluation
-    from vsc_jax.run import load
-    from vsc_jax.run.reopen import run_dataset
 
-    model = load(folder)
-    return evaluation.evaluate(model, run_dataset(folder, config, dataset=dataset), config, **options)
+    return evaluation.evaluate(stored.model(), stored.dataset(dataset, config=config), config, **options)
 
 
-def _config(arguments: EvaluateArguments) -> Config:
-    path = arguments.run / "config.json"
-    if not path.is_file():
-        raise UserError(f"{arguments.run}: neither a run folder nor a saved model (no config.json)")
-    config = from_json(path)
-    fields = ("samples", "examples", "probe_examples")
-    given = {name: value for name in fields if (value := getattr(arguments, name)) is not None}
-    presentation: dict[str, Any] = {
-        name: value for name in ("binarize", "directory") if (value := getattr(arguments, name)) is not None
-    }
-    config = dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, **presentation),
-        evaluate=dataclasses.replace(config.evaluate, **given),
-    )
+def _config(arguments: EvaluateArguments, config: Config) -> Config:
+    """The configuration with what the command line gives in its place."""
+    fields = {"evaluate": ("samples", "examples", "probe_examples"), "data": ("binarize", "directory")}
+    for section, names in fields.items():
+        given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+        changed = dataclasses.replace(getattr(config, section), **given)
+        config = dataclasses.replace(config, **{section: changed})
     validate(config)
     return config
 
 
-def _reason_to_keep_none(arguments: EvaluateArguments, config: Config) -> str | None:
+def _reason_to_keep_none(stored: "StoredRun", config: Config) -> str | None:
     """Why ``results.json`` must not be replaced by these results."""
     from vsc_jax.training.checkpoints import Checkpoints
 
-    if arguments.binarize not in (None, from_json(arguments.run / "config.json").data.binarize):
-        return f"the run's own results are not about data.binarize {arguments.binarize}"
-    checkpoints = arguments.run / "checkpoints"
+    if config.data.binarize != stored.config.data.binarize:
+        return f"the run's own results are not about data.binarize {config.data.binarize}"
+    checkpoints = stored.folder / "checkpoints"
     if not checkpoints.is_dir():
         return None
     with Checkpoints(checkpoints) as kept:

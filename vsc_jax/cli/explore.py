@@ -10,7 +10,6 @@ import tyro
 
 from vsc_jax.cli.command_line import parse, run_command
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -64,23 +63,21 @@ def explore(
     for package in ("starlette", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"the explorer needs {package}: pip install starlette uvicorn")
-    from vsc_jax.run.reopen import run_config, run_dataset
+    from vsc_jax.run import open_run
 
-    folder = as_path(run, "run")
-    config = run_config(folder)
+    stored = open_run(run, "run")
 
     from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.presentation import as_measured
     from vsc_jax.pages.explorer.explorer import Explorer
     from vsc_jax.pages.explorer.server import listen, serve, url
-    from vsc_jax.run import load
 
     listening = listen(port)
     with listening:
-        model = load(folder)
-        loaded = run_dataset(folder, config, directory, dataset)
-        loaded = as_measured(loaded, config.data.binarize, config.seed)
-        explorer = Explorer(CodeView(model, loaded, seed=config.seed), folder.resolve().name)
+        model, config = stored.model(), stored.config
+        loaded = stored.dataset(dataset, directory=directory)
+        view = CodeView(model, as_measured(loaded, config.data.binarize, config.seed), seed=config.seed)
+        explorer = Explorer(view, stored.folder.resolve().name)
         print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
         if open:
             import webbrowser

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from vsc_jax.config import Config, load_preset, preset_names, smoke, validate
 from vsc_jax.config.errors import UserError
-from vsc_jax.run import fit
-from vsc_jax.run.reopen import run_config
+from vsc_jax.run import fit, open_run
 from vsc_jax.training.run_folder import identity
 
 ALPHA = {2: 0.5, 32: 0.25}
@@ -80,7 +79,7 @@ def train_missing(
       UserError: if a folder holds another run, or the data are not at hand.
     """
     for folder, config in compared.configs.items():
-        if (folder / "results.json").is_file() and _same(run_config(folder), config):
+        if (folder / "results.json").is_file() and _same(open_run(folder).config, config):
             continue
         on_run(f"training {folder}")
         with progress(config) as bar:

@@ -27,8 +27,7 @@ from vsc_jax.pages import curves, sentences
 from vsc_jax.pages.markdown import markdown
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import Table, results_tables, settings_rows
-from vsc_jax.run import Run, load
-from vsc_jax.run.reopen import run_dataset
+from vsc_jax.run import Run, open_run
 
 DEFAULT_FOLDER = Path("report")
 """Where the report of several runs goes."""
@@ -77,7 +76,7 @@ def write_report(
       output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
       title: heading of the page; by default the name of a single run, or the number of runs.
       directory: folder with prepared TFDS sets, if not the one that the runs used.
-      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.reopen.run_dataset`; the
+      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.StoredRun.dataset`; the
         loaded data set of a run that is in memory.
       every_figure: False draws only the figures that a run draws when it ends, which is quick.
       on_stage: called with a few words before each part of the work.
@@ -163,9 +162,11 @@ def illustrate(
         source.missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
     config = source.config
     try:
-        model = load(source.folder) if run is None else run.model
         if run is None:
-            dataset = run_dataset(source.folder, config, directory, dataset)
+            stored = open_run(source.folder)
+            model, dataset = stored.model(), stored.dataset(dataset, directory=directory)
+        else:
+            model = run.model
     except UserError as error:
         source.missing.append(f"no figures of the model: {error}")
         return

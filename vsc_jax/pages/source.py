@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
-from vsc_jax.run import Run
-from vsc_jax.run.reopen import run_config
+from vsc_jax.run import Run, open_run
 from vsc_jax.training.run_folder import Row, read_json, read_results, read_rows
 
 
@@ -45,7 +44,7 @@ def read_source(run: Path | Run, label: str) -> Source:
     """
     if isinstance(run, Run):
         return Source(label, folder_of(run), run.config, run.data, run.results, run.history)
-    config = run_config(run)
+    config = open_run(run).config
     source = Source(label, run, config, {}, {}, read_rows(run / "metrics.jsonl"))
     try:
         source.data = read_json(run / "data.json")

@@ -1,32 +1,29 @@
-"""A run from configuration to results: train, evaluate, draw, and find it again.
+"""A run from configuration to results: train, evaluate, draw, save, and open again."""
 
-Composes the rooms below: data, model, training, run folder, evaluation, figures.
-"""
-
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jax
 from flax import nnx
 
-from vsc_jax import data as data_room
-from vsc_jax.config import Config, from_json, validate
+from vsc_jax import data as data_package
+from vsc_jax.config import Config, to_dict, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset
 from vsc_jax.data.identity import describe, save_examples
 from vsc_jax.data.loading import called, can_load
-from vsc_jax.models import Model, build, parameter_count, scaling
-from vsc_jax.training.checkpoints import Checkpoints, checked, named_leaves
+from vsc_jax.models import Model, scaling
+from vsc_jax.run.stored import MODEL_FILE, StoredRun, load, open_run
+from vsc_jax.training.checkpoints import named_leaves
 from vsc_jax.training.loop import Trained, check, train
-from vsc_jax.training.memory import check_parameters, memory_errors
+from vsc_jax.training.memory import memory_errors
 from vsc_jax.training.processes import is_first, leave
-from vsc_jax.training.run_folder import Row, claim, hold, read_json, read_results, write_json, write_text
-from vsc_jax.training.step import Params, initial_state
+from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_json, write_text
 
-MODEL_FILE = "model.safetensors"
+__all__ = ["MODEL_FILE", "Run", "StoredRun", "finish", "fit", "load", "open_run", "save"]
 
 
 @dataclass(frozen=True)
@@ -89,16 +86,12 @@ def fit(
         leave()
         return Run(trained.model, {}, trained.history, None, config)
     described = describe(dataset)
-    if workdir is None:
-        trained = train(config, dataset, None, on_row, on_stage, checked=True)
-        leave()
-        results = _evaluate(trained, dataset, config, on_stage)
-        return Run(trained.model, results, trained.history, None, config, described)
-    folder = as_path(workdir, "workdir")
-    with hold(folder):
-        claim(folder, config, described)
-        if not can_load(config.data):
-            save_examples(folder, dataset, config)
+    folder = None if workdir is None else as_path(workdir, "workdir")
+    with contextlib.nullcontext() if folder is None else hold(folder):
+        if folder is not None:
+            claim(folder, config, described)
+            if not can_load(config.data):
+                save_examples(folder, dataset, config)
         trained = train(config, dataset, folder, on_row, on_stage, checked=True)
         leave()
         return replace(finish(trained, config, dataset, folder, on_stage), data=described)
@@ -108,7 +101,7 @@ def _with_data(config: Config, data: Any) -> tuple[Config, Dataset]:
     """The data set, and the configuration that says which it is, also where the data are given."""
     if isinstance(data, str | Path) and config.data.name != "uci_har":
         config, data = replace(config, data=replace(config.data, path=as_path(data, "dataset"))), None
-    dataset = data_room.load(config.data, data)
+    dataset = data_package.load(config.data, data)
     if data is not None and dataset.name != called(config.data):
         config = replace(config, data=replace(config.data, name=dataset.name, path=None))
     return config, dataset
@@ -118,20 +111,22 @@ def finish(
     trained: Trained,
     config: Config,
     dataset: Dataset,
-    folder: Path,
+    folder: Path | None,
     on_stage: Callable[[str], None] | None = None,
 ) -> Run:
-    """What follows training in :func:`fit`: test metrics and first figures, where they are not there yet.
-
-    The folder is that of the run, held by the caller.
-    """
-    if (folder / "results.json").exists():
+    """Measure a trained model and draw its first figures, where the run folder does not have them yet."""
+    if folder is not None and (folder / "results.json").exists():
         results = read_results(folder / "results.json")
     else:
-        results = _evaluate(trained, dataset, config, on_stage)
-        write_json(folder / "results.json", results)
+        # Imported when it is due: it needs scikit-learn and SciPy.
+        from vsc_jax.evaluation import evaluate
+
+        with memory_errors("evaluate.batch_size, evaluate.samples: too many at a time"):
+            results = evaluate(trained.model, dataset, config, on_stage=on_stage)
+        if folder is not None:
+            write_json(folder / "results.json", results)
     facts: dict[str, dict[str, Any]] = {}
-    if config.evaluate.figures and not (folder / "figures").exists():
+    if folder is not None and config.evaluate.figures and not (folder / "figures").exists():
         if on_stage is not None:
             on_stage("figures")
         facts = _draw(trained, config, dataset, folder)
@@ -149,60 +144,25 @@ def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> d
     drawn = dict(draw_all(CodeView(trained.model, measured, seed=config.seed), OVERVIEW))
     if trained.history:
         drawn["history"] = draw_history(trained.history)
-    # Drawn aside, so that a run stopped while drawing still gets all of its figures.
-    aside = folder / "figures.tmp"
-    aside.mkdir(exist_ok=True)
+    # Renamed when all are there, so that a run stopped while drawing still gets all of its figures.
+    temporary = folder / "figures.tmp"
+    temporary.mkdir(exist_ok=True)
     for name, (figure, _) in drawn.items():
-        save(figure, aside / f"{name}.png")
-    aside.rename(folder / "figures")
+        save(figure, temporary / f"{name}.png")
+    temporary.rename(folder / "figures")
     return {name: facts for name, (_, facts) in drawn.items()}
-
-
-def _evaluate(
-    trained: Trained, dataset: Dataset, config: Config, on_stage: Callable[[str], None] | None
-) -> dict[str, Any]:
-    # Evaluation and figures are imported when they are due: they need scikit-learn, SciPy and matplotlib.
-    from vsc_jax.evaluation import evaluate
-
-    with memory_errors("evaluate.batch_size, evaluate.samples: too many at a time"):
-        return evaluate(trained.model, dataset, config, on_stage=on_stage)
-
-
-def load(folder: str | Path) -> Model:
-    """The model of a run folder, or of a folder written by :func:`save`.
-
-    Raises:
-      UserError: if the folder is neither, or its files are damaged.
-    """
-    folder = as_path(folder, "folder")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
-    config = from_json(folder / "config.json")
-    graph, params = nnx.split(_template(config, folder / "data.json"))
-    if (folder / MODEL_FILE).is_file():
-        return nnx.merge(graph, _read_safetensors(folder / MODEL_FILE, params))
-    if not (folder / "checkpoints").is_dir():
-        raise UserError(f"{folder}: no checkpoints; the run has not saved anything yet")
-    with Checkpoints(folder / "checkpoints") as checkpoints:
-        return nnx.merge(graph, checkpoints.restore(jax.eval_shape(initial_state, params)).params)
 
 
 def save(run: Run, folder: str | Path) -> Path:
     """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
 
-    Args:
-      run: a finished run.
-      folder: where to; made when missing. Files of a model saved there before are replaced.
-
-    Returns:
-      The folder.
+    The folder is made when missing, and given back; files of a model saved there before are replaced.
 
     Raises:
       UserError: if the folder cannot be written, or is a run folder.
     """
     from safetensors.flax import save_file
 
-    from vsc_jax.config import to_dict
     from vsc_jax.run.model_card import model_card
 
     folder = as_path(folder, "folder")
@@ -224,36 +184,3 @@ def save(run: Run, folder: str | Path) -> Path:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder
-
-
-def _template(config: Config, path: Path) -> Model:
-    """The model with shapes in place of parameters."""
-    data = read_json(path)
-    shape = data.get("example_shape") if isinstance(data, dict) else None
-    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
-        raise UserError(f"{path}: example_shape: expected a list of positive integers, got {shape!r}")
-    size = data.get("train_examples", 1)
-    if not isinstance(size, int) or size < 1:
-        raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
-    check_parameters(parameter_count(config.model, tuple(shape)), training=False)
-
-    try:
-        constants = scaling.from_json(data.get("scaling"), tuple(shape))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-    def model() -> Model:
-        return build(config.model, tuple(shape), jax.random.key(0), dataset_size=size, scaling=constants)
-
-    return nnx.eval_shape(model)
-
-
-def _read_safetensors(path: Path, template: Params) -> Params:
-    from safetensors import SafetensorError
-    from safetensors.flax import load_file
-
-    try:
-        leaves = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
-    return checked(path, template, leaves)

@@ -12,7 +12,7 @@ from vsc_jax import evaluate, explore, report
 from vsc_jax.config import CheckpointConfig, Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import identity
-from vsc_jax.run.reopen import run_config, run_dataset
+from vsc_jax.run import open_run
 from vsc_jax.run.sweep import sweep
 from vsc_jax.run.sweep.grid import Axis
 
@@ -136,7 +136,7 @@ def test_data_too_large_to_be_kept_are_given_again(arrays, monkeypatch, tmp_path
     assert report.report(run.workdir, again) == run.workdir / "report.html"
     assert (run.workdir / "figures" / "activation.png").exists()
     with pytest.raises(UserError, match="trained on other data than are given now"):
-        run_dataset(run.workdir, run_config(run.workdir), dataset=(images(1), np.arange(60) % 3))
+        open_run(run.workdir).dataset((images(1), np.arange(60) % 3))
 
 
 def test_a_run_of_an_earlier_version_says_which_data_it_wants(arrays, tmp_path):

@@ -1,0 +1,139 @@
+"""A run folder, or the folder of a saved model, opened to be read: configuration, model, data."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from flax import nnx
+
+from vsc_jax import data
+from vsc_jax.config import Config, from_json
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import as_path
+from vsc_jax.data import Dataset, identity
+from vsc_jax.data.loading import can_load
+from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.training.checkpoints import Checkpoints, checked
+from vsc_jax.training.memory import check_parameters
+from vsc_jax.training.run_folder import read_json
+from vsc_jax.training.step import Params, initial_state
+
+MODEL_FILE = "model.safetensors"
+
+
+class StoredRun(NamedTuple):
+    """A run that :func:`open_run` has found.
+
+    Attributes:
+      folder: where it is.
+      config: its configuration.
+    """
+
+    folder: Path
+    config: Config
+
+    def model(self) -> Model:
+        """The model: that of ``model.safetensors``, or of the newest checkpoint.
+
+        Raises:
+          UserError: naming the file that is missing or damaged.
+        """
+        graph, params = nnx.split(_template(self.config, self.folder / "data.json"))
+        if (self.folder / MODEL_FILE).is_file():
+            return nnx.merge(graph, _read_safetensors(self.folder / MODEL_FILE, params))
+        if not (self.folder / "checkpoints").is_dir():
+            raise UserError(f"{self.folder}: no checkpoints; the run has not saved anything yet")
+        with Checkpoints(self.folder / "checkpoints") as checkpoints:
+            return nnx.merge(graph, checkpoints.restore(jax.eval_shape(initial_state, params)).params)
+
+    def dataset(
+        self, given: Any = None, *, config: Config | None = None, directory: Path | None = None
+    ) -> Dataset:
+        """The data set, seen to be the one that the run was trained on.
+
+        Args:
+          given: the data once more, where they were given to :func:`vsc_jax.fit` from Python; without them
+            what the run folder keeps is used.
+          config: the run's configuration with other settings of the evaluation or another ``data.binarize``.
+          directory: folder with prepared TFDS sets, if not the one that the run used.
+
+        Raises:
+          UserError: if the data are not at hand, or are not those that ``data.json`` describes.
+        """
+        folder, own, config = self.folder, self.config.data.binarize, config or self.config
+        described = read_json(folder / "data.json")
+        settings = config.data if directory is None else replace(config.data, directory=directory)
+        if settings.path is not None and os.path.exists(described.get("path", "")):
+            settings = replace(settings, path=Path(described["path"]))
+        if given is None and not can_load(settings):
+            if "static" in {own, settings.binarize} and own != settings.binarize:
+                raise UserError(
+                    f"data.binarize: the data that {folder} keeps are {own}, got {settings.binarize}"
+                )
+            return identity.load_examples(folder, described, config)
+        loaded = data.load(replace(settings, binarize=own), given)
+        data.check_range(loaded, config.model.likelihood)
+        if difference := identity.difference(described, identity.describe(loaded)):
+            which = "its config.json names" if given is None else "are given"
+            hint = "; those that were given from Python go in with dataset=" if given is None else ""
+            raise UserError(
+                f"{folder}: the run was trained on other data than {which} now ({difference}){hint}"
+            )
+        return loaded if settings.binarize == own else data.load(settings, given)
+
+
+def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
+    """Open a run folder, or the folder of a saved model; ``name`` is what an error calls it.
+
+    Raises:
+      UserError: if it is neither, or its ``config.json`` is damaged or of a newer version.
+    """
+    folder = as_path(folder, name)
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
+    try:
+        return StoredRun(folder, from_json(folder / "config.json"))
+    except UserError as error:
+        newer = "; was the run made by a newer version of vsc_jax?" if "unknown key" in str(error) else ""
+        raise UserError(f"{error}{newer}") from None
+
+
+def load(folder: str | Path) -> Model:
+    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`.
+
+    Raises:
+      UserError: if the folder is neither, or its files are damaged.
+    """
+    return open_run(folder).model()
+
+
+def _template(config: Config, path: Path) -> Model:
+    """The model with shapes in place of parameters."""
+    described = read_json(path)
+    shape, size = described.get("example_shape"), described.get("train_examples", 1)
+    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
+        raise UserError(f"{path}: example_shape: expected a list of positive integers, got {shape!r}")
+    if not isinstance(size, int) or size < 1:
+        raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
+    check_parameters(parameter_count(config.model, tuple(shape)), training=False)
+    try:
+        constants = scaling.from_json(described.get("scaling"), tuple(shape))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    key = jax.random.key(0)
+    return nnx.eval_shape(
+        lambda: build(config.model, tuple(shape), key, dataset_size=size, scaling=constants)
+    )
+
+
+def _read_safetensors(path: Path, template: Params) -> Params:
+    from safetensors import SafetensorError
+    from safetensors.flax import load_file
+
+    try:
+        leaves = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    return checked(path, template, leaves)
