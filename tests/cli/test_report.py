@@ -46,7 +46,7 @@ def test_a_real_run_gets_its_report(run, capsys):
 def test_what_is_no_run_is_named_and_the_rest_is_written_all_the_same(run, quick, tmp_path, capsys):
     with pytest.raises(UserError, match=f"the report is without {tmp_path / 'none'}"):
         main([str(run), str(tmp_path / "none"), "-o", str(tmp_path / "out")])
-    assert "no such folder" in capsys.readouterr().out
+    assert "none: neither a run folder" in capsys.readouterr().out
     assert (tmp_path / "out" / "report.html").exists()
 
 
