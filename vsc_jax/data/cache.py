@@ -33,11 +33,8 @@ def fingerprint(files: Iterable[Path], *state: Any) -> str:
 def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays stored under ``key``, read-only and memory-mapped; built and stored if they are not there.
 
-    A damaged entry is built again. A folder that cannot be written only means that nothing is stored.
-
-    Args:
-      key: a file name that changes whenever what ``build`` returns changes.
-      build: makes the named arrays (no Python objects in them).
+    The key is a file name that changes whenever what ``build`` returns changes. A damaged entry is built
+    again. A folder that cannot be written only means that nothing is stored.
     """
     try:
         entry = cache_folder() / key

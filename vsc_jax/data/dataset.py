@@ -103,11 +103,7 @@ def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Training and test part, chosen at random; both keep the order of the examples.
-
-    Raises:
-      UserError: if there are fewer than two examples.
-    """
+    """Training and test part, chosen at random, of at least two examples; both keep their order."""
     n = len(split)
     if n < 2:
         raise UserError(f"x: expected at least 2 examples, one of them to hold out, got {n}")
@@ -119,11 +115,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 
 
 def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) -> None:
-    """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1].
-
-    Raises:
-      UserError: naming the data set, the split, the row and the value.
-    """
+    """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1], scaled ones too."""
     if likelihood == "gaussian":
         return
     if dataset.scaling is None:
@@ -139,7 +131,7 @@ def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) 
 
 
 def check_unit_range(dataset: Dataset, purpose: str) -> None:
-    """Refuse values outside [0, 1], which ``purpose`` needs, naming the data set, split, row and value."""
+    """Refuse values outside [0, 1], which ``purpose`` needs, naming data set, split, row and value."""
     for part, split in (("training", dataset.train), ("test", dataset.test)):
         index = first_outside(split.x, 0.0, 1.0) if split.x.dtype.kind == "f" else None
         if index is not None:

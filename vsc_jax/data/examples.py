@@ -31,10 +31,7 @@ Convert = Callable[[np.ndarray], np.ndarray]
 class LazyArray:
     """An array ``[n, ...]`` whose rows are read, and decoded, when they are asked for.
 
-    Args:
-      read: the rows at some indices, ``[m, ...]`` for int ``[m]``; called from several threads.
-      shape: shape of the whole array.
-      dtype: its dtype.
+    ``read`` gives the rows at some indices, ``[m, ...]`` for int ``[m]``; it is called from several threads.
     """
 
     def __init__(self, read: Convert, shape: tuple[int, ...], dtype: np.dtype):
@@ -138,11 +135,8 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
 def bernoulli_draw(x: Examples, rng: np.random.Generator) -> np.ndarray:
     """Binary data from grey values: one Bernoulli draw of every value, uint8, 0 or 255, in a :func:`scratch`.
 
-    The draw of the first examples does not depend on how many follow.
-
-    Args:
-      x: probabilities ``[n, ...]``: uint8, which stands for x / 255, or float in [0, 1].
-      rng: source of randomness.
+    ``x`` holds probabilities ``[n, ...]``: uint8, which stands for x / 255, or float in [0, 1]. The draw of
+    the first examples does not depend on how many follow.
     """
     drawn = scratch(x.shape, np.uint8)
     for start in range(0, len(x), _DRAWN_TOGETHER):

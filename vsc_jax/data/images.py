@@ -74,20 +74,14 @@ def load_folder(path: Path, config: DataConfig) -> Dataset:
 def fitted(content: bytes | Path, config: DataConfig, colour: Colour, white: int = 255) -> np.ndarray:
     """An image as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour, as viewers show it.
 
-    It is turned as its EXIF orientation says; what is transparent is laid on white.
-
-    Args:
-      content: the file, or what it holds.
-      config: whether it is cropped (a square in the middle) and resized; without ``crop`` the largest square
-        in the middle is resized.
-      colour: ``grey`` or ``rgb``.
-      white: the pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
+    It is turned as its EXIF orientation says; what is transparent is laid on white. Of ``config`` are taken
+    ``crop`` and ``resize``, of the largest square in the middle where there is no ``crop``. ``white`` is the
+    pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
 
     Raises:
       UserError: if it is smaller than what is to be cropped, has more than 8 bits a channel, or is one of
         several pages or frames.
-      OSError, ValueError, Image.DecompressionBombError and more: whatever Pillow raises for a file that is
-        damaged or far too large.
+      OSError, ValueError and more: whatever Pillow raises for a file that is damaged or far too large.
     """
     import PIL.Image
     import PIL.ImageOps

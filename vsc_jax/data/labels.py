@@ -23,9 +23,8 @@ class Labels(NamedTuple):
 def as_labels(parts: Mapping[str, Any]) -> Labels:
     """The labels of one or more parts of a data set, with one list of classes for all of them.
 
-    Args:
-      parts: by its name each part ``[n]``: whole numbers (also as floats), bools or text, around which
-        spaces are taken off; an array, a list or a series.
+    Each part ``[n]`` is an array, a list or a series of whole numbers (also as floats), bools or text, around
+    which spaces are taken off.
 
     Raises:
       UserError: naming the part and, where there is one, the row.

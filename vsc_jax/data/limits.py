@@ -26,11 +26,7 @@ def check_memory(size: int, what: str, option: str) -> None:
 
 
 def check_archive(archive: zipfile.ZipFile, path: Path, largest: int) -> None:
-    """Refuse an archive whose files would unpack outside its folder, or to more than ``largest`` bytes.
-
-    Raises:
-      UserError: naming the archive, and the member.
-    """
+    """Refuse an archive whose files would unpack outside its folder, or to more than ``largest`` bytes."""
     total = 0
     for info in archive.infolist():
         # As stored: zipfile itself turns some of these names into harmless ones.

@@ -41,12 +41,10 @@ _CHUNK = 256  # images drawn at a time, so that the intermediate arrays stay in 
 
 
 class Smileys(NamedTuple):
-    """Images with what made them.
+    """Images uint8 ``[n, 32, 32]``, 0 or 1, with what made them.
 
-    Attributes:
-      images: uint8 ``[n, 32, 32]``, 0 or 1.
-      presence: uint8 S ``[n, 18]``, 0 or 1, equal within an attribute's group.
-      values: float32 V ``[n, 18]``.
+    ``presence`` is S, uint8 ``[n, 18]``, 0 or 1, equal within an attribute's group; ``values`` V, float32
+    ``[n, 18]``.
     """
 
     images: np.ndarray
@@ -65,14 +63,10 @@ class Smileys(NamedTuple):
 
 
 def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smileys:
-    """Draw n images from the generative process.
+    """Draw n images, each attribute of which is there with probability ``presence``.
 
-    The first images of a longer draw with the same seed and presence are those of a shorter one.
-
-    Args:
-      seed: an integer of at least 0, or several of them.
-      n: number of images, at least 0.
-      presence: probability of each attribute, in [0, 1].
+    ``seed`` is an integer of at least 0, or several of them. The first images of a longer draw with the same
+    seed and presence are those of a shorter one.
     """
     if n < 0:
         raise UserError(f"n: expected a number of images of at least 0, got {n}")
@@ -108,14 +102,10 @@ def load_smiley(config: DataConfig) -> Dataset:
 
 
 def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
-    """Draw the images of given attributes and factors.
+    """The images of given attributes and factors, uint8 ``[n, 32, 32]``, 0 or 1, as published.
 
-    Args:
-      presence: 0 or 1 for every factor, ``[n, 18]`` (equal within a group), or attribute, ``[n, 4]``.
-      values: factors V ``[n, 18]``; those of absent attributes have no effect.
-
-    Returns:
-      uint8 ``[n, 32, 32]``, 0 or 1, as published.
+    ``presence`` is 0 or 1 for every factor, ``[n, 18]`` (equal within a group), or attribute, ``[n, 4]``;
+    ``values`` are factors V ``[n, 18]``, of which those of absent attributes have no effect.
 
     Raises:
       UserError: naming the argument and row, on a wrong shape or on a value that cannot be drawn.

@@ -37,14 +37,7 @@ _LINES, _CHARACTERS = 100, 2**24  # that are looked at before the whole is read
 
 
 class Table(NamedTuple):
-    """A table as what :func:`vsc_jax.data.arrays.from_arrays` takes.
-
-    Attributes:
-      x: float32 ``[rows, columns]``.
-      y: int32 ``[rows]``, indices of ``label_names``, or None.
-      label_names: the values of the label's column, sorted.
-      notes: what it was understood to be.
-    """
+    """A table as what :func:`vsc_jax.data.arrays.from_arrays` takes, and what it was understood to be."""
 
     x: np.ndarray
     y: np.ndarray | None
@@ -64,11 +57,8 @@ def read_table(
 ) -> Table:
     """The table in a text file (with or without a line of names), a ``.parquet`` file or a folder of them.
 
-    Args:
-      path: the file or the folder. Text is UTF-8, or UTF-16 with its byte order mark, possibly compressed.
-      label: the column that holds the classes.
-      header: whether the first line of a text file holds names.
-      separator: what stands between the columns of a text file.
+    Text is UTF-8, or UTF-16 with its byte order mark, possibly compressed. ``label`` names the column of
+    classes, ``header`` says whether the first line of a text file holds names.
 
     Raises:
       UserError: naming the file and, where there are, row (counted from 0) and column; or where the first
@@ -104,10 +94,8 @@ def is_frame(data: Any) -> bool:
 def from_frame(frame: Any, label: str | None = None) -> Table:
     """A pandas or polars frame, or an Arrow table, as arrays.
 
-    Args:
-      frame: all of its columns but the label's must be numbers or bools. An index that pandas wrote without
-        a name is left out.
-      label: the column that holds the classes: whole numbers, bools or text.
+    All columns but the label's, which holds whole numbers, bools or text, must be numbers or bools. An index
+    that pandas wrote without a name is left out.
 
     Raises:
       UserError: naming row (counted from 0) and column.

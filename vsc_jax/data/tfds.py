@@ -35,12 +35,9 @@ _DECODING = 3  # part of the cache key; raise it when decoding changes
 def load_tfds(config: DataConfig) -> Dataset:
     """A set of images, prepared first if that is possible here.
 
-    All single numbers among its features but the label are carried as factors. A set without a test split
-    gives its validation split, or has a share held out.
-
-    Args:
-      config: the data section. ``name`` is, after ``tfds:``, ``NAME``, ``NAME:VERSION``, ``NAME/CONFIG`` or
-        ``NAME/CONFIG:VERSION``. At most as many examples as it asks for are decoded, drawn by the seed.
+    ``config.name`` is, after ``tfds:``, ``NAME`` or ``NAME/CONFIG``, with ``:VERSION`` or without. All single
+    numbers among its features but the label are carried as factors. A set without a test split gives its
+    validation split, or has a share held out. At most as many examples as are asked for are decoded.
 
     Raises:
       UserError: if the set is not prepared and cannot be, if it has no such features, or naming the file that
@@ -206,10 +203,7 @@ def _without_images(features: Any) -> dict[str, Any]:
 def _decode_split(
     builder: Any, split: str, columns: _Columns, config: DataConfig, limit: int | None, source: Path
 ) -> dict[str, np.ndarray]:
-    """Images ``x``, uint8, and where there are any int32 ``labels`` and float32 ``factors``.
-
-    Of all records, or of ``limit`` of them.
-    """
+    """Uint8 images ``x``, int32 ``labels`` and float32 ``factors``, where there are any, of ``limit`` records."""
     arrays: dict[str, np.ndarray] = {}
     image, label, factors = columns
     try:

@@ -39,9 +39,8 @@ _PARSING = 1  # part of the cache key; raise it when parsing changes
 def load_uci_har(path: Path | None = None, representation: Representation = "features") -> Dataset:
     """The data set, activities as labels, split as its files split it: no person is in both parts.
 
-    Args:
-      path: the archive, or the folder that it unpacks to; without it the archive is downloaded once.
-      representation: ``features``, vectors of 561 values in [-1, 1], or ``signals`` ``[128, 9]``.
+    ``path`` is the archive or the folder that it unpacks to; without it the archive is downloaded once.
+    ``features`` are vectors of 561 values in [-1, 1], ``signals`` ``[128, 9]``.
 
     Raises:
       UserError: naming the file and the line that cannot be used, or where to get the archive.
