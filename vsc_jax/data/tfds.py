@@ -203,7 +203,7 @@ def _without_images(features: Any) -> dict[str, Any]:
 def _decode_split(
     builder: Any, split: str, columns: _Columns, config: DataConfig, limit: int | None, source: Path
 ) -> dict[str, np.ndarray]:
-    """Uint8 images ``x``, int32 ``labels`` and float32 ``factors``, where there are any, of ``limit`` records."""
+    """Uint8 images ``x``, and int32 ``labels`` and float32 ``factors`` if any, of ``limit`` records."""
     arrays: dict[str, np.ndarray] = {}
     image, label, factors = columns
     try:
