@@ -21,7 +21,7 @@ import psutil
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 import torch
 
-from benchmarks.steps import Stretch, flop, noise, peak, seconds
+from benchmarks.steps import Chunk, flop, noise, peak, seconds
 from benchmarks.torch_models import Trainer
 from vsc_jax.config import Config, load_preset, with_overrides
 
@@ -61,7 +61,7 @@ def configuration(case: str, kind: str, precision: str) -> Config:
 def compare(config: Config, steps: int, rounds: int, compiled: bool) -> dict[str, Any]:
     """Milliseconds an iteration of each side, and PyTorch's over ours."""
     data = noise(EXAMPLES)
-    ours = Stretch(config, data, steps)
+    ours = Chunk(config, data, steps)
     eager = Trainer(config, data, compiled=False)
     if eager.parameters != ours.parameters:
         raise SystemExit(

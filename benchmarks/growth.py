@@ -9,7 +9,7 @@ import statistics
 
 import numpy as np
 
-from benchmarks.steps import Stretch, flop, noise, seconds
+from benchmarks.steps import Chunk, flop, noise, seconds
 from vsc_jax.config import load_preset, with_overrides
 
 BASE = {"model.latents": 60, "model.pseudo_inputs": 32, "train.batch_size": 250, "model.hidden": [400]}
@@ -44,9 +44,9 @@ def main() -> None:
             )
             for value in values
         ]
-        stretches = [Stretch(config, data, arguments.steps) for config in configs]
+        chunks = [Chunk(config, data, arguments.steps) for config in configs]
         rounds = [
-            [seconds(lambda s=stretch: s.steps(arguments.steps)) for stretch in stretches]
+            [seconds(lambda s=chunk: s.steps(arguments.steps)) for chunk in chunks]
             for _ in range(arguments.rounds + 1)
         ][1:]
         measured = [statistics.median(times) / arguments.steps for times in zip(*rounds, strict=True)]

@@ -28,7 +28,7 @@ def noise(examples: int, side: int = 28) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (examples, side, side), np.uint8)
 
 
-class Stretch:
+class Chunk:
     """A run's compiled iterations on some data.
 
     Attributes:

@@ -36,16 +36,16 @@ def noise(n: int, seed: int = 0) -> np.ndarray:
 
 
 def seconds_an_iteration(config: Config, dataset: Dataset) -> np.ndarray:
-    """Time of an iteration in each stretch of a run but the first, which compiles."""
+    """Time of an iteration in each chunk of a run but the first, which compiles."""
     times: list[float] = []
     train(config, dataset, on_row=lambda row: times.append(time.perf_counter()))
     return np.diff(times) / config.train.log_every
 
 
-def throughput(preset: str, rounds: int, stretches: int) -> None:
+def throughput(preset: str, rounds: int, chunks: int) -> None:
     """Print the time of an iteration from both placements, and their ratio."""
     config = load_preset(preset)
-    config = replace(config, train=replace(config.train, steps=stretches * config.train.log_every))
+    config = replace(config, train=replace(config.train, steps=chunks * config.train.log_every))
     dataset = Dataset("noise", Split(noise(60_000)), Split(noise(100)))
     found = {placement: [] for placement in PLACEMENTS}
     for _ in range(rounds):
@@ -107,12 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--config", default="mnist_vsc", help="preset whose throughput is measured")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of both placements; 0 measures none")
-    parser.add_argument("--stretches", type=int, default=5, help="log rows of a round")
+    parser.add_argument("--chunks", type=int, default=5, help="log rows of a round")
     parser.add_argument("--gigabytes", type=float, default=2.0, help="size of the file; 0 writes none")
     parser.add_argument("--steps", type=int, default=500, help="iterations on the file")
     arguments = parser.parse_args()
     if arguments.rounds:
-        throughput(arguments.config, arguments.rounds, arguments.stretches)
+        throughput(arguments.config, arguments.rounds, arguments.chunks)
     if arguments.gigabytes:
         peak_memory(arguments.gigabytes, arguments.steps)
 

@@ -109,8 +109,6 @@ def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_D
 
     A chunk is used before the next is asked for; closing ends the threads that read ahead.
     """
-    if step == config.train.steps:
-        return
     steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
     longest, share = min(log_every, steps), sharding.batch_share(batch_size)
     if streamed := placement(config, data) == "stream":
