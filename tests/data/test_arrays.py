@@ -193,6 +193,10 @@ def with_value(value, dtype=np.float32, shape=(20, 6, 5)):
         ({"x": IMAGES, "y": [b"caf\xe9"] * 20}, r"^y: expected text in UTF-8, got b'caf\\xe9' in row 0$"),
         ({"x": IMAGES, "y": np.ma.masked_equal(LABELS, 2)}, "^y: missing value in row 2$"),
         ({"x": IMAGES, "y": np.zeros(20, "datetime64[s]")}, r"^y: expected classes .* got datetime64\[s\]$"),
+        (
+            {"x": IMAGES[:2], "y": [0, 1], "x_test": IMAGES[:2], "y_test": ["a", "b"]},
+            "^y_test: expected classes as whole numbers as in y, got text$",
+        ),
         ({"x": IMAGES, "y_test": LABELS}, r"^y_test: given without x_test$"),
         ({"x": IMAGES, "y": LABELS, "x_test": IMAGES}, r"^y and y_test: expected both or neither"),
         ({"x": IMAGES, "x_test": IMAGES, "y_test": LABELS}, r"^y and y_test: expected both or neither"),

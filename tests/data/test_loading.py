@@ -36,6 +36,11 @@ def test_smiley_follows_its_options():
     assert other.train.presence.mean() < 0.1
 
 
+def test_more_faces_than_memory_are_refused():
+    with pytest.raises(UserError, match="^data.train_examples, data.test_examples: the examples do not fit"):
+        load(DataConfig(train_examples=2**31 - 1))
+
+
 def test_path_goes_before_name(tmp_path):
     np.save(tmp_path / "x.npy", np.full((10, 4), 7.5))
     dataset = load(DataConfig(path=tmp_path / "x.npy", name="mnist", test_fraction=0.3))

@@ -32,7 +32,7 @@ def load_file(path: Path, config: DataConfig) -> Dataset:
     Raises:
       UserError: naming the file, the array and, where there is one, the row.
     """
-    arrays = _read(path.expanduser())
+    arrays = _read(path)
     with within(path):
         if unknown := sorted(set(arrays) - set(_NAMES)):
             raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_NAMES)}")

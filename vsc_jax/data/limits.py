@@ -1,18 +1,16 @@
 """What is refused before it is read: more than the machine's memory, and archives that look hostile."""
 
-import os
 import zipfile
 from pathlib import Path, PurePosixPath
+
+import psutil
 
 from vsc_jax.config.errors import UserError
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine has; where that cannot be found out, more than any has."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**62
+    """Bytes of memory that this machine has."""
+    return psutil.virtual_memory().total
 
 
 def check_memory(size: int, what: str, option: str) -> None:

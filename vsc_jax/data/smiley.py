@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 from numpy.typing import ArrayLike
 
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, Split
+from vsc_jax.data.limits import machine_memory
 
 ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")  # in the order of their factors
 FACTORS = (  # in the published order
@@ -86,7 +86,7 @@ def load_smiley(config: DataConfig) -> Dataset:
     """The data set that the data section of a configuration asks for: pixels of 0 and 255, with factors."""
 
     def split(stream: int, n: int) -> Split:
-        if n * _BYTES > psutil.virtual_memory().total:
+        if n * _BYTES > machine_memory():
             raise MemoryError  # before the system runs out of it
         faces = generate((config.seed, stream), n, config.presence)
         images = faces.images if config.image_size == SIDE else crop(faces.images)
