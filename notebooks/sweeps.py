@@ -71,9 +71,7 @@ import matplotlib.pyplot as plt
 
 import vsc_jax
 from vsc_jax.config import with_overrides
-from vsc_jax.run.sweep import sweep
-from vsc_jax.run.sweep.grid import axes_of, expand
-from vsc_jax.run.sweep.table import table
+from vsc_jax.run.sweep import axes_of, expand, sweep, table
 
 config = with_overrides(
     vsc_jax.load_preset("smiley_vsc"),

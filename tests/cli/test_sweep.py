@@ -99,7 +99,7 @@ def test_a_second_start_trains_what_is_missing_and_keeps_the_rest(swept, capsys,
     monkeypatch.chdir(folder.parent)
     before = contents(folder / "model.alpha=0.1,train.learning_rate=0.01,seed=0")
     argv = [*argv[:-2], "--grid", "train.learning_rate=0.01", "--workdir", str(folder)]
-    monkeypatch.setattr("vsc_jax.run.sweep.runs.train_members", None)
+    monkeypatch.setattr("vsc_jax.run.sweep.train_members", None)
     main(argv)
     assert contents(folder / "model.alpha=0.1,train.learning_rate=0.01,seed=0") == before
     lines = capsys.readouterr().out.splitlines()

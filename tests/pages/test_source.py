@@ -26,7 +26,7 @@ def test_a_damaged_file_is_a_line_and_no_more(make_run, tmp_path):
 
 
 def test_what_has_no_configuration_is_no_run(tmp_path):
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="neither a run folder"):
         read_source(tmp_path / "nothing", "x")
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json: not a readable JSON file"):

@@ -13,8 +13,8 @@ from vsc_jax.config import CheckpointConfig, Config, DataConfig, EvaluateConfig,
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import identity
 from vsc_jax.run import open_run
+from vsc_jax.run.grid import Axis
 from vsc_jax.run.sweep import sweep
-from vsc_jax.run.sweep.grid import Axis
 
 CONFIG = Config(
     name="tiny",

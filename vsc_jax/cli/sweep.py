@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
 
-    from vsc_jax.run.sweep.grid import axes_of, default_workdir, expand
+    from vsc_jax.run.grid import axes_of, default_workdir, expand
 
     try:
         validate(config)
@@ -59,8 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UsageError(str(error)) from None
 
     from vsc_jax.cli.progress import sweep_progress, tell
-    from vsc_jax.run.sweep import Finished, sweep
-    from vsc_jax.run.sweep.table import as_json, table
+    from vsc_jax.run.sweep import Finished, as_json, sweep, table
 
     workdir = arguments.workdir or default_workdir(config, axes)
     arguments.say(f"{len(members)} members of {config.name}; folder: {workdir}")

@@ -10,9 +10,8 @@ from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.style import as_png
 from vsc_jax.pages.sentences import comparable, nats, percent
 from vsc_jax.pages.source import Illustration, Source
-from vsc_jax.run.sweep.grid import Member
-from vsc_jax.run.sweep.pictures import curves_along
-from vsc_jax.run.sweep.table import Finished, summaries
+from vsc_jax.run.grid import Member
+from vsc_jax.run.sweep import Finished, curves_along, summaries
 from vsc_jax.training.run_folder import identity
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vsc_jax.config import Config, ParallelConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.run.sweep.grid import Axis, axes_of, default_workdir, expand
+from vsc_jax.run.grid import Axis, axes_of, default_workdir, expand
 
 
 def test_all_combinations_with_their_seeds():

@@ -7,6 +7,8 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,30 +16,19 @@ from vsc_jax.config import Config, replaced, to_dict, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.training.run_folder import identity
 
-# What is shown, kept or measured of a run, and where: members would be the same run several times.
+# What these change is shown, kept or measured, and where: members would be the same run several times.
 _NOT_VARIED = ("name", "data.placement", "train.progress", "checkpoint", "evaluate", "parallel")
 
 
 class Axis(NamedTuple):
-    """Settings that are varied together.
-
-    Attributes:
-      fields: dotted names, as on the command line; all of them get each value.
-      values: plain values, as in ``config.json``.
-    """
+    """Settings that are varied together: dotted names, all of which get each of the plain values."""
 
     fields: tuple[str, ...]
     values: tuple[Any, ...]
 
 
 class Member(NamedTuple):
-    """One run of a sweep.
-
-    Attributes:
-      name: the settings that are its own, and the name of its folder, such as ``model.alpha=0.1,seed=2``.
-      settings: the same by dotted name.
-      config: its whole configuration.
-    """
+    """One run of a sweep; its name, and its folder's, is such as ``model.alpha=0.1,seed=2``."""
 
     name: str
     settings: dict[str, Any]
@@ -96,10 +87,7 @@ def default_workdir(config: Config, axes: Sequence[Axis]) -> Path:
     fields = sorted(field for axis in axes for field in axis.fields)
     for field in fields:
         *sections, last = field.split(".")
-        section = values
-        for part in sections:
-            section = section[part]
-        section.pop(last)
+        reduce(getitem, sections, values).pop(last)
     digest = hashlib.sha256(json.dumps([values, fields], sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"sweep-{config.name}-{digest[:8]}"
 
@@ -131,12 +119,10 @@ def _check_field(field: str, leaves: dict[str, Any]) -> None:
     if inner := [name for name in leaves if name.startswith(f"{field}.")]:
         raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
 
-    def likeness(name: str) -> float:
-        ends = difflib.SequenceMatcher(a=field.rpartition(".")[2], b=name.rpartition(".")[2]).ratio()
-        return max(difflib.SequenceMatcher(a=field, b=name).ratio(), 0.95 * ends)
-
-    best = max(leaves, key=likeness)
-    hint = f"; did you mean {best}?" if likeness(best) > 0.6 else ""
+    # A field may be asked for by its last name alone.
+    named = {name.rpartition(".")[2]: name for name in reversed(leaves)} | {name: name for name in leaves}
+    close = difflib.get_close_matches(field, named, n=1)
+    hint = f"; did you mean {named[close[0]]}?" if close else ""
     raise UserError(f"--grid: no field {field!r}{hint}")
 
 

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 
 from vsc_jax.config import Config
-from vsc_jax.run.sweep.grid import Axis, expand
-from vsc_jax.run.sweep.table import Finished, table, write_tables
+from vsc_jax.run.grid import Axis, expand
+from vsc_jax.run.sweep import Finished, table, write_tables
 
 
 def test_infinite_results_are_averaged_and_written_as_null(tmp_path):
