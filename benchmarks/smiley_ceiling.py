@@ -4,7 +4,7 @@
 
 Trains a network from pixels to the 18 values V, its squared error counted only where the attribute is
 present, and prints for each feature the correlation of prediction and value, given presence, on new
-images. The numbers are kept in ``vsc_jax/evaluation/ceiling.py``. Some 10 minutes on two CPU cores.
+images. The numbers are kept in ``vsc_jax/evaluation/factors.py``. Some 10 minutes on two CPU cores.
 """
 
 import argparse
@@ -18,8 +18,7 @@ import optax
 from flax import nnx
 
 from vsc_jax.data import smiley
-from vsc_jax.evaluation.correlation import correlations
-from vsc_jax.evaluation.factors import Factor
+from vsc_jax.evaluation.factors import Factor, correlations
 from vsc_jax.models.nets import MLP
 
 HIDDEN = (1024, 512, 256)

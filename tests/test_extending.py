@@ -22,7 +22,7 @@ import numpy as np
 from vsc_jax import data, fit
 from vsc_jax.config import Config, with_overrides
 from vsc_jax.evaluation.gini import gini
-from vsc_jax.evaluation.meanings import meaning
+from vsc_jax.evaluation.glossary import explain
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.figures import draw_all
 from vsc_jax.pages.sentences import sentence
@@ -35,7 +35,7 @@ config = with_overrides(Config(), {
 run = fit(config)
 assert run.results["data"].startswith("bars"), run.results["data"]
 assert run.results["elbo"] > -10.5, run.results["elbo"]  # 16 pixels by themselves: -10.97
-assert 0 < run.results["gini"] < 1 and meaning("gini") is not None
+assert 0 < run.results["gini"] < 1 and explain("gini") is not None
 assert run.model.rate_logit[...].std() > 0.01, "the prior's rates have not moved"
 facts = dict(draw_all(CodeView(run.model, data.load(config.data))))["values"].facts
 assert sentence("values", facts).startswith("Look for two heaps")

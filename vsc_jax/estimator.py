@@ -19,7 +19,7 @@ from vsc_jax import config as settings
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import first_outside
-from vsc_jax.evaluation.batches import map_batches
+from vsc_jax.evaluation.encoding import map_batches
 from vsc_jax.models import VSC
 from vsc_jax.models.scaling import moments
 from vsc_jax.models.values import check_mask, place

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from vsc_jax.data.streams import Stream, generator, key
-from vsc_jax.evaluation.presentation import presented
+from vsc_jax.evaluation.results import binarized
 from vsc_jax.training.step import keys_of
 
 SEED = 3
@@ -49,6 +49,6 @@ def test_no_two_generators_draw_the_same():
 
 def test_test_and_probe_images_are_binarised_apart():
     grey = np.full((50, 4), 0.5, np.float32)
-    test = presented(grey, "dynamic", np.random.default_rng(SEED))
-    probe = presented(grey, "dynamic", generator(SEED, Stream.PROBE_PIXELS))
+    test = binarized(grey, "dynamic", np.random.default_rng(SEED))
+    probe = binarized(grey, "dynamic", generator(SEED, Stream.PROBE_PIXELS))
     assert 0.3 < (test == probe).mean() < 0.7

@@ -1,10 +1,26 @@
-"""Codes of a split."""
+"""Codes of a split in batches of one size, and how sparse they are."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vsc_jax.evaluation.encoding import Codes, codes
+from vsc_jax import losses
+from vsc_jax.evaluation.encoding import (
+    Codes,
+    active_units,
+    batches,
+    code_statistics,
+    codes,
+    collapse_statistics,
+    collapsed,
+    hoyer,
+    map_batches,
+    means,
+    sparsity,
+)
+
+# Codes of a split.
 
 
 def test_sparse_codes_are_exactly_zero_where_gates_are_off(tiny, examples):
@@ -26,3 +42,164 @@ def test_models_without_gates_have_all_of_them_open(tiny, examples, kind):
 def test_expected_code_is_gamma_mu():
     measured = Codes(np.array([[2.0, -4.0]]), np.array([[0.5, 0.25]]), np.zeros((1, 2)))
     np.testing.assert_array_equal(measured.expected, [[1.0, -1.0]])
+
+
+# Batches of one size over a whole split.
+
+
+def test_the_last_batch_is_filled_up_and_says_how_many_count():
+    x = np.arange(5)
+    parts = list(batches(x, 2))
+    np.testing.assert_array_equal([batch for batch, _ in parts], [[0, 1], [2, 3], [4, 4]])
+    assert [valid for _, valid in parts] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 12, 100])
+def test_every_example_is_measured_once_and_in_order(tiny, examples, batch_size):
+    def total(model, x, key):
+        return {"sum": jnp.sum(x, axis=-1)}
+
+    measured = map_batches(total, tiny("ae"), examples, jax.random.key(0), batch_size=batch_size)
+    np.testing.assert_allclose(measured["sum"], examples.sum(axis=1))
+
+
+def test_batches_have_keys_of_their_own(tiny, examples):
+    def draw(model, x, key):
+        return jax.random.normal(key, x.shape[:1])
+
+    drawn = map_batches(draw, tiny("ae"), examples, jax.random.key(0), batch_size=4)
+    assert len(np.unique(drawn)) == len(examples)
+
+
+def test_uint8_is_measured_as_fractions_of_255(tiny):
+    def value(model, x, key):
+        return x[:, 0]
+
+    x = np.array([[0, 1], [51, 1], [255, 1]], np.uint8)
+    measured = map_batches(value, tiny("ae"), x, jax.random.key(0))
+    np.testing.assert_allclose(measured, [0, 0.2, 1], rtol=1e-6)
+
+
+def test_progress_counts_examples(tiny, examples):
+    done = []
+
+    def nothing(model, x, key):
+        return x
+
+    map_batches(nothing, tiny("ae"), examples, jax.random.key(0), batch_size=5, on_batch=done.append)
+    assert done == [5, 10, 12]
+
+
+def test_means_are_summed_in_double_precision():
+    values = np.full(2**20, 16777.217, np.float32)
+    assert means({"x": values})["x"] == pytest.approx(float(values[0]), rel=1e-12)
+
+
+# Sparsity numbers by hand.
+
+
+GAMMA = np.array([[0.99, 0.0, 0.5, 0.2], [0.95, 0.0, 0.6, 0.2], [0.01, 0.0, 0.7, 0.3], [0.05, 0.0, 0.2, 0.1]])
+Z = np.array([[1.0, 0.0, 0.0, 0.0], [2.0, 0.0, 1.0, -1.0], [0.0, 0.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+MEAN = np.ones((4, 4))
+
+
+def test_numbers_by_hand():
+    numbers = sparsity(Codes(MEAN, GAMMA, Z))
+    assert numbers["active_per_image"] == (1 + 2 + 1 + 0) / 4  # gamma > 1/2, whatever the sample has on
+    assert numbers["active_per_image_p50"] == 1
+    assert numbers["active_per_image_p5"] == pytest.approx(0.15)
+    assert numbers["active_per_image_p95"] == pytest.approx(1.85)
+    assert numbers["used_latents"] == 2  # gamma > 1/2 somewhere: the first and the third
+    assert numbers["dead_latents"] == 2
+    assert numbers["mean_gamma"] == pytest.approx(GAMMA.mean())
+    assert numbers["undecided_gates"] == 7 / 16  # strictly between 0.1 and 0.9
+    assert numbers["gamma_std"] == pytest.approx((GAMMA[:, 0].std() + GAMMA[:, 2].std()) / 2)
+    assert numbers["active_units"] == 2  # Var gamma: .22, 0, .035, .005
+
+
+def test_what_is_on_is_counted_on_the_same_codes_as_what_is_used():
+    gamma = np.full((200, 60), 0.15)  # gates that no example decides: nine are on in a sample
+    gamma[:, :4] = 0.9
+    z = np.random.default_rng(0).random(gamma.shape) < gamma
+    numbers = sparsity(Codes(np.ones_like(gamma), gamma, z.astype(float)))
+    assert (numbers["active_per_image"], numbers["used_latents"], numbers["dead_latents"]) == (4, 4, 56)
+
+
+def test_a_collapsed_code_uses_nothing():
+    dead = np.zeros((5, 3))
+    numbers = sparsity(Codes(dead + 1, dead + 0.01, dead))
+    assert numbers["used_latents"] == numbers["active_per_image"] == numbers["active_units"] == 0
+    assert numbers["dead_latents"] == 3
+    assert numbers["gamma_std"] == numbers["hoyer"] == 0
+
+
+def test_hoyer_of_one_hot_and_of_dense_codes():
+    one_hot = np.eye(4)[np.arange(40) % 4]
+    assert hoyer(one_hot) == pytest.approx(1)
+    signs = np.sign(np.random.default_rng(0).normal(size=(50, 4)))
+    assert hoyer(signs) == pytest.approx(0, abs=0.01)
+    assert hoyer(np.random.default_rng(0).normal(size=(10, 1))) == 0
+
+
+def test_hoyer_by_hand():
+    code = np.array([[3.0, 4.0], [-3.0, -4.0], [0.0, 0.0], [0.0, 0.0]])
+    # Scaled to unit deviation the first two codes are dense; the others, all zero, do not count.
+    assert hoyer(code) == pytest.approx(0)
+
+
+def test_active_units_need_variance_not_size():
+    rng = np.random.default_rng(0)
+    code = np.stack([np.full(1000, 5.0), 0.2 * rng.normal(size=1000), 0.05 * rng.normal(size=1000)], axis=1)
+    assert active_units(code) == 1
+
+
+def test_a_dense_code_has_all_latents_on(tiny):
+    rng = np.random.default_rng(0)
+    mean = rng.normal(size=(100, 2)) * np.array([1.0, 0.01])
+    numbers = code_statistics(tiny("vae"), Codes(mean, np.ones_like(mean), mean))
+    assert numbers["active_per_image"] == 2
+    assert numbers["used_latents"] == numbers["active_units"] == 1
+    assert "mean_gamma" not in numbers
+
+
+# Posterior and coefficient collapse by hand.
+
+
+def divergences(model, x):
+    return np.asarray(jax.jit(model.latent_kl)(x))
+
+
+def test_a_latent_has_collapsed_when_95_percent_of_its_values_are_small():
+    values = np.ones((100, 4))
+    values[:95, 0] = 0.01
+    values[:94, 1] = 0.01
+    values[:, 2] = 0.0
+    assert collapsed(values) == 0.5
+
+
+def test_both_measures_by_name():
+    kl, z = np.zeros((20, 2)), np.ones((20, 2))
+    z[:, 0] = -0.005
+    assert collapse_statistics(kl, z) == {"posterior_collapse": 1.0, "coefficient_collapse": 0.5}
+    assert collapse_statistics(kl, -np.ones((20, 2)))["coefficient_collapse"] == 0
+
+
+def test_divergences_of_a_vae_sum_to_its_kl(tiny, examples):
+    model = tiny("vae")
+    q = jax.jit(model.encode)(examples)
+    total = 0.5 * (np.exp(q.log_var) + q.mean**2 - 1 - q.log_var).sum(axis=1)
+    np.testing.assert_allclose(divergences(model, examples).sum(axis=1), total, rtol=1e-4)
+
+
+def test_divergences_of_a_vsc_are_from_the_nearest_component(tiny, examples):
+    model = tiny("vsc")
+    pairs = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))
+    every = pairs(examples)
+    np.testing.assert_allclose(divergences(model, examples).sum(axis=1), every.min(axis=1), rtol=1e-3)
+
+
+def test_a_posterior_that_ignores_the_data_has_collapsed(tiny, examples):
+    model = tiny("vae", stretch=0.0)
+    kl = divergences(model, examples)
+    assert kl.max() == pytest.approx(0, abs=1e-6)
+    assert collapsed(kl) == 1

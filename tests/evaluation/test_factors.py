@@ -1,10 +1,24 @@
-"""Smiley's factors at two levels."""
+"""Smiley's true factors at two levels, and how single gates and latents tell them."""
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from vsc_jax.data import Dataset, Split, smiley
 from vsc_jax.evaluation import factors
+from vsc_jax.evaluation.factors import (
+    Factor,
+    attributes_found,
+    auc,
+    correlations,
+    feature_statistics,
+    features,
+    gate_statistics,
+    supervised_ceiling,
+)
+
+# Smiley's factors at two levels.
+
 
 FACES = smiley.generate(0, 200)
 SPLIT = Split(FACES.images * np.uint8(255), factors=FACES.factors, presence=FACES.presence)
@@ -47,3 +61,124 @@ def test_factors_that_do_not_vary_are_not_measured():
     seldom = attributes[2]._replace(given=np.arange(200) < 10)
     train, test = factors.measurable(attributes, [attributes[0], always, seldom, attributes[3]])
     assert [a.name for a in train] == [a.name for a in test] == ["bow tie", "mouth"]
+
+
+# Areas under ROC curves and attributes found, by hand.
+
+
+def test_area_by_hand():
+    scores = np.array(
+        [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
+    )
+    # Perfect, perfect upside down, constant, and three of the four pairs in order.
+    np.testing.assert_allclose(auc(scores, np.array([0, 0, 1, 1])), [1, 1, 0.5, 0.75])
+
+
+def test_area_is_scikit_learns_with_ties(presences):
+    scores = np.random.default_rng(0).integers(0, 4, (3000, 3)) + presences[0].values[:, None]
+    expected = [roc_auc_score(presences[0].values, column) for column in scores.T]
+    np.testing.assert_allclose(auc(scores, presences[0].values), expected)
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_an_attribute_that_does_not_vary_cannot_be_told(value):
+    np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("perfect", 3), ("permuted", 3), ("duplicated", 3), ("constant", 0), ("noise", 0), ("noisy", 0)],
+)
+def test_codes_with_known_answers(presences, code_of, kind, found):
+    gates = 1 / (1 + np.exp(-code_of(kind, presences)))
+    assert gate_statistics(gates, presences)["attributes_found"] == found
+
+
+def test_one_gate_finds_one_attribute_only():
+    areas = np.array([[1.0, 0.995, 0.5], [0.6, 0.7, 0.5]])
+    assert attributes_found(areas) == 1
+    areas[1, 0] = 0.99
+    assert attributes_found(areas) == 2
+
+
+def test_each_attribute_has_the_area_of_its_best_gate(presences):
+    gates = np.stack([presences[1].values, 1 - presences[0].values], axis=1).astype(float)
+    named = [
+        factor._replace(name=name) for factor, name in zip(presences, ("bow tie", "hat", "eyes"), strict=True)
+    ]
+    numbers = gate_statistics(gates, named)
+    assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
+    assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
+    assert numbers["attributes_found"] == 2
+
+
+# Correlations of latents with features, given presence, and the paper's own.
+
+
+@pytest.mark.parametrize(
+    ("kind", "best", "distinct"),
+    [
+        ("perfect", 1, 1),
+        ("permuted", 1, 1),
+        ("duplicated", 1, 1),
+        ("constant", 0, 0),
+        ("noise", 0, 0),
+        ("noisy", np.sqrt(0.5), np.sqrt(0.5)),
+    ],
+)
+def test_codes_with_known_answers_correlation(real_factors, code_of, kind, best, distinct):
+    numbers = feature_statistics(code_of(kind, real_factors), real_factors, None)
+    assert numbers["feature_correlation"] == pytest.approx(best, abs=0.05)
+    assert numbers["feature_correlation_distinct"] == pytest.approx(distinct, abs=0.05)
+
+
+def test_signs_are_kept(real_factors):
+    code = -real_factors[0].values[:, None]
+    assert correlations(code, real_factors[:1])[0, 0] == pytest.approx(-1)
+
+
+def test_only_examples_with_the_feature_count(real_factors):
+    factor = real_factors[0]
+    code = np.where(factor.given, factor.values, 1e6)[:, None]
+    assert correlations(code, [factor])[0, 0] == pytest.approx(1)
+    nowhere = factor._replace(given=np.zeros_like(factor.given))
+    assert correlations(code, [nowhere])[0, 0] == 0
+
+
+def test_one_latent_for_two_features_counts_once_when_latents_must_differ(real_factors):
+    code = (real_factors[2].values + real_factors[3].values)[:, None]
+    numbers = feature_statistics(code, real_factors[2:], None)
+    assert numbers["feature_correlation"] == pytest.approx(np.sqrt(0.5), abs=0.02)
+    assert numbers["feature_correlation_distinct"] == pytest.approx(np.sqrt(0.5) / 2, abs=0.02)
+
+
+def test_share_of_the_ceiling(real_factors, code_of):
+    numbers = feature_statistics(code_of("perfect", real_factors), real_factors, np.full(4, 0.8))
+    assert numbers["feature_ceiling_share"] == pytest.approx(1.25)
+
+
+def test_a_presence_detector_scores_683_in_the_papers_figure_and_nothing_given_presence():
+    """The number of specs/smiley.md: ``|corr(|S V|, |z|)|`` of a latent that only says "hat present"."""
+    faces = smiley.generate(0, 40_000)
+    split = Split(faces.images, factors=faces.factors, presence=faces.presence)
+    rng = np.random.default_rng(0)
+    detector = faces.attributes[:, 1:2] * (1 + 0.001 * rng.normal(size=(40_000, 1)))
+    hat = smiley.GROUPS[1]
+    sizes = [Factor("", np.abs(s), np.ones(len(s), bool), discrete=False) for s in faces.factors.T]
+    np.testing.assert_allclose(correlations(np.abs(detector), sizes)[0, hat], 0.683, atol=0.01)
+    np.testing.assert_allclose(correlations(detector, features(split))[0, hat], 0, atol=0.03)
+
+
+# The supervised ceiling.
+
+
+def test_a_picture_tells_its_features_but_not_exactly():
+    ceiling = supervised_ceiling(32)
+    assert ceiling is not None
+    assert ceiling.shape == (18,)
+    assert 0.5 < ceiling.min() < ceiling.max() < 1
+    assert ceiling.mean() == pytest.approx(0.87, abs=0.03)
+
+
+def test_no_ceiling_is_claimed_where_none_was_measured():
+    assert supervised_ceiling(28) is None

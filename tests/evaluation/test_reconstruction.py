@@ -4,13 +4,19 @@ import jax
 import numpy as np
 import pytest
 
+from vsc_jax.evaluation.encoding import map_batches
 from vsc_jax.evaluation.reconstruction import (
     denoising,
+    error_statistics,
     explained_variance,
-    reconstruction_errors,
+    squared_errors,
     total_variance,
 )
 from vsc_jax.models import Autoencoder
+
+
+def reconstruction_errors(model, x, key, **options):
+    return error_statistics(map_batches(squared_errors, model, x, key, **options), x)
 
 
 def test_predicting_the_mean_explains_nothing_and_the_truth_everything():

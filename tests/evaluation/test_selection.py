@@ -8,7 +8,6 @@ import pytest
 from vsc_jax import losses
 from vsc_jax.evaluation.selection import (
     Choices,
-    choices,
     cluster_accuracy,
     cluster_purity,
     perplexity,
@@ -67,6 +66,10 @@ def test_statistics_by_hand():
     two = made._replace(exact=exact[:, :2])
     assert selection_statistics(two, np.array([4, 4, 9]))["cluster_accuracy"] == 1
     assert not [name for name in selection_statistics(two, None) if name.startswith("cluster_")]
+
+
+def choices(model, x):
+    return Choices(*jax.tree.map(np.asarray, jax.jit(model.selections)(x)))
 
 
 @jax.jit

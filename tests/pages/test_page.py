@@ -10,7 +10,7 @@ from PIL import Image
 from vsc_jax import data
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.evaluation.presentation import presented
+from vsc_jax.evaluation.results import binarized
 from vsc_jax.figures import FIGURES
 from vsc_jax.pages import page as module
 from vsc_jax.pages import write_report
@@ -132,7 +132,7 @@ def test_figures_show_the_binary_images_that_the_results_are_about(digits, make_
     )
     write_report([run], tmp_path / "quick", every_figure=False)
     grey = data.load(DataConfig(path=digits)).test.x
-    np.testing.assert_array_equal(seen[0].test.x, presented(grey, "dynamic", np.random.default_rng(0)))
+    np.testing.assert_array_equal(seen[0].test.x, binarized(grey, "dynamic", np.random.default_rng(0)))
 
 
 def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(make_run, tmp_path):

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--output: no folder {output.resolve().parent}")
 
     from vsc_jax.cli.progress import tell
-    from vsc_jax.evaluation.meanings import table
+    from vsc_jax.evaluation.glossary import table
 
     on_stage = None if arguments.quiet else tell
     results = _measure(stored, config, None, everything=arguments.all, on_stage=on_stage)

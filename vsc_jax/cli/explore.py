@@ -68,7 +68,7 @@ def explore(
     stored = open_run(run, "run")
 
     from vsc_jax.evaluation.code_view import CodeView
-    from vsc_jax.evaluation.presentation import as_measured
+    from vsc_jax.evaluation.results import as_measured
     from vsc_jax.pages.explorer.explorer import Explorer
     from vsc_jax.pages.explorer.server import listen, serve, url
 

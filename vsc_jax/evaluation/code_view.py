@@ -14,12 +14,9 @@ from vsc_jax import losses
 from vsc_jax.data import streams
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.streams import Stream
-from vsc_jax.evaluation.batches import map_batches
-from vsc_jax.evaluation.correlation import correlations
-from vsc_jax.evaluation.encoding import Codes, codes
-from vsc_jax.evaluation.factors import Factor
+from vsc_jax.evaluation.encoding import USED_SHARE, Codes, codes, map_batches
+from vsc_jax.evaluation.factors import Factor, correlations
 from vsc_jax.evaluation.latent_space import Grid, Traversals, grid_codes, traversal_codes
-from vsc_jax.evaluation.statistics import USED_SHARE
 from vsc_jax.models import VSC, Autoencoder, Model
 from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
@@ -32,7 +29,7 @@ class CodeView:
 
     Args:
       model: any trained model.
-      dataset: its data, as the results are measured (:func:`vsc_jax.evaluation.presentation.as_measured`).
+      dataset: its data, as the results are measured (:func:`vsc_jax.evaluation.results.as_measured`).
       seed: seed of noise and samples.
 
     Attributes:
@@ -46,7 +43,7 @@ class CodeView:
         self.dataset = dataset
         self.seed = seed
         self.test = dataset.test
-        self.gated = isinstance(model, VSC)
+        self.gated = model.gated
         self.latents: int = model.latents
         self._graph, self._params = nnx.split(model)
 

@@ -1,4 +1,4 @@
-"""Squared errors of reconstructions, of clean images and of noisy ones."""
+"""Squared errors of reconstructions, of clean examples and of noisy ones."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,8 +11,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.data.examples import chunks
-from vsc_jax.evaluation.batches import Measure, map_batches, means
-from vsc_jax.models import VAE, VSC, Model
+from vsc_jax.evaluation.encoding import Measure, map_batches, means
+from vsc_jax.models import Model
 from vsc_jax.models.inputs import as_float
 
 NOISE = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -46,24 +46,9 @@ def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
       ``mse_sample`` of ``E[x|z]`` at one hard posterior sample.
     """
     errors = {"mse": _squared_error(model.reconstruct(x), x)}
-    if isinstance(model, VAE | VSC):
-        errors["mse_sample"] = _squared_error(model.decode(model.encode(x).sample(key)), x)
+    if model.variational:
+        errors["mse_sample"] = _squared_error(model.decode(model.sampled_code(x, key)[2]), x)
     return errors
-
-
-def reconstruction_errors(
-    model: Model, x: np.ndarray, key: PRNGKeyArray, *, batch_size: int = 500
-) -> dict[str, float]:
-    """Means of :func:`squared_errors` over the examples of ``x``, and ``explained_variance`` of the first.
-
-    Args:
-      model: any model.
-      x: examples, ``[n, *example_shape]``.
-      key: key of the posterior sample.
-      batch_size: examples at a time.
-    """
-    errors = map_batches(squared_errors, model, x, key, batch_size=batch_size)
-    return error_statistics(errors, x)
 
 
 def error_statistics(errors: dict[str, np.ndarray], x: np.ndarray) -> dict[str, float]:

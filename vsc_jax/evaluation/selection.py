@@ -2,21 +2,15 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from vsc_jax import losses
-from vsc_jax.evaluation.batches import map_batches
-from vsc_jax.models import VSC
-
 
 class Choices(NamedTuple):
-    """How the prior's components are weighted for n examples.
+    """How the prior's components are weighted for n examples: ``model.selections``.
 
     Attributes:
       exact: weights of the tightest bound, ``[n, components]``.
@@ -29,34 +23,6 @@ class Choices(NamedTuple):
     own: np.ndarray
     classifier: np.ndarray
     kl: dict[str, np.ndarray]
-
-
-def choices(model: VSC, x: np.ndarray, *, batch_size: int = 500) -> Choices:
-    """Weigh the pseudo-inputs for every example.
-
-    Args:
-      model: a VSC with pseudo-inputs and a classifier.
-      x: examples, ``[n, *example_shape]``.
-      batch_size: examples at a time.
-    """
-    return Choices(*map_batches(chosen, model, x, jax.random.key(0), batch_size=batch_size))
-
-
-def chosen(
-    model: VSC, x: Float[Array, "n ..."], key: PRNGKeyArray
-) -> tuple[Array, Array, Array, dict[str, Array]]:
-    """The fields of :class:`Choices` for a batch."""
-    del key
-    component_kl = losses.spike_slab_kl_matrix(model.encode(x), model.components())
-    selections = {how: model.select(x, component_kl, how) for how in ("exact", "soft", "hard", "paper")}
-    kl = {}
-    for how, selection in selections.items():
-        # The paper's weights need not sum to one; a bound's do.
-        weights = selection.weights / jnp.sum(selection.weights, axis=-1, keepdims=True)
-        kl[how] = jnp.sum(weights * component_kl, axis=-1) + selection.selection_kl
-    own = jnp.argmax(selections[model.selection].weights, axis=-1)
-    classifier = jnp.argmax(selections["hard"].weights, axis=-1)
-    return selections["exact"].weights, own, classifier, kl
 
 
 def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[str, float]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.evaluation.statistics import USED_SHARE
+from vsc_jax.evaluation.encoding import USED_SHARE
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC

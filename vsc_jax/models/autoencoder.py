@@ -1,6 +1,6 @@
 """The plain autoencoder: the same encoder and decoder, no distribution over codes."""
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,14 @@ class Autoencoder(nnx.Module):
       encoder: network ``[n, ...] -> [n, latents]``.
       decoder: network and likelihood.
       latents: number of latents J.
+
+    Attributes:
+      variational: whether there is a posterior, and so a bound.
+      gated: whether the model switches latents on and off.
     """
+
+    variational: ClassVar[bool] = False
+    gated: ClassVar[bool] = False
 
     def __init__(self, encoder: Trunk, decoder: Decoder, *, latents: int):
         self.encoder = encoder
@@ -56,6 +63,23 @@ class Autoencoder(nnx.Module):
         """``log p(x|z)`` of each example at its code, in nats."""
         x = as_examples(x, self.decoder.example_shape)
         return self.decoder.log_likelihood(self.encode(x), x)
+
+    def bounds(self, x: Any, key: PRNGKeyArray) -> dict[str, Float[Array, " n"]]:
+        """What is known of ``log p(x)`` of each example, ``[n]`` each, in nats: ``reconstruction`` alone."""
+        del key
+        return {"reconstruction": self.reconstruction(x)}
+
+    def sampled_code(self, x: Any, key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+        """Posterior mean, gate probability and a hard sample of each latent; here the code, 1, the code."""
+        del key
+        code = self.encode(x)
+        return code, jnp.ones_like(code), code
+
+    def latent_kl(self, x: Any) -> None:
+        """Nothing: there is no posterior."""
+
+    def selections(self, x: Any) -> None:
+        """Nothing: there are no pseudo-inputs."""
 
     def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""

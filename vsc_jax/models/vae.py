@@ -3,7 +3,7 @@
 Kingma and Welling, ICLR 2014; Higgins et al., ICLR 2017 (beta); Chen et al., NeurIPS 2018 (TC).
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,9 @@ class VAE(nnx.Module):
       dataset_size: number of training examples, for the total-correlation estimate.
       use_tc: whether the objective holds the total-correlation term.
     """
+
+    variational: ClassVar[bool] = True
+    gated: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -96,6 +99,25 @@ class VAE(nnx.Module):
         z = q.sample(key)
         kl = jnp.sum(gaussian_kl(*q, jnp.zeros_like(q.mean), jnp.zeros_like(q.mean)), axis=-1)
         return Terms(self.decoder.log_likelihood(z, x), kl, jnp.zeros_like(kl)), z
+
+    def bounds(self, x: Any, key: PRNGKeyArray) -> dict[str, Float[Array, " n"]]:
+        """``elbo``, ``reconstruction`` and ``kl`` of each example, ``[n]`` each, in nats."""
+        terms = self.terms(x, key)
+        elbo = terms.reconstruction - terms.kl
+        return {"elbo": elbo, "reconstruction": terms.reconstruction, "kl": terms.kl}
+
+    def sampled_code(self, x: Any, key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+        """Posterior mean, gate probability (1) and a sample of each latent, ``[n, latents]`` each."""
+        q = self.encode(x)
+        return q.mean, jnp.ones_like(q.mean), q.sample(key)
+
+    def selections(self, x: Any) -> None:
+        """Nothing: there are no pseudo-inputs."""
+
+    def latent_kl(self, x: Any) -> Float[Array, "n latents"]:
+        """Divergence of each latent from the prior, in nats."""
+        q = self.encode(x)
+        return gaussian_kl(*q, jnp.zeros_like(q.mean), jnp.zeros_like(q.mean))
 
     def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
         """``log p(x|z) + log p(z) - log q(z|x)`` of posterior samples, in nats."""

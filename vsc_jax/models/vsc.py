@@ -5,7 +5,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,6 +103,9 @@ class VSC(nnx.Module):
       initial_gate_logit: added to the encoder's gate outputs.
       weigh_slab_kl: whether the slab's divergence is weighted by gamma, as it should be.
     """
+
+    variational: ClassVar[bool] = True
+    gated: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -212,6 +215,57 @@ class VSC(nnx.Module):
     def selection_terms(self, x: Any, how: str) -> Selection:
         """Weights and divergences of each example under one of the four selections; in nats."""
         return self.select(x, losses.spike_slab_kl_matrix(self.encode(x), self.components()), how)
+
+    def bounds(self, x: Any, key: PRNGKeyArray) -> dict[str, Float[Array, " n"]]:
+        """The true bound and its parts for each example, ``[n]`` each, in nats.
+
+        ``elbo`` takes the exact weights of the prior's components; ``selection_kl`` is a part of ``kl``. With
+        a classifier also the bound with its weights as ``elbo_classifier`` and the paper's objective, which
+        is no bound, as ``paper_objective``.
+        """
+        terms = self.terms(x, key)
+        reconstruction = terms.reconstruction
+        named = {
+            "elbo": reconstruction - terms.kl,
+            "reconstruction": reconstruction,
+            "kl": terms.kl,
+            "selection_kl": terms.selection_kl,
+        }
+        if self.classifier is not None:
+            named["elbo_classifier"] = reconstruction - self.selection_terms(x, "soft").kl
+            named["paper_objective"] = reconstruction - self.selection_terms(x, "paper").kl
+        return named
+
+    def sampled_code(self, x: Any, key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+        """Slab mean, gate probability and a hard sample of each latent, ``[n, latents]`` each."""
+        q = self.encode(x)
+        return q.mean, q.gamma, q.sample(key)
+
+    def selections(self, x: Any) -> tuple[Array, Array, Array, dict[str, Array]] | None:
+        """How each example weighs the pseudo-inputs; None for the fixed prior.
+
+        Returns:
+          Exact weights ``[n, components]``; the first choice ``[n]`` of the model's own selection; that of
+          the classifier; and by selection the divergence ``[n]`` of a true bound with its weights, in nats.
+        """
+        if self.classifier is None:
+            return None
+        component_kl = losses.spike_slab_kl_matrix(self.encode(x), self.components())
+        selections = {how: self.select(x, component_kl, how) for how in ("exact", "soft", "hard", "paper")}
+        kl = {}
+        for how, selection in selections.items():
+            # The paper's weights need not sum to one; a bound's do.
+            weights = selection.weights / jnp.sum(selection.weights, axis=-1, keepdims=True)
+            kl[how] = jnp.sum(weights * component_kl, axis=-1) + selection.selection_kl
+        own = jnp.argmax(selections[self.selection].weights, axis=-1)
+        classifier = jnp.argmax(selections["hard"].weights, axis=-1)
+        return selections["exact"].weights, own, classifier, kl
+
+    def latent_kl(self, x: Any) -> Float[Array, "n latents"]:
+        """Divergence of each latent from the nearest component of the prior, in nats."""
+        q, prior = self.encode(x), self.components()
+        nearest = jnp.argmin(losses.spike_slab_kl_matrix(q, prior), axis=-1)
+        return losses.spike_slab_kl(q, SpikeSlab(*(field[nearest] for field in prior)))
 
     def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
         """``log p(x|z) + log p(z) - log q(z|x)`` of hard posterior samples, in nats.

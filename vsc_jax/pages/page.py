@@ -19,7 +19,7 @@ from PIL import Image
 from vsc_jax import __version__
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.evaluation.presentation import as_measured
+from vsc_jax.evaluation.results import as_measured
 from vsc_jax.figures import FIGURES, OVERVIEW, why_not_drawn
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from vsc_jax.config import Config, Ramp, load_preset, preset_names, to_dict
-from vsc_jax.evaluation.meanings import MEANINGS, meaning, shown
+from vsc_jax.evaluation.glossary import GLOSSARY, explain, format_value
 from vsc_jax.pages.sentences import comparable
 from vsc_jax.pages.source import Source
 
@@ -41,16 +41,16 @@ class Table(NamedTuple):
 
 
 def results_tables(sources: Sequence[Source]) -> list[Table]:
-    """The results of all runs by group, in the order of ``vsc_jax.evaluation.meanings``.
+    """The results of all runs by group, in the order of ``vsc_jax.evaluation.glossary``.
 
     The best value of a row is marked where there is a better and a worse and the data are the same.
     """
     names = {name for source in sources for name in source.results}
-    order = list(MEANINGS)
-    groups: dict[str, list[TableRow]] = {known.group: [] for known in MEANINGS.values()}
-    for name in sorted(names, key=lambda name: (order.index(name) if name in MEANINGS else len(order), name)):
+    order = list(GLOSSARY)
+    groups: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
+    for name in sorted(names, key=lambda name: (order.index(name) if name in GLOSSARY else len(order), name)):
         values = [source.results.get(name) for source in sources]
-        known, best = meaning(name), _best(name, sources)
+        known, best = explain(name), _best(name, sources)
         cells = [Cell(ABSENT if v is None else _number(name, v), v is not None and v == best) for v in values]
         row = TableRow(name, known.text if known else "", cells)
         groups.setdefault(known.group if known else "Other", []).append(row)
@@ -78,7 +78,7 @@ def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[Table
 
 
 def _number(name: str, value: Any) -> str:
-    text = shown(name, value) if isinstance(value, int | float | str) else str(value)
+    text = format_value(name, value) if isinstance(value, int | float | str) else str(value)
     return text.replace("-", "−") if isinstance(value, int | float) else text  # noqa: RUF001
 
 

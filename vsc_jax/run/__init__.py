@@ -136,7 +136,7 @@ def finish(
 def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> dict[str, dict[str, Any]]:
     """Write the first figures; return their facts."""
     from vsc_jax.evaluation.code_view import CodeView
-    from vsc_jax.evaluation.presentation import as_measured
+    from vsc_jax.evaluation.results import as_measured
     from vsc_jax.figures import OVERVIEW, draw_all, draw_history
     from vsc_jax.figures.style import save
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from vsc_jax import __version__
 from vsc_jax.config import Config
-from vsc_jax.evaluation.meanings import meaning, shown
+from vsc_jax.evaluation.glossary import explain, format_value
 
 _TITLES = {"ae": "Autoencoder", "vae": "Gaussian variational autoencoder", "vsc": "Variational Sparse Coding"}
 _CODES = {
@@ -131,9 +131,9 @@ def _results(results: dict[str, Any]) -> str:
         return "Not measured.\n"
     rows = []
     for name, value in results.items():
-        known = meaning(name)
+        known = explain(name)
         if name != "data" and known is not None:
-            rows.append(f"| `{name}` | {shown(name, value)} | {known.text} |")
+            rows.append(f"| `{name}` | {format_value(name, value)} | {known.text} |")
     measured = f"Measured on {results['data']}. " if "data" in results else ""
     table = "\n".join(["| result | value | meaning |", "|---|---:|---|", *rows])
     return f"{measured}Likelihoods are log-probabilities in nats an example: higher is better.\n\n{table}\n\n"

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.evaluation.batches import Measure, map_batches
+from vsc_jax.evaluation.encoding import Measure, map_batches
 from vsc_jax.models import VAE, VSC
 
 # Numbers that the samples of one chunk may take in the widest layer. On a CPU 4 MiB of float32 stay in

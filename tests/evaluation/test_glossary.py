@@ -1,6 +1,6 @@
 """The table of results."""
 
-from vsc_jax.evaluation.meanings import FAMILIES, MEANINGS, meaning, shown, table
+from vsc_jax.evaluation.glossary import FAMILIES, GLOSSARY, explain, format_value, table
 
 RESULTS = {
     "gate_auc_bow_tie": 0.98765,
@@ -38,21 +38,21 @@ def test_table_groups_and_explains():
 
 
 def test_numbers_are_shown_to_the_digits_that_matter():
-    assert shown("active_per_image", 8.256) == "8.26"
-    assert shown("used_latents", 1200.0) == "1,200"
-    assert shown("mse", 0.0123456) == "0.01235"
-    assert shown("kl", 20.0) == "20.00"
-    assert shown("data", "grey") == "grey"
+    assert format_value("active_per_image", 8.256) == "8.26"
+    assert format_value("used_latents", 1200.0) == "1,200"
+    assert format_value("mse", 0.0123456) == "0.01235"
+    assert format_value("kl", 20.0) == "20.00"
+    assert format_value("data", "grey") == "grey"
 
 
 def test_families_fill_in_their_member():
-    assert meaning("denoising_mse_0.2").text == "squared error from noise of deviation 0.2"
-    assert meaning("nonsense") is None
+    assert explain("denoising_mse_0.2").text == "squared error from noise of deviation 0.2"
+    assert explain("nonsense") is None
 
 
 def test_lines_fit_a_terminal():
-    longest = max(len(name) for name in MEANINGS)
-    for entry in (*MEANINGS.values(), *FAMILIES.values()):
+    longest = max(len(name) for name in GLOSSARY)
+    for entry in (*GLOSSARY.values(), *FAMILIES.values()):
         assert 2 + longest + 2 + 9 + 2 + len(entry.text) <= 100
 
 

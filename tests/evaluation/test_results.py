@@ -10,10 +10,14 @@ import pytest
 
 from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig
 from vsc_jax.data import Dataset, Split, load
-from vsc_jax.evaluation import evaluate, summary
-from vsc_jax.evaluation.meanings import meaning
-from vsc_jax.evaluation.survey import survey
+from vsc_jax.evaluation import evaluate
+from vsc_jax.evaluation import results as results_module
+from vsc_jax.evaluation.glossary import explain
+from vsc_jax.evaluation.results import binarized, in_words
 from vsc_jax.models import build
+
+# The whole table of results: which keys there are, that it is plain JSON, that it can be repeated.
+
 
 CONFIG = Config(
     data=DataConfig(name="smiley", train_examples=200, test_examples=100),
@@ -86,7 +90,7 @@ def test_all_adds_what_takes_minutes(letters, faces):
         assert added <= set(results)
         assert added.isdisjoint(measured(dataset, "vsc"))
         # A key that nothing explains would be shown without a word.
-        assert not [name for name in results if meaning(name) is None]
+        assert not [name for name in results if explain(name) is None]
         plain = json.loads(json.dumps(results, allow_nan=False))
         assert plain == results
         assert all(isinstance(value, str) or math.isfinite(value) for value in plain.values())
@@ -103,9 +107,9 @@ def test_models_without_gates_report_what_they_have(letters, kind):
 
 def test_a_fixed_prior_has_no_pseudo_inputs_to_weigh(letters):
     model = tiny(letters, "vsc", prior="fixed")
-    measured = survey(model, letters.test.x, jax.random.key(0))
-    assert measured.choices is None
-    assert measured.bound["selection_kl"] == pytest.approx(0, abs=1e-5)
+    x = letters.test.x[:10] / np.float32(255)
+    assert model.selections(x) is None
+    assert model.bounds(x, jax.random.key(0))["selection_kl"] == pytest.approx(0, abs=1e-5)
 
 
 def test_an_evaluation_can_be_repeated_and_depends_on_the_seed(letters):
@@ -130,7 +134,7 @@ def test_probes_and_iwae_take_samples_of_data_sorted_by_class(letters, monkeypat
     x[:, :3] = 100 * y[:, None, None]
     by_class = Dataset("sorted", Split(x, y), Split(x, y))
     config = dataclasses.replace(CONFIG, evaluate=EvaluateConfig(samples=5, examples=40, probe_examples=40))
-    monkeypatch.setattr(summary, "importance_weighted", lambda model, x, key, **_: x[:, 0, 0] / 100)
+    monkeypatch.setattr(results_module, "importance_weighted", lambda model, x, key, **_: x[:, 0, 0] / 100)
     found = measured(by_class, "vsc", config, everything=True)
     assert found["iwae"] == pytest.approx(1, abs=0.2)  # the mean class
     assert found["probe_accuracy_raw"] == 1.0  # the first 40 are of one class
@@ -141,3 +145,42 @@ def test_stages_are_told(letters):
     measured(letters, "vae", on_stage=stages.append)
     assert stages[0] == "bound and codes"
     assert stages[1] == "iwae of 5 samples: 40 of 40 examples"
+
+
+# How test examples are binarized, and the words for it.
+
+
+GREY = np.random.default_rng(0).integers(0, 256, (2000, 3, 3), np.uint8)
+
+
+def dataset(x: np.ndarray) -> Dataset:
+    return Dataset("letters", Split(x), Split(x))
+
+
+def test_dynamic_binarisation_is_one_draw_for_a_seed():
+    drawn = binarized(GREY, "dynamic", np.random.default_rng(1))
+    assert set(np.unique(drawn)) == {0, 255}
+    assert drawn.mean() == pytest.approx(GREY.mean(), rel=0.03)
+    np.testing.assert_array_equal(drawn, binarized(GREY, "dynamic", np.random.default_rng(1)))
+    assert (drawn != binarized(GREY, "dynamic", np.random.default_rng(2))).any()
+
+
+@pytest.mark.parametrize("binarize", ["none", "static"])
+def test_otherwise_examples_are_taken_as_they_are(binarize):
+    assert binarized(GREY, binarize, np.random.default_rng(0)) is GREY
+
+
+@pytest.mark.parametrize(
+    ("x", "binarize", "words"),
+    [
+        (GREY, "none", "grey values"),
+        (GREY, "dynamic", "binarised dynamically"),
+        (np.where(GREY > 99, 255, 0).astype(np.uint8), "static", "binarised statically"),
+        (np.where(GREY > 99, 255, 0).astype(np.uint8), "none", "binary values"),
+        ((GREY > 99).astype(np.float32), "none", "binary values"),
+        (np.repeat(GREY[..., None], 3, axis=-1), "none", "colour values"),
+        (np.ones((2000, 4), np.float32) / 3, "none", "real values"),
+    ],
+)
+def test_words_say_what_the_numbers_are_about(x, binarize, words):
+    assert in_words(dataset(x), binarize) == f"letters, 2,000 test examples, {words}"

@@ -1,0 +1,218 @@
+"""Disentanglement scores of codes whose answer is known."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.ensemble import GradientBoostingRegressor
+
+from vsc_jax.data import smiley
+from vsc_jax.evaluation.disentanglement import (
+    binned,
+    completeness,
+    dci,
+    disentanglement,
+    factor_vae_score,
+    fixed_batches,
+    information,
+    joint_distribution,
+    mig,
+    modularity,
+    mutual_information,
+    predictability,
+    sap,
+)
+
+# MIG and modularity of codes whose answer is known.
+
+
+def test_information_by_hand():
+    assert mutual_information(np.array([[0.5, 0.0], [0.0, 0.5]])) == pytest.approx(math.log(2))
+    assert mutual_information(np.array([[0.25, 0.25], [0.25, 0.25]])) == pytest.approx(0)
+    joint = joint_distribution(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    np.testing.assert_array_equal(joint, [[0.25, 0.25], [0, 0.5]])
+    assert mutual_information(joint) == pytest.approx(math.log(2) - 0.75 * math.log(3) + 0.5 * math.log(2))
+
+
+def test_bins_hold_equally_many_and_ties_stay_together():
+    np.testing.assert_array_equal(np.bincount(binned(np.random.default_rng(0).normal(size=1000))), 50)
+    assert len(np.unique(binned(np.zeros(100)))) == 1
+    sparse = np.where(np.arange(1000) < 700, 0.0, np.arange(1000.0))
+    assert len(np.unique(binned(sparse)[:700])) == 1
+
+
+@pytest.mark.parametrize("level", ["real_factors", "presences"])
+@pytest.mark.parametrize(
+    ("kind", "gap", "modular"),
+    [
+        ("perfect", (0.95, 1), (0.99, 1)),
+        ("permuted", (0.95, 1), (0.99, 1)),
+        ("duplicated", (0, 0), (0.99, 1)),
+        ("constant", (0, 0), (0, 0)),
+        ("noise", (0, 0.01), (0, 0)),
+        ("noisy", (0.05, 0.3), (0.9, 1)),
+    ],
+)
+def test_codes_with_known_answers(request, code_of, level, kind, gap, modular):
+    factors = request.getfixturevalue(level)
+    shares = information(code_of(kind, factors), factors)
+    assert gap[0] <= mig(shares) <= gap[1]
+    assert modular[0] <= modularity(shares) <= modular[1]
+
+
+def test_latents_that_mix_factors_have_a_small_gap_and_are_less_modular(real_factors, code_of):
+    shares = information(code_of("rotated", real_factors), real_factors)
+    assert mig(shares) < 0.3
+    assert modularity(shares) < 0.9
+
+
+def test_scores_do_not_change_under_a_monotone_map(real_factors, code_of):
+    code = code_of("noisy", real_factors)
+    np.testing.assert_allclose(information(np.exp(code), real_factors), information(code, real_factors))
+
+
+def test_scores_by_hand():
+    shares = np.array([[0.8, 0.4], [0.2, 0.0], [0.0, 0.02]])
+    assert mig(shares) == pytest.approx((0.6 + 0.38) / 2)
+    # The third latent tells too little to count.
+    assert modularity(shares) == pytest.approx(((1 - 0.16 / 0.64) + 1) / 2)
+
+
+def test_a_single_latent_has_no_rival(presences):
+    shares = information(presences[0].values[:, None].astype(float), presences[:1])
+    assert mig(shares) == pytest.approx(1)
+    assert modularity(shares) == 1
+
+
+# SAP of codes whose answer is known.
+
+
+@pytest.mark.parametrize("level", ["real_factors", "presences"])
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        ("perfect", 0.9, 1),
+        ("permuted", 0.9, 1),
+        ("duplicated", 0, 0),
+        ("constant", 0, 0),
+        ("noise", 0, 0.05),
+        ("noisy", 0.2, 0.55),
+    ],
+)
+def test_codes_with_known_answers_sap(request, code_of, level, kind, low, high):
+    factors = request.getfixturevalue(level)
+    assert low <= sap(code_of(kind, factors), factors) <= high
+
+
+def test_predictability_by_hand(presences):
+    factor = presences[0]._replace(values=np.array([0, 0, 0, 1, 1, 1]), given=np.ones(6, bool))
+    code = np.array([[1.0, 1.0], [2.0, 1.0], [5.0, 1.0], [3.0, 1.0], [4.0, 1.0], [6.0, 1.0]])
+    # The threshold 2.5: two of three and three of three; a constant tells nothing.
+    np.testing.assert_allclose(predictability(code, [factor])[:, 0], [2 / 3, 0])
+
+
+def test_half_the_variance_is_r2_of_one_half(real_factors, code_of):
+    scores = predictability(code_of("noisy", real_factors), real_factors)
+    np.testing.assert_allclose(np.diag(scores), 0.5, atol=0.05)
+
+
+def test_more_than_two_classes_are_refused(presences):
+    factor = presences[0]._replace(values=np.arange(3000) % 3)
+    with pytest.raises(ValueError, match="two classes"):
+        sap(np.zeros((3000, 1)), [factor])
+
+
+# DCI of codes whose answer is known.
+
+
+def scores(code_of, factors, kind, count):
+    factors = [factor.first(1000) for factor in factors[:count]]
+    return dci(code_of(kind, factors), factors, code_of(kind, factors, seed=5), factors)
+
+
+@pytest.mark.parametrize("level", ["real_factors", "presences"])
+@pytest.mark.parametrize("kind", ["perfect", "permuted"])
+def test_perfect_and_permuted_codes_score_one(request, code_of, level, kind):
+    assert min(scores(code_of, request.getfixturevalue(level), kind, 3)) > 0.95
+
+
+@pytest.mark.parametrize("level", ["real_factors", "presences"])
+def test_a_constant_code_scores_zero(request, code_of, level):
+    assert scores(code_of, request.getfixturevalue(level), "constant", 3) == (0, 0, 0)
+
+
+def test_twins_are_disentangled_but_not_complete(real_factors, code_of):
+    score = scores(code_of, real_factors, "duplicated", 3)
+    assert score.disentanglement > 0.95
+    assert score.completeness < 0.95
+    assert score.informativeness > 0.95
+
+
+def test_noise_says_nothing_about_new_examples(real_factors, code_of):
+    assert scores(code_of, real_factors, "noise", 3).informativeness < 0.05
+
+
+def test_half_noise_explains_half(real_factors, code_of):
+    assert scores(code_of, real_factors, "noisy", 2).informativeness == pytest.approx(0.45, abs=0.1)
+
+
+def test_importances_below_zero_by_rounding_count_as_none(real_factors, code_of, monkeypatch):
+    def importances(self):
+        return np.array([1.0, -1e-20])
+
+    monkeypatch.setattr(GradientBoostingRegressor, "feature_importances_", property(importances))
+    score = scores(code_of, real_factors, "perfect", 2)
+    assert (score.disentanglement, score.completeness) == pytest.approx((0, 1))
+
+
+def test_entropies_by_hand():
+    half = np.array([[1.0, 1.0], [0.0, 0.0]])
+    assert disentanglement(half) == pytest.approx(0)
+    assert completeness(half) == pytest.approx(1)
+    assert disentanglement(half.T) == pytest.approx(1)
+    assert completeness(half.T) == pytest.approx(0)
+    # Latents count by their importance: 3 of 4 parts are pure.
+    assert disentanglement(np.array([[3.0, 0.0], [0.5, 0.5]])) == pytest.approx(0.75)
+    # A factor that nothing tells counts as incomplete.
+    assert completeness(np.array([[1.0, 0.0], [0.0, 0.0]])) == pytest.approx(0.5)
+    assert disentanglement(np.zeros((2, 2))) == 0
+
+
+# The FactorVAE score of codes whose answer is known.
+
+
+ROTATION = np.linalg.qr(np.random.default_rng(0).normal(size=(18, 18)))[0]
+
+
+def noise(faces: smiley.Smileys) -> np.ndarray:
+    return np.random.default_rng(faces.images.sum()).normal(size=faces.factors.shape)
+
+
+@pytest.mark.parametrize(
+    ("represent", "low", "high"),
+    [
+        (lambda faces: faces.factors, 1, 1),
+        (lambda faces: -2 * np.roll(faces.factors, 5, axis=1), 1, 1),
+        (lambda faces: np.concatenate([faces.factors, faces.factors], axis=1), 1, 1),
+        (lambda faces: np.ones((len(faces.images), 7)), 0, 0),
+        (noise, 0, 0.25),
+        (lambda faces: faces.factors @ ROTATION, 0, 0.7),
+        (lambda faces: faces.factors + 0.05 * noise(faces), 0.95, 1),
+        # Latents that only tell presence cannot tell the features of an attribute apart.
+        (lambda faces: faces.attributes.astype(float), 0.15, 0.3),
+    ],
+    ids=["perfect", "permuted", "duplicated", "constant", "noise", "rotated", "noisy", "presence"],
+)
+def test_codes_with_known_answers_factor_vae(represent, low, high):
+    assert low <= factor_vae_score(represent, votes=4, batch=32) <= high
+
+
+def test_batches_fix_one_feature_and_show_its_attribute():
+    faces = fixed_batches(0, votes=2, batch=5, presence=0.5)
+    values = faces.values.reshape(18, 2, 5, 18)
+    shown = faces.presence.reshape(18, 2, 5, 18)
+    for k in range(18):
+        fixed = np.ptp(values[k], axis=1) == 0
+        np.testing.assert_array_equal(fixed, np.tile(np.arange(18) == k, (2, 1)))
+        assert (shown[k, :, :, k] == 1).all()
+    np.testing.assert_array_equal(faces.images[:9], smiley.render(faces.presence[:9], faces.values[:9]))

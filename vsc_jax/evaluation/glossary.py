@@ -1,0 +1,143 @@
+"""What every key of ``results.json`` means, and the results as a table to read."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+Unit = Literal["nats", "number", "share", "error", "words"]
+
+
+class Entry(NamedTuple):
+    """What one result means.
+
+    Attributes:
+      group: heading under which it is shown.
+      unit: nats (an example), number (of something), share (0 to 1, or a score in this range), error
+        (squared) or words.
+      text: what it is, in a few words.
+    """
+
+    group: str
+    unit: Unit
+    text: str
+
+
+_LIKELIHOOD, _SPARSITY, _SELECTION = "Likelihood, nats an example", "Sparse code", "Pseudo-inputs"
+_ERRORS, _PROBES = "Reconstruction", "Classes read off the code"
+_ATTRIBUTES, _FEATURES, _ABOUT = "Attributes (presence)", "Features (given presence)", "What was measured"
+
+GLOSSARY: dict[str, Entry] = {
+    "data": Entry(_ABOUT, "words", "data that all numbers are about"),
+    "test_examples": Entry(_ABOUT, "number", "test examples"),
+    "iwae_samples": Entry(_ABOUT, "number", "samples K of iwae"),
+    "iwae_examples": Entry(_ABOUT, "number", "test examples of iwae"),
+    "elbo": Entry(_LIKELIHOOD, "nats", "true bound: reconstruction - kl"),
+    "iwae": Entry(_LIKELIHOOD, "nats", "importance-weighted bound of K samples"),
+    "reconstruction": Entry(_LIKELIHOOD, "nats", "log p(x|z) at a posterior sample"),
+    "kl": Entry(_LIKELIHOOD, "nats", "divergence from the prior, selection included"),
+    "selection_kl": Entry(_LIKELIHOOD, "nats", "part of kl that pays for the pseudo-input"),
+    "elbo_classifier": Entry(_LIKELIHOOD, "nats", "true bound with the classifier's weights"),
+    "paper_objective": Entry(_LIKELIHOOD, "nats", "the paper's objective; no bound"),
+    "active_per_image": Entry(_SPARSITY, "number", "latents on (gamma > 1/2) in an image, mean"),
+    "active_per_image_p5": Entry(_SPARSITY, "number", "the same, 5th percentile of images"),
+    "active_per_image_p50": Entry(_SPARSITY, "number", "the same, median"),
+    "active_per_image_p95": Entry(_SPARSITY, "number", "the same, 95th percentile"),
+    "used_latents": Entry(_SPARSITY, "number", "latents on in at least 1 % of images"),
+    "dead_latents": Entry(_SPARSITY, "number", "latents on in no image"),
+    "mean_gamma": Entry(_SPARSITY, "share", "mean gate probability"),
+    "undecided_gates": Entry(_SPARSITY, "share", "gates between 0.1 and 0.9"),
+    "gamma_std": Entry(_SPARSITY, "share", "deviation of used gates over images; 0: they ignore x"),
+    "hoyer": Entry(_SPARSITY, "share", "Hoyer sparsity of E[z]: 0 dense, 1 one-hot"),
+    "active_units": Entry(_SPARSITY, "number", "latents with Var E[z] > 0.01"),
+    "posterior_collapse": Entry(_SPARSITY, "share", "latents with KL <= .01 on 95 % of images"),
+    "coefficient_collapse": Entry(_SPARSITY, "share", "latents with |z| <= .01 on 95 % of images, sampled"),
+    "selection_gap_soft": Entry(_SELECTION, "nats", "lost with the classifier's weights"),
+    "selection_gap_hard": Entry(_SELECTION, "nats", "lost with its first choice alone"),
+    "selection_gap_paper": Entry(_SELECTION, "nats", "lost with the paper's sharpened weights"),
+    "classifier_agreement": Entry(_SELECTION, "share", "classifier's first choice is the exact one"),
+    "pseudo_inputs_chosen": Entry(_SELECTION, "number", "pseudo-inputs that are a first choice"),
+    "pseudo_inputs_used": Entry(_SELECTION, "number", "their effective number (perplexity)"),
+    "cluster_accuracy": Entry(_SELECTION, "share", "labels matched one to one with pseudo-inputs"),
+    "cluster_purity": Entry(_SELECTION, "share", "each pseudo-input named by its most frequent label"),
+    "cluster_nmi": Entry(_SELECTION, "share", "normalised mutual information with the label"),
+    "mse": Entry(_ERRORS, "error", "squared error of a value, deterministic code"),
+    "mse_sample": Entry(_ERRORS, "error", "squared error of a value, posterior sample"),
+    "explained_variance": Entry(_ERRORS, "share", "1 - mse / variance; 0 for the mean image"),
+    "probe_accuracy": Entry(_PROBES, "share", "linear probe on E[z]"),
+    "probe_accuracy_raw": Entry(_PROBES, "share", "linear probe on the examples themselves"),
+    "probe_accuracy_z": Entry(_PROBES, "share", "linear probe on a posterior sample z"),
+    "probe_accuracy_mean": Entry(_PROBES, "share", "linear probe on mu (not the sparse code)"),
+    "neighbour_accuracy": Entry(_PROBES, "share", "5 nearest neighbours in E[z]"),
+    "neighbour_accuracy_z": Entry(_PROBES, "share", "5 nearest neighbours in z"),
+    "neighbour_accuracy_mean": Entry(_PROBES, "share", "5 nearest neighbours in mu"),
+    "attributes_found": Entry(_ATTRIBUTES, "number", "attributes that one gate tells, AUC >= .99"),
+    "attribute_modularity": Entry(_ATTRIBUTES, "share", "modularity"),
+    "attribute_disentanglement": Entry(_ATTRIBUTES, "share", "DCI disentanglement"),
+    "attribute_informativeness": Entry(_ATTRIBUTES, "share", "DCI informativeness"),
+    "attribute_explicitness": Entry(_ATTRIBUTES, "share", "explicitness"),
+    "feature_correlation": Entry(_FEATURES, "share", "best |correlation| of a latent, mean of 18"),
+    "feature_correlation_distinct": Entry(_FEATURES, "share", "the same, a latent for each feature"),
+    "feature_ceiling_share": Entry(_FEATURES, "share", "share of the supervised ceiling"),
+    "feature_r2": Entry(_FEATURES, "share", "R^2 of linear regression from the code"),
+    "feature_mig": Entry(_FEATURES, "share", "mutual information gap"),
+    "feature_modularity": Entry(_FEATURES, "share", "modularity"),
+    "feature_sap": Entry(_FEATURES, "share", "separated attribute predictability"),
+    "feature_disentanglement": Entry(_FEATURES, "share", "DCI disentanglement"),
+    "feature_completeness": Entry(_FEATURES, "share", "DCI completeness"),
+    "feature_informativeness": Entry(_FEATURES, "share", "DCI informativeness"),
+    "factor_vae": Entry(_FEATURES, "share", "FactorVAE score"),
+}
+"""Every key of ``results.json`` but for the families below, in the order in which they are shown."""
+
+FAMILIES: dict[str, Entry] = {
+    "gate_auc_": Entry(_ATTRIBUTES, "share", "AUC of the best gate: {}"),
+    "denoising_mse_": Entry(_ERRORS, "error", "squared error from noise of deviation {}"),
+    "denoising_explained_variance_": Entry(_ERRORS, "share", "explained variance from noise {}"),
+}
+"""Keys that begin alike; what follows is put into the text."""
+
+
+def explain(name: str) -> Entry | None:
+    """What a key of ``results.json`` means, or None for one that is not ours."""
+    if name in GLOSSARY:
+        return GLOSSARY[name]
+    for prefix, family in FAMILIES.items():
+        if name.startswith(prefix):
+            return family._replace(text=family.text.format(name.removeprefix(prefix).replace("_", " ")))
+    return None
+
+
+def format_value(name: str, value: Any) -> str:
+    """A result as it is printed."""
+    known = explain(name)
+    if isinstance(value, str) or known is None:
+        return str(value)
+    if known.unit == "number":
+        return f"{value:,.2f}".removesuffix("00").removesuffix(".")
+    return f"{value:.{ {'nats': 2, 'share': 3, 'error': 5, 'words': 0}[known.unit] }f}"
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results by group, one a line: name, value, meaning."""
+    names = max((len(name) for name in results if name != "data"), default=0)
+    values = max((len(format_value(name, v)) for name, v in results.items() if name != "data"), default=0)
+    lines = [str(results["data"])] if "data" in results else []
+    for group, members in _grouped(results):
+        lines += ["", group]
+        lines += [
+            f"  {name:{names}}  {format_value(name, results[name]):>{values}}  {text}".rstrip()
+            for name, text in members
+        ]
+    return "\n".join(lines)
+
+
+def _grouped(results: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    groups: dict[str, list[tuple[str, str]]] = {m.group: [] for m in GLOSSARY.values()}
+    order = list(GLOSSARY)
+    ranks = {name: order.index(name) if name in GLOSSARY else len(order) for name in results}
+    for name in sorted(results, key=lambda name: ranks[name]):
+        known = explain(name)
+        if name != "data":
+            groups.setdefault(known.group if known else "Other", []).append(
+                (name, known.text if known else "")
+            )
+    yield from ((group, members) for group, members in groups.items() if members)

@@ -1,0 +1,255 @@
+"""Everything that ``results.json`` holds: one flat table on the whole test set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.config import Config
+from vsc_jax.data import smiley, streams
+from vsc_jax.data.dataset import Dataset, sample_rows
+from vsc_jax.data.examples import bernoulli_draw, chunks
+from vsc_jax.data.streams import Stream
+from vsc_jax.evaluation import factors
+from vsc_jax.evaluation.bounds import importance_weighted
+from vsc_jax.evaluation.disentanglement import dci, factor_vae_score, information, mig, modularity, sap
+from vsc_jax.evaluation.encoding import (
+    Codes,
+    code_statistics,
+    codes,
+    collapse_statistics,
+    map_batches,
+    means,
+)
+from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe
+from vsc_jax.evaluation.reconstruction import denoising, error_statistics, squared_errors
+from vsc_jax.evaluation.selection import Choices, selection_statistics
+from vsc_jax.models import Model
+from vsc_jax.models.inputs import as_float
+
+Binarize = Literal["none", "static", "dynamic"]
+Results = dict[str, Any]
+"""What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""
+OnStage = Callable[[str], None]
+
+
+class _Split(NamedTuple):
+    """Examples as the model sees them, ``[n, *example_shape]``, their codes and their classes, if known."""
+
+    x: np.ndarray
+    codes: Codes
+    labels: np.ndarray | None
+
+
+def evaluate(
+    model: Model,
+    dataset: Dataset,
+    config: Config,
+    *,
+    everything: bool = False,
+    on_stage: OnStage | None = None,
+) -> Results:
+    """Test metrics of a trained model: bounds in nats an example, sparsity, probe accuracy.
+
+    Everything is measured on the test split; probes are fitted on training examples. With dynamic
+    binarization all of it is about one draw of the data.
+
+    Args:
+      model: the model.
+      dataset: its data.
+      config: settings of the evaluation, and how the data are binarized.
+      everything: also what takes minutes: more probes, denoising, disentanglement metrics.
+      on_stage: called with a few words before each part of the work.
+
+    Returns:
+      A flat dictionary of numbers, and ``data``, which says in words what they are about. An
+      autoencoder has no bound and no ``kl``; ``probe_accuracy`` needs labels, attributes and features
+      need Smiley. :data:`vsc_jax.evaluation.glossary.GLOSSARY` explains every key.
+    """
+    on_stage = on_stage or (lambda stage: None)
+    key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
+    size, binarize = config.evaluate.batch_size, config.data.binarize
+    x = as_measured(dataset, binarize, config.seed).test.x
+    # Both samples are the same for every model of these data.
+    dataset = replace(dataset, train=dataset.train.sample(config.evaluate.probe_examples, config.data.seed))
+    probe_pixels = streams.generator(config.seed, Stream.PROBE_PIXELS)
+    probe_x = binarized(np.asarray(dataset.train.x), binarize, probe_pixels)
+
+    on_stage("bound and codes")
+    bound, code, errors, latent_kl, chosen = map_batches(_measure_batch, model, x, key, batch_size=size)
+    test = _Split(x, Codes(*code), dataset.test.labels)
+    probe = _Split(probe_x, codes(model, probe_x, probe_key, batch_size=size), dataset.train.labels)
+    results: Results = means(bound)
+    if model.variational:
+        bounded = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
+        results |= _iwae(model, bounded, iwae_key, config, on_stage)
+    results |= {"test_examples": len(x), **code_statistics(model, test.codes), **error_statistics(errors, x)}
+    if latent_kl is not None:
+        results |= collapse_statistics(latent_kl, test.codes.z)
+    if chosen is not None:
+        results |= selection_statistics(Choices(*chosen), test.labels)
+    if labeled := probe.labels is not None and test.labels is not None:
+        on_stage("linear probe")
+        results["probe_accuracy"] = _probe(linear_probe, probe, test, "expected")
+        if dataset.form == "vector":
+            results["probe_accuracy_raw"] = _raw_probe(probe, test)
+    if has_factors := factors.has_factors(dataset):
+        if model.gated:
+            results |= factors.gate_statistics(test.codes.gamma, factors.attributes(dataset.test))
+        ceiling = factors.supervised_ceiling(config.data.image_size)
+        results |= factors.feature_statistics(test.codes.expected, factors.features(dataset.test), ceiling)
+    if everything:
+        denoising_key, code_key = jax.random.split(streams.key(config.seed, Stream.DENOISING))
+        on_stage("denoising")
+        for row in denoising(model, x, denoising_key, batch_size=size):
+            results[f"denoising_mse_{row.noise:g}"] = row.mse
+            results[f"denoising_explained_variance_{row.noise:g}"] = row.explained_variance
+        if labeled:
+            results |= _more_probes(model, probe, test, on_stage)
+            if dataset.form != "vector":
+                on_stage("linear probe on the examples themselves")
+                results["probe_accuracy_raw"] = _raw_probe(probe, test)
+        if has_factors:
+            results |= _disentanglement(model, dataset, probe, test, on_stage)
+            results |= _factor_vae(model, config, code_key, on_stage)
+    return {**results, "data": in_words(dataset, binarize)}
+
+
+def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> tuple[Any, ...]:
+    """All that needs the networks, in one compiled program, about the same posterior sample."""
+    same = jax.random.clone
+    return (
+        model.bounds(x, same(key)),
+        model.sampled_code(x, same(key)),
+        squared_errors(model, x, same(key)),
+        model.latent_kl(x),
+        model.selections(x),
+    )
+
+
+def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: Config, on_stage: OnStage) -> Results:
+    samples = config.evaluate.samples
+    values = importance_weighted(
+        model,
+        x,
+        key,
+        samples=samples,
+        batch_size=config.evaluate.batch_size,
+        on_batch=lambda done: on_stage(f"iwae of {samples:,} samples: {done:,} of {len(x):,} examples"),
+    )
+    return {"iwae": float(values.mean(dtype=np.float64)), "iwae_samples": samples, "iwae_examples": len(x)}
+
+
+def _probe(probe: Callable[..., float], train: _Split, test: _Split, form: str) -> float:
+    return probe(getattr(train.codes, form), train.labels, getattr(test.codes, form), test.labels)
+
+
+def _raw_probe(train: _Split, test: _Split) -> float:
+    rows = [np.asarray(as_float(split.x)).reshape(len(split.x), -1) for split in (train, test)]
+    assert train.labels is not None
+    assert test.labels is not None
+    return linear_probe(rows[0], train.labels, rows[1], test.labels)
+
+
+def _more_probes(model: Model, train: _Split, test: _Split, on_stage: OnStage) -> Results:
+    """Linear and nearest-neighbor probes; the linear one on E[z] is in the results already."""
+    forms = {"expected": ""}
+    if model.variational:
+        forms["z"] = "_z"
+    if model.gated:
+        forms["mean"] = "_mean"
+    results: Results = {}
+    for form, suffix in forms.items():
+        if suffix:
+            on_stage(f"linear probe on {form}")
+            results[f"probe_accuracy{suffix}"] = _probe(linear_probe, train, test, form)
+        on_stage(f"nearest neighbors on {form}")
+        results[f"neighbour_accuracy{suffix}"] = _probe(neighbor_probe, train, test, form)
+    return results
+
+
+def _disentanglement(
+    model: Model, dataset: Dataset, train: _Split, test: _Split, on_stage: OnStage
+) -> Results:
+    """Does each gate tell one attribute only (a latent, without gates)? Do single latents carry features?
+
+    The code that the model is meant to learn has one latent for each feature, so several gates tell the
+    same attribute. Scores that ask for a single one (MIG, SAP, completeness) would be near 0 for it and
+    are left out for attributes.
+    """
+    results: Results = {}
+    levels = [
+        factors.measurable(level(dataset.train), level(dataset.test))
+        for level in (factors.attributes, factors.features)
+    ]
+    if levels[0][0]:
+        on_stage("attributes")
+        form = "gamma" if model.gated else "mean"
+        (known, asked), code, new = levels[0], getattr(train.codes, form), getattr(test.codes, form)
+        scores = dci(code, known, new, asked)
+        results |= {
+            "attribute_modularity": modularity(information(new, asked)),
+            "attribute_disentanglement": scores.disentanglement,
+            "attribute_informativeness": scores.informativeness,
+            "attribute_explicitness": explicitness(code, known, new, asked),
+        }
+    if levels[1][0]:
+        (known, asked), code, new = levels[1], train.codes.expected, test.codes.expected
+        on_stage("features: mutual information")
+        shares = information(new, asked)
+        on_stage("features: trees")
+        scores = dci(code, known, new, asked)
+        results |= {
+            "feature_r2": linear_r2(code, known, new, asked),
+            "feature_mig": mig(shares),
+            "feature_modularity": modularity(shares),
+            "feature_sap": sap(new, asked),
+            "feature_disentanglement": scores.disentanglement,
+            "feature_completeness": scores.completeness,
+            "feature_informativeness": scores.informativeness,
+        }
+    return results
+
+
+def _factor_vae(model: Model, config: Config, key: PRNGKeyArray, on_stage: OnStage) -> Results:
+    def represent(faces: smiley.Smileys) -> np.ndarray:
+        images = faces.images if config.data.image_size == smiley.SIDE else smiley.crop(faces.images)
+        return codes(model, images * np.uint8(255), key, batch_size=config.evaluate.batch_size).expected
+
+    on_stage("FactorVAE score")
+    score = factor_vae_score(represent, presence=config.data.presence, seed=config.seed)
+    return {"factor_vae": score}
+
+
+def binarized(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np.ndarray:
+    """Examples as the likelihood sees them: one Bernoulli draw where binarization is dynamic.
+
+    ``static`` was drawn when x was loaded. A generator of the seed alone shows every model the same images.
+    """
+    return bernoulli_draw(x, rng) if binarize == "dynamic" else x
+
+
+def as_measured(dataset: Dataset, binarize: Binarize, seed: int) -> Dataset:
+    """The data set with the test examples that results of a run of this seed are about."""
+    x = binarized(dataset.test.x, binarize, np.random.default_rng(seed))
+    return replace(dataset, test=replace(dataset.test, x=x))
+
+
+def in_words(dataset: Dataset, binarize: Binarize) -> str:
+    """What the test numbers are measured on, such as ``mnist, 10,000 test examples, grey values``."""
+    x = dataset.test.x
+    one = 255 if x.dtype == np.uint8 else 1
+    if binarize == "dynamic":
+        values = "binarised dynamically"
+    elif dataset.scaling is not None:
+        values = f"values {dataset.scaling} (likelihoods are theirs)"
+    elif all(bool(((chunk == 0) | (chunk == one)).all()) for chunk in chunks(x)):
+        values = "binarised statically" if binarize == "static" else "binary values"
+    elif x.ndim == 2 or dataset.form == "signal":
+        values = "real values"
+    else:
+        values = "grey values" if x.shape[3:] in ((), (1,)) else "colour values"
+    return f"{dataset.name}, {len(x):,} test examples, {values}"
