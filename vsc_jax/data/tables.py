@@ -250,7 +250,7 @@ def _text(path: Path) -> str:
     try:
         text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = len((content[: error.start] + b".").splitlines())
         raise UserError(f"{expected}, not so in line {line} ({error}); save the file as UTF-8") from None
     if "\0" in text:
         raise UserError(f"{expected}, got zero bytes")
