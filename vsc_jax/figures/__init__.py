@@ -45,7 +45,6 @@ __all__ = [
     "draw_pseudo_inputs",
     "draw_reconstructions",
     "draw_traversals",
-    "why_not_drawn",
 ]
 
 
@@ -112,9 +111,3 @@ def draw_all(view: CodeView, names: Sequence[str] = tuple(FIGURES)) -> Iterator[
     for name in names:
         if FIGURES[name].missing(view) is None:
             yield name, FIGURES[name].draw(view)
-
-
-def why_not_drawn(view: CodeView, names: Sequence[str] = tuple(FIGURES)) -> list[str]:
-    """One sentence for each reason why figures of these names cannot be drawn."""
-    reasons = (FIGURES[name].missing(view) for name in names)
-    return list(dict.fromkeys(reason for reason in reasons if reason is not None))

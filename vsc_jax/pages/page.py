@@ -20,7 +20,7 @@ from vsc_jax import __version__
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.evaluation.results import as_measured
-from vsc_jax.figures import FIGURES, OVERVIEW, why_not_drawn
+from vsc_jax.figures import FIGURES, OVERVIEW
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png
 from vsc_jax.pages import curves, sentences
@@ -171,11 +171,12 @@ def illustrate(
         source.missing.append(f"no figures of the model: {error}")
         return
     view = CodeView(model, as_measured(dataset, config.data.binarize, config.seed), seed=config.seed)
-    names = tuple(FIGURES) if every_figure else OVERVIEW
-    for name in names:
-        if FIGURES[name].missing(view) is None:
+    for name in FIGURES if every_figure else OVERVIEW:
+        reason = FIGURES[name].missing(view)
+        if reason is None:
             add(name, partial(FIGURES[name].draw, view))
-    source.missing += why_not_drawn(view, names)
+        elif reason not in source.missing:
+            source.missing.append(reason)
 
 
 def shrunk(png: bytes) -> bytes:
