@@ -294,15 +294,17 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     assert f"| `elbo` | {run.results['elbo']:.2f} | true bound: reconstruction - kl |" in card
     assert "# Variational Sparse Coding on tiny" in card
     assert "datasets: []" in card
-    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+    assert "License of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
     card = model_card(CONFIG, {"name": "smiley", "example_shape": [4, 4]}, {}, {})
     assert "# Variational Sparse Coding on Smiley" in card
-    assert "Licence of the data: drawn by vsc_jax itself, MIT." in card
+    assert "License of the data: drawn by vsc_jax itself, MIT." in card
     assert "Not measured." in card
     over_time = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, network="conv1d"))
-    assert "| networks | convolutional over time, " in model_card(over_time, {"name": "a"} | EXAMPLES, {}, {})
+    assert "| networks | convolutional networks over time, " in model_card(
+        over_time, {"name": "a"} | EXAMPLES, {}, {}
+    )
     own = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, path=Path("smiley")))
-    assert "Licence of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
+    assert "License of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
 
 
 @pytest.mark.parametrize("folder", [None, "run"])
@@ -313,7 +315,7 @@ def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_
     assert "# Variational Sparse Coding on arrays" in card
     assert "arrays, test examples held out at random" in card
     assert "iley" not in card
-    assert "Licence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+    assert "License of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
 
 
 def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):

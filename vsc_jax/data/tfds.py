@@ -20,10 +20,11 @@ from vsc_jax.data.cache import cached, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out, sample_rows
 from vsc_jax.data.examples import give_back, scratch
 from vsc_jax.data.images import check_size, fitted
+from vsc_jax.data.licenses import ORIGINS
 from vsc_jax.data.limits import check_memory
 
 PREFIX = "tfds:"  # of data.name for any set of TFDS
-TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # known without the prefix, and as words
+TITLES = {name: ORIGINS[name].title for name in ("mnist", "fashion_mnist")}  # known without the prefix
 OWN_BUILDERS = ("smiley", "uci_har")  # of tfds_builders, which are prepared without TensorFlow
 
 _BATCH = 4096  # records decoded at a time

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from vsc_jax.pages.source import Source
+from vsc_jax.run.model_card import networks
 
 
 def sentence(name: str, facts: Mapping[str, Any]) -> str:
@@ -48,7 +49,9 @@ _TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")
 
 def what_was_run(source: Source) -> str:
     """The model, its networks and its training in one sentence."""
-    return sentence("what_was_run", {"config": source.config, "model": source.config.model})
+    model = source.config.model
+    facts = {"config": source.config, "model": model, "networks": networks(model)}
+    return sentence("what_was_run", facts)
 
 
 def in_short(source: Source) -> str:

@@ -6,10 +6,11 @@ Model Reporting*, FAT* 2019), so that a folder written by ``vsc_jax.save`` can b
 
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from vsc_jax import __version__
-from vsc_jax.config import Config
+from vsc_jax.config import Config, ModelConfig
+from vsc_jax.data.licenses import ORIGINS
 from vsc_jax.evaluation.glossary import explain, format_value
 
 _TITLES = {"ae": "Autoencoder", "vae": "Gaussian variational autoencoder", "vsc": "Variational Sparse Coding"}
@@ -20,60 +21,35 @@ _CODES = {
 }
 
 
-class Source(NamedTuple):
-    """Where a data set comes from.
-
-    Attributes:
-      title: what it is called.
-      licence: under which terms, in words.
-      reference: whom to cite.
-    """
-
-    title: str
-    licence: str
-    reference: str
-
-
-SOURCES = {
-    "smiley": Source("Smiley", "drawn by vsc_jax itself, MIT", "Tonolini, Jensen and Murray-Smith, UAI 2019"),
-    "mnist": Source(
-        "MNIST", "CC BY-SA 3.0", "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998"
-    ),
-    "fashion_mnist": Source("Fashion-MNIST", "MIT, Zalando SE", "Xiao, Rasul and Vollgraf, arXiv:1708.07747"),
-    "uci_har": Source(
-        "Human Activity Recognition Using Smartphones",
-        "its own terms, which allow no commercial use",
-        "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, ESANN 2013",
-    ),
-}
-"""Data sets that the library reads by name."""
+def networks(model: ModelConfig) -> str:
+    """The encoder and the decoder in words."""
+    if model.network == "mlp":
+        return f"fully connected networks ({', '.join(map(str, model.hidden))})"
+    return "convolutional networks" + " over time" * (model.network == "conv1d")
 
 
 def model_card(
     config: Config, data: dict[str, Any], results: dict[str, Any], sizes: dict[str, tuple[int, ...]]
 ) -> str:
-    """The card as Markdown.
+    """The card of a run with this ``data.json`` and ``results.json``, as Markdown.
 
-    Args:
-      config: the run.
-      data: its ``data.json``.
-      results: its ``results.json``; may be empty.
-      sizes: shape of every parameter, by name.
+    ``results`` may be empty; ``sizes`` are the shapes of all parameters by name.
     """
     by_name = config.data.path is None or config.data.name == "uci_har"
-    source = SOURCES.get(config.data.name) if by_name and data.get("name") == config.data.name else None
+    origin = ORIGINS.get(config.data.name) if by_name and data.get("name") == config.data.name else None
     model, train = config.model, config.train
     title = _TITLES[model.kind]
-    name = source.title if source else data.get("name", "own data")
+    name = origin.title if origin else data.get("name", "own data")
     shape = [int(side) for side in data["example_shape"]]
     values = sum(math.prod(size) for size in sizes.values())
-    networks = {"conv": "convolutional", "conv1d": "convolutional over time"}.get(
-        model.network, f"fully connected {list(model.hidden)}"
-    )
+    tags = ["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))]
+    own = """not known to vsc_jax. Pseudo-inputs resemble training examples: see that
+you may share those before you share this model."""
+    terms = f"{origin.license}. Reference: {origin.reference}." if origin else own
     return f"""---
 library_name: vsc_jax
-tags: {json.dumps(["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))])}
-datasets: {json.dumps([config.data.name] if source else [])}
+tags: {json.dumps(tags)}
+datasets: {json.dumps([config.data.name] if origin else [])}
 ---
 
 # {title} on {name}
@@ -95,7 +71,7 @@ model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the t
 |---|---|
 | examples | {" x ".join(map(str, shape))} |
 | latents | {model.latents} |
-| networks | {networks}, {model.likelihood} likelihood |
+| networks | {networks(model)}, {model.likelihood} likelihood |
 | parameters | {values:,} in float32, {4 * values / 2**20:.1f} MiB |
 | training | {train.steps:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
 
@@ -104,7 +80,8 @@ All settings are in `config.json`; the pseudo-inputs of the prior are parameters
 ## Data
 
 {data.get("description") or "Not described."}
-{_terms(source)}
+
+License of the data: {terms}
 
 ## Results
 
@@ -115,15 +92,6 @@ A generative model of the data above and of nothing else: its likelihoods say li
 what a latent stands for was found, not chosen. `alpha` was a target of training; how many latents are on was
 measured.
 """
-
-
-def _terms(source: Source | None) -> str:
-    if source is None:
-        return (
-            "\nLicence of the data: not known to vsc_jax. Pseudo-inputs resemble training examples: see that"
-            "\nyou may share those before you share this model."
-        )
-    return f"\nLicence of the data: {source.licence}. Reference: {source.reference}."
 
 
 def _results(results: dict[str, Any]) -> str:
