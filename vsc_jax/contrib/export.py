@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
-from vsc_jax.models import Autoencoder, Model
+from vsc_jax.models import Model
 
 ENCODER_FILE = "encoder.stablehlo"
 DECODER_FILE = "decoder.stablehlo"
@@ -60,7 +60,8 @@ def export_model(
     def encode(x: Array) -> dict[str, Array]:
         model = nnx.merge(graph, params)
         code = {"code": model.code(x)}
-        return code if isinstance(model, Autoencoder) else {**code, **model.encode(x)._asdict()}
+        q = model.encode(x)
+        return {**code, **q._asdict()} if isinstance(q, tuple) else code  # posteriors are named tuples
 
     def decode(z: Array) -> Array:
         return nnx.merge(graph, params).decode(z)
