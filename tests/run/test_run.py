@@ -14,7 +14,7 @@ import pytest
 from flax import nnx
 
 import vsc_jax
-from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig, replaced
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.models import scaling
@@ -69,9 +69,6 @@ def saved_copy(saved, tmp_path):
     return Path(shutil.copytree(saved, tmp_path / "saved"))
 
 
-# fit
-
-
 def test_the_run_folder_holds_what_the_run_says(run):
     names = {path.name for path in run.workdir.iterdir()}
     assert names == {
@@ -122,12 +119,7 @@ def test_without_a_folder_nothing_is_written(run, tmp_path, monkeypatch):
 
 def test_the_data_of_the_configuration_are_used_if_none_are_given(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 5), np.float32))
-    config = dataclasses.replace(
-        CONFIG,
-        data=dataclasses.replace(CONFIG.data, path=tmp_path / "x.npy"),
-        model=dataclasses.replace(CONFIG.model, kind="ae"),
-    )
-    run = vsc_jax.fit(config)
+    run = vsc_jax.fit(replaced(CONFIG, {"data.path": str(tmp_path / "x.npy"), "model.kind": "ae"}))
     assert run.model.reconstruct(np.zeros((2, 5), np.float32)).shape == (2, 5)
 
 
@@ -135,9 +127,7 @@ def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
     frame = pandas.DataFrame({"width": [1.0, 2, 3], "height": [0.5, np.nan, 0.25]})
     with pytest.raises(UserError, match="^row 1, column 'height': missing value$"):
         vsc_jax.fit(CONFIG, tmp_path / "run", dataset=frame)
-    with pytest.raises(
-        UserError, match=r"^arrays: expected values in \[0, 1\] for the bernoulli .* data.scaling"
-    ):
+    with pytest.raises(UserError, match=r"^arrays: expected values in \[0, 1\] for the ber.* data.scaling"):
         vsc_jax.fit(CONFIG, tmp_path / "run", dataset=np.full((30, 2), 7.0))
     assert not (tmp_path / "run").exists()
 
@@ -145,7 +135,7 @@ def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
 def test_what_follows_training_is_announced(copy):
     stages = []
     (copy / "results.json").unlink()
-    config = dataclasses.replace(CONFIG, evaluate=dataclasses.replace(CONFIG.evaluate, figures=True))
+    config = replaced(CONFIG, {"evaluate.figures": True})
     # A folder that is there is taken for drawn figures, and left alone.
     (copy / "figures").mkdir()
     vsc_jax.fit(config, copy, dataset=noise(), on_stage=stages.append)
@@ -155,27 +145,23 @@ def test_what_follows_training_is_announced(copy):
 
 
 @pytest.mark.parametrize(
-    ("sections", "message"),
+    ("field", "value", "message"),
     [
-        ({"model": {"alpha": 1.0}}, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
-        ({"train": {"batch_size": 51}}, "train.batch_size: 51 is more than the 50 training examples"),
+        ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
+        ("train.batch_size", 51, "train.batch_size: 51 is more than the 50 training examples"),
     ],
 )
-def test_a_mistake_leaves_no_folder_behind(sections, message, tmp_path):
-    changes = {
-        name: dataclasses.replace(getattr(CONFIG, name), **values) for name, values in sections.items()
-    }
+def test_a_mistake_leaves_no_folder_behind(field, value, message, tmp_path):
     with pytest.raises(UserError) as caught:
-        vsc_jax.fit(dataclasses.replace(CONFIG, **changes), tmp_path / "run", dataset=noise())
+        vsc_jax.fit(replaced(CONFIG, {field: value}), tmp_path / "run", dataset=noise())
     assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
     before = contents(copy)
-    other = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, latents=4))
     with pytest.raises(UserError, match=r"another configuration \(model.latents: 3 there, 4 asked\)"):
-        vsc_jax.fit(other, copy, dataset=noise())
+        vsc_jax.fit(replaced(CONFIG, {"model.latents": 4}), copy, dataset=noise())
     fewer = dataclasses.replace(noise(), train=noise().train.first(40))
     with pytest.raises(UserError, match=r"other data \(train_examples: 50 there, 40 asked\)"):
         vsc_jax.fit(CONFIG, copy, dataset=fewer)
@@ -183,22 +169,14 @@ def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_other_values_of_the_same_shape_are_refused(part, copy):
-    before = contents(copy)
-    other = getattr(noise(), part).x.copy()
+def test_other_values_or_labels_of_the_same_shape_are_refused(part, copy):
+    before, same = contents(copy), getattr(noise(), part).x
+    other = same.copy()
     other[3, 2, 1] ^= 1
-    with pytest.raises(
-        UserError, match=r"other data \(of the same shape, with other values\); choose another"
-    ):
-        vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(noise(), **{part: Split(other)}))
+    for split in (Split(other), Split(same, labels=np.zeros(len(same), np.int32))):
+        with pytest.raises(UserError, match=r"other data \(of the same shape, with other values\); choose"):
+            vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(noise(), **{part: split}))
     assert contents(copy) == before
-
-
-def test_other_labels_are_refused(tmp_path):
-    x, y = noise().train.x, np.arange(50) % 3
-    vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y))
-    with pytest.raises(UserError, match=r"other data \(of the same shape, with other values\)"):
-        vsc_jax.fit(CONFIG, tmp_path, dataset=(x, y[::-1].copy()))
 
 
 def test_how_data_are_described_decides_nothing(run, copy):
@@ -211,9 +189,6 @@ def test_a_path_given_from_python_is_that_of_the_configuration(tmp_path):
     run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=str(tmp_path / "x.npy"))
     assert run.config.data.path == tmp_path / "x.npy"
     assert not (tmp_path / "run" / "data.npz").exists()
-
-
-# load and save
 
 
 def test_a_loaded_model_gives_the_same_outputs(run, saved):
@@ -237,20 +212,15 @@ def far():
 
 @pytest.fixture(scope="module")
 def far_run(far, tmp_path_factory):
-    config = dataclasses.replace(
-        CONFIG, model=dataclasses.replace(CONFIG.model, kind="ae", likelihood="gaussian")
-    )
+    config = replaced(CONFIG, {"model.kind": "ae", "model.likelihood": "gaussian"})
     return vsc_jax.fit(config, tmp_path_factory.mktemp("runs") / "far", dataset=far)
 
 
 def test_the_scaling_travels_with_run_folder_and_saved_model(far, far_run, tmp_path):
     assert "values standardised" in far_run.results["data"]
-    without_folder = dataclasses.replace(far_run, workdir=None)
-    for folder in (
-        far_run.workdir,
-        vsc_jax.save(far_run, tmp_path / "saved"),
-        vsc_jax.save(without_folder, tmp_path / "bare"),
-    ):
+    saved = vsc_jax.save(far_run, tmp_path / "saved")
+    bare = vsc_jax.save(dataclasses.replace(far_run, workdir=None), tmp_path / "bare")
+    for folder in (far_run.workdir, saved, bare):
         model = vsc_jax.load(folder)
         assert model.decoder.scaling == far.scaling
         np.testing.assert_array_equal(model.reconstruct(far.test.x), far_run.model.reconstruct(far.test.x))
@@ -267,8 +237,8 @@ def test_a_damaged_scaling_names_the_file(far_run, tmp_path):
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])
 def test_other_models_come_back_too(kind, tmp_path):
-    settings = dataclasses.replace(CONFIG.model, kind=kind, network="conv", likelihood="gaussian")
-    config = dataclasses.replace(CONFIG, model=settings)
+    settings = {"model.kind": kind, "model.network": "conv", "model.likelihood": "gaussian"}
+    config = replaced(CONFIG, settings)
     run = vsc_jax.Run(initial_model(config, noise()), {}, [], None, config)
     identical(vsc_jax.load(vsc_jax.save(run, tmp_path / "model")), run.model)
 
@@ -299,11 +269,11 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     assert "# Variational Sparse Coding on Smiley" in card
     assert "License of the data: drawn by vsc_jax itself, MIT." in card
     assert "Not measured." in card
-    over_time = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, network="conv1d"))
+    over_time = replaced(CONFIG, {"model.network": "conv1d"})
     assert "| networks | convolutional networks over time, " in model_card(
         over_time, {"name": "a"} | EXAMPLES, {}, {}
     )
-    own = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, path=Path("smiley")))
+    own = replaced(CONFIG, {"data.path": "smiley"})
     assert "License of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
 
 
@@ -319,18 +289,9 @@ def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_
 
 
 def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
-    heavy = (
-        "orbax",
-        "grain",
-        "tensorflow_datasets",
-        "sklearn",
-        "matplotlib",
-        "huggingface_hub",
-        "tensorboardX",
-    )
+    heavy = "{'orbax', 'grain', 'tensorflow_datasets', 'sklearn', 'matplotlib', 'tensorboardX'}"
     program = (
-        "import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample;"
-        f" print([name for name in {heavy} if name in sys.modules])"
+        f"import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample; print(list({heavy} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", program, saved], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -387,12 +348,6 @@ def test_what_is_no_run_is_refused(tmp_path, copy):
 def test_a_damaged_file_is_named(saved_copy, name, content, message):
     (saved_copy / name).write_text(content)
     assert refusal(saved_copy).startswith(f"{saved_copy / name}: {message}")
-
-
-def test_a_truncated_model_is_refused(saved_copy):
-    path = saved_copy / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:-10])
-    assert refusal(saved_copy).startswith(f"{path}: not a readable safetensors file")
 
 
 def test_a_model_that_does_not_fit_its_configuration_is_refused(saved_copy):

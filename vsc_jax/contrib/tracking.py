@@ -5,7 +5,7 @@
 
 import importlib
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from vsc_jax.config import Config, to_dict
 from vsc_jax.config.errors import UserError
@@ -13,32 +13,44 @@ from vsc_jax.config.errors import UserError
 TrackerName = Literal["tensorboard", "wandb"]
 
 
-@runtime_checkable
-class Tracker(Protocol):
-    """What listens to a run."""
+class Tracker:
+    """What listens to a run. It writes nothing before the first row: the run folder may still be refused."""
+
+    ending = "close"  # the method of the library that ends it
+
+    def __init__(self, library: Any, config: Config, workdir: Path):
+        self.library, self.config, self.workdir = library, config, workdir
+        self.opened: Any = None
 
     def on_row(self, row: dict[str, Any]) -> None:
         """Take a row of ``metrics.jsonl``; a resumed run begins with its newest one."""
+        self.write("train", scalars(row), row["step"])
 
     def on_results(self, results: dict[str, Any]) -> None:
         """Take the test metrics of the finished run."""
+        self.write("test", scalars(results), self.config.train.steps)
+
+    def write(self, group: str, numbers: dict[str, float], step: int) -> None:
+        """Write numbers of ``train`` or ``test``."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Write what is not written yet; called once, also where the run failed."""
+        if self.opened is not None:
+            getattr(self.opened, self.ending)()
 
 
 def tracker(name: TrackerName, config: Config, workdir: Path) -> Tracker:
-    """The tracker of that name, for one run. Nothing is written before the first row.
+    """The tracker of that name, for one run.
 
     Raises:
       UserError: if its extra is not installed.
     """
-    module = {"tensorboard": "tensorboardX", "wandb": "wandb"}[name]
+    module, kind = {"tensorboard": ("tensorboardX", TensorBoard), "wandb": ("wandb", WeightsAndBiases)}[name]
     try:
-        library = importlib.import_module(module)
+        return kind(importlib.import_module(module), config, workdir)
     except ModuleNotFoundError:
         raise UserError(f"--track {name} needs {module}: pip install {module}") from None
-    return (_TensorBoard if name == "tensorboard" else _WeightsAndBiases)(library, config, workdir)
 
 
 def scalars(values: dict[str, Any]) -> dict[str, float]:
@@ -52,50 +64,26 @@ def scalars(values: dict[str, Any]) -> dict[str, float]:
     return flat
 
 
-class _TensorBoard:
+class TensorBoard(Tracker):
     """Event files in ``WORKDIR/tensorboard``; a resumed run hides what was written after its checkpoint."""
 
-    def __init__(self, library: Any, config: Config, workdir: Path):
-        self._library, self._config, self._folder = library, config, workdir / "tensorboard"
-        self._writer: Any = None
-
-    def on_row(self, row: dict[str, Any]) -> None:
-        self._write("train", row, row["step"])
-
-    def on_results(self, results: dict[str, Any]) -> None:
-        self._write("test", results, self._config.train.steps)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-    def _write(self, group: str, values: dict[str, Any], step: int) -> None:
-        if self._writer is None:
-            self._writer = self._library.SummaryWriter(str(self._folder), purge_step=step)
-        for name, number in scalars(values).items():
-            if name != "step":
-                self._writer.add_scalar(f"{group}/{name}", number, step)
+    def write(self, group: str, numbers: dict[str, float], step: int) -> None:  # noqa: D102
+        if self.opened is None:
+            self.opened = self.library.SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step)
+        for name in numbers.keys() - {"step"}:
+            self.opened.add_scalar(f"{group}/{name}", numbers[name], step)
 
 
-class _WeightsAndBiases:
+class WeightsAndBiases(Tracker):
     """A run of the project ``vsc_jax``, called like the run folder; where it goes is wandb's own setting."""
 
-    def __init__(self, library: Any, config: Config, workdir: Path):
-        self._library, self._config, self._workdir = library, config, workdir
-        self._run: Any = None
+    ending = "finish"
 
-    def on_row(self, row: dict[str, Any]) -> None:
-        self._opened().log(scalars(row), step=row["step"])
-
-    def on_results(self, results: dict[str, Any]) -> None:
-        self._opened().summary.update({f"test/{name}": number for name, number in scalars(results).items()})
-
-    def close(self) -> None:
-        if self._run is not None:
-            self._run.finish()
-
-    def _opened(self) -> Any:
-        if self._run is None:
-            place = {"name": self._workdir.resolve().name, "dir": str(self._workdir)}
-            self._run = self._library.init(project="vsc_jax", config=to_dict(self._config), **place)
-        return self._run
+    def write(self, group: str, numbers: dict[str, float], step: int) -> None:  # noqa: D102
+        if self.opened is None:
+            place = {"name": self.workdir.resolve().name, "dir": str(self.workdir)}
+            self.opened = self.library.init(project="vsc_jax", config=to_dict(self.config), **place)
+        if group == "train":
+            self.opened.log(numbers, step=step)
+        else:
+            self.opened.summary.update({f"{group}/{name}": number for name, number in numbers.items()})

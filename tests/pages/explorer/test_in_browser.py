@@ -4,14 +4,21 @@ import json
 
 import pytest
 
+pytest.importorskip("selenium")
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
 WIDTH, HEIGHT = 1100, 900
+
+
+def wait_for_the_page(browser):
+    ready = "return document.body.dataset.ready === 'true'"
+    WebDriverWait(browser, 30).until(lambda _: browser.execute_script(ready))
 
 
 @pytest.fixture
 def page(browser, address):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
     class Page:
         """The explorer's page, freshly opened."""
 
@@ -44,7 +51,7 @@ def page(browser, address):
     browser.get_log("browser")
     browser.get_log("performance")
     browser.get(address)
-    Page.wait.until(lambda _: browser.execute_script("return document.body.dataset.ready === 'true'"))
+    wait_for_the_page(browser)
     yield Page()
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
@@ -77,8 +84,6 @@ def test_switching_a_latent_off_and_on_again_changes_the_picture_and_brings_it_b
 
 
 def test_dragging_a_bar_changes_its_value_and_the_picture_at_once(page, browser):
-    from selenium.webdriver.common.action_chains import ActionChains
-
     before = page.decoded()
     row = page.one("#on li")
     slider = row.find_element("css selector", "input[type=range]")
@@ -95,8 +100,6 @@ def test_dragging_a_bar_changes_its_value_and_the_picture_at_once(page, browser)
 
 
 def test_dragging_a_latent_that_is_off_switches_it_on(page, browser):
-    from selenium.webdriver.common.action_chains import ActionChains
-
     before = page.decoded()
     browser.execute_script("document.getElementById('unused-part').open = true")
     row = page.one("#off li, #unused li")
@@ -149,13 +152,9 @@ def test_nothing_is_wider_than_the_screen(page, browser, width):
 
 
 def test_a_model_without_gates_says_so_and_can_still_be_switched(browser, make_explorer, serve):
-    from selenium.webdriver.support.ui import WebDriverWait
-
     with serve(make_explorer("ae")) as address:
         browser.get(address)
-        WebDriverWait(browser, 30).until(
-            lambda _: browser.execute_script("return document.body.dataset.ready === 'true'")
-        )
+        wait_for_the_page(browser)
         assert "no gates" in browser.find_element("id", "notes").text
         assert not browser.find_element("id", "sample").is_enabled()
         browser.find_element("css selector", "#on input[type=checkbox]").click()
