@@ -1,5 +1,6 @@
 """VariationalSparseCoding: scikit-learn's own contract, and what a code says."""
 
+import copy
 import io
 import math
 from collections.abc import Iterator
@@ -46,11 +47,9 @@ def coder(gaussian: np.ndarray) -> VariationalSparseCoding:
 
 
 def test_it_passes_scikit_learns_own_checks():
-    # Quick settings; docs/estimator.md has the run of the default constructor.
     results = check_estimator(VariationalSparseCoding(steps=4, prior="fixed"), on_skip=None)
     skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
     passed = [result for result in results if result["status"] == "passed"]
-    # Skipped by scikit-learn for every estimator, unless an environment variable is set.
     assert skipped <= {"check_array_api_input"}
     assert len(passed) == len(results) - len(skipped) > 40
 
@@ -86,11 +85,7 @@ def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
 
 def test_sparse_codes_hold_the_same_numbers(coder, gaussian):
     dense = coder.transform(gaussian)
-    coder.set_params(sparse_output=True)
-    try:
-        codes = coder.transform(gaussian)
-    finally:
-        coder.set_params(sparse_output=False)
+    codes = copy.copy(coder).set_params(sparse_output=True).transform(gaussian)
     assert isinstance(codes, scipy.sparse.csr_array)
     assert codes.nnz == np.count_nonzero(dense)
     np.testing.assert_array_equal(codes.toarray(), dense)
@@ -133,13 +128,13 @@ def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation(gaussian):
     scores = cross_val_score(pipeline, gaussian, labels, cv=2, error_score="raise")
     assert scores.shape == (2,)
     grid = {
-        "variationalsparsecoding__beta": np.array([1, 2]),
-        "variationalsparsecoding__latents": np.array([16]),
+        f"variationalsparsecoding__{name}": np.array(v)
+        for name, v in {"beta": [1, 2], "latents": [16]}.items()
     }
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(gaussian, labels)
-    chosen = search.best_estimator_[1]
-    assert chosen.config_.model.beta == search.best_params_["variationalsparsecoding__beta"]
-    assert chosen.config_.model.likelihood == "bernoulli"
+    chosen = search.best_estimator_[1].config_.model
+    assert chosen.beta == search.best_params_["variationalsparsecoding__beta"]
+    assert chosen.likelihood == "bernoulli"
     # Without labels a model is chosen by its bound.
     model = VariationalSparseCoding(steps=4, random_state=0)
     search = GridSearchCV(model, {"beta": [0.5, 1.0]}, cv=2).fit(gaussian)
@@ -149,12 +144,8 @@ def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation(gaussian):
 def test_names_travel_with_pandas(gaussian):
     frame = pd.DataFrame(gaussian, columns=["a", "b", "c"])
     coder = VariationalSparseCoding(steps=4, random_state=0).set_output(transform="pandas").fit(frame)
-    codes = coder.transform(frame)
-    assert (
-        list(codes.columns)
-        == list(coder.get_feature_names_out())
-        == [f"variationalsparsecoding{i}" for i in range(16)]
-    )
+    names = [f"variationalsparsecoding{i}" for i in range(16)]
+    assert list(coder.transform(frame).columns) == list(coder.get_feature_names_out()) == names
     assert list(coder.feature_names_in_) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names should match"):
         coder.transform(frame[["b", "a", "c"]])
@@ -176,7 +167,7 @@ def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian)
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("method", ["transform", "gates", "score_samples", "score"])
+@pytest.mark.parametrize("method", ["fit", "transform", "gates", "score_samples", "score"])
 def test_a_bernoulli_coder_refuses_values_outside_0_and_1_in_every_method(method, gaussian):
     unit = (gaussian > gaussian.mean(axis=0)).astype(float)
     coder = VariationalSparseCoding(likelihood="bernoulli", prior="fixed", steps=4, random_state=0).fit(unit)
@@ -211,8 +202,6 @@ def test_a_rare_value_costs_no_more_than_its_distance(gaussian):
 
 
 def test_data_that_cannot_be_used_are_refused(coder, gaussian):
-    with pytest.raises(ValueError, match=r"X: expected values in \[0, 1\] for the bernoulli likelihood"):
-        VariationalSparseCoding(likelihood="bernoulli").fit(gaussian)
     with pytest.raises(ValueError, match="NaN"):
         VariationalSparseCoding().fit(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="minimum of 2 is required"):
