@@ -38,11 +38,9 @@ class Member(NamedTuple):
 def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> list[Axis]:
     """The axes of a grid as it is written on the command line.
 
-    Args:
-      config: the configuration that is varied.
-      grid: one text for each axis, ``FIELD=VALUE,VALUE``, or ``FIELD=FIELD=VALUE,VALUE`` for fields that
-        move together; layers of ``model.hidden`` are joined by an x, such as ``800x400``.
-      seeds: how many seeds, from the configuration's own on; 1 if neither given nor in the grid.
+    A text of ``grid`` is ``FIELD=VALUE,VALUE``, or ``FIELD=FIELD=VALUE,VALUE`` for fields that move together;
+    layers of ``model.hidden`` are joined by an x, such as ``800x400``. ``seeds`` is how many seeds, from the
+    configuration's own on; 1 if neither given nor in the grid.
 
     Raises:
       UserError: on a grid with nothing to vary, a field that does not exist, cannot vary or is given
@@ -50,9 +48,8 @@ def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> li
     """
     axes = [_axis(config, text) for text in grid]
     fields = [field for axis in axes for field in axis.fields]
-    for field in fields:
-        if fields.count(field) > 1:
-            raise UserError(f"--grid: {field} is given twice")
+    if twice := [field for field in fields if fields.count(field) > 1]:
+        raise UserError(f"--grid: {twice[0]} is given twice")
     if seeds is not None and seeds < 1:
         raise UserError(f"--seeds: expected 1 or more, got {seeds}")
     if seeds is not None and "seed" in fields:
@@ -85,8 +82,7 @@ def default_workdir(config: Config, axes: Sequence[Axis]) -> Path:
     """``runs/sweep-NAME-HASH``, the hash of what members share: a longer grid finds it again."""
     values = identity(config)
     fields = sorted(field for axis in axes for field in axis.fields)
-    for field in fields:
-        *sections, last = field.split(".")
+    for *sections, last in (field.split(".") for field in fields):
         reduce(getitem, sections, values).pop(last)
     digest = hashlib.sha256(json.dumps([values, fields], sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"sweep-{config.name}-{digest[:8]}"
@@ -103,9 +99,8 @@ def _axis(config: Config, text: str) -> Axis:
     if not written:
         raise UserError(f"--grid: {fields[0]}: no values; expected {fields[0]}=VALUE,VALUE")
     read = tuple(_read(config, fields, value) for value in written)
-    for value in read:
-        if read.count(value) > 1:
-            raise UserError(f"--grid: {fields[0]}: {_written(value)} is given twice")
+    if twice := [value for value in read if read.count(value) > 1]:
+        raise UserError(f"--grid: {fields[0]}: {_written(twice[0])} is given twice")
     return Axis(tuple(fields), read)
 
 
@@ -119,7 +114,7 @@ def _check_field(field: str, leaves: dict[str, Any]) -> None:
     if inner := [name for name in leaves if name.startswith(f"{field}.")]:
         raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
 
-    # A field may be asked for by its last name alone.
+    # The section may be left out, too.
     named = {name.rpartition(".")[2]: name for name in reversed(leaves)} | {name: name for name in leaves}
     close = difflib.get_close_matches(field, named, n=1)
     hint = f"; did you mean {named[close[0]]}?" if close else ""
