@@ -14,8 +14,8 @@ from flax import nnx
 
 from vsc_jax.config import Config
 from vsc_jax.models import build
+from vsc_jax.models.nets.networks import CONV_CHANNELS, CONV_FEATURES
 from vsc_jax.models.nets.pseudo_inputs import CLASSIFIER_WIDTH
-from vsc_jax.models.nets.trunks import CONV_CHANNELS, CONV_FEATURES
 from vsc_jax.training import hyperparameters, initial_state, keys_of, run_chunk
 from vsc_jax.training.batches import DeviceData, batches
 from vsc_jax.training.step import statics

@@ -23,8 +23,7 @@ from vsc_jax.models.nets import (
     SignalDecoder,
     SignalEncoder,
 )
-from vsc_jax.models.nets.signals import SIGNAL_FEATURES
-from vsc_jax.models.nets.trunks import CONV_FEATURES
+from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.models.vae import VAE
 from vsc_jax.models.vsc import VSC

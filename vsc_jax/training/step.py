@@ -15,7 +15,6 @@ from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
-from vsc_jax.models.nets.products import precision as at_precision
 from vsc_jax.training.batches import Batches, DeviceData
 from vsc_jax.training.schedules import Hyperparameters
 from vsc_jax.training.sharding import batch_mesh, constrain_batch, constrain_replicated, map_groups
@@ -75,7 +74,7 @@ def train_step(
       state: state before the iteration.
       x: examples as floats.
       key: key of this iteration.
-      precision: of the networks' products, see :mod:`vsc_jax.models.nets.products`.
+      precision: of the networks' products, see :func:`vsc_jax.models.nets.products.product`.
       measure: whether to take the norms; they are 0 if not.
 
     Returns:
@@ -85,7 +84,7 @@ def train_step(
     def loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
         return nnx.merge(graph, params).objective(x, key, hyper.knobs_at(state.step))
 
-    with at_precision(precision):
+    with jax.default_matmul_precision(precision):
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     direction, optimizer = _ADAM.update(gradient, state.optimizer)
     rate = hyper.learning_rate_at(state.step)

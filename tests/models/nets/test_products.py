@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from vsc_jax.models.nets import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder, products
-from vsc_jax.models.nets.products import precision, product
+from vsc_jax.models.nets.products import product
 
 TRUNKS = {
     "mlp": (lambda rngs: MLP(6, (5, 4), rngs=rngs), (3, 6)),
@@ -44,7 +44,7 @@ def with_gradients(x, w, g):
 @pytest.mark.usefixtures("matrix_units")
 def test_bfloat16_rounds_both_operands_of_all_three_products_and_sums_in_float32():
     x, w, g = normal(0, (7, 300)), normal(1, (300, 5)), normal(2, (7, 5))
-    with precision("bfloat16"):
+    with jax.default_matmul_precision("bfloat16"):
         found = with_gradients(x, w, g)
     x, w, g = bfloat16(x), bfloat16(w), bfloat16(g)
     for value, expected in zip(found, (x @ w, g @ w.T, x.T @ g), strict=True):
@@ -52,14 +52,12 @@ def test_bfloat16_rounds_both_operands_of_all_three_products_and_sums_in_float32
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-4)
 
 
-def test_matrix_units_take_any_axis_and_leading_axes(monkeypatch):
-    monkeypatch.setattr(products, "cpu_has_matrix_units", lambda: True)
+@pytest.mark.usefixtures("matrix_units")
+def test_products_take_leading_axes():
     x, w = normal(0, (2, 3, 30)), normal(1, (30, 5))
-    with precision("bfloat16"):
+    with jax.default_matmul_precision("bfloat16"):
         y = product(jnp.asarray(x), jnp.asarray(w))
-        turned = products.dot_general(jnp.asarray(x[0].T), jnp.asarray(w.T), (((0,), (1,)), ((), ())))
     np.testing.assert_allclose(y, bfloat16(x) @ bfloat16(w), rtol=1e-5, atol=1e-4)
-    np.testing.assert_array_equal(turned, y[0])
 
 
 def test_tensorfloat32_lies_between_bfloat16_and_float32():
@@ -67,7 +65,7 @@ def test_tensorfloat32_lies_between_bfloat16_and_float32():
     exact = with_gradients(x, w, g)
     errors = []
     for name in ("tensorfloat32", "bfloat16"):
-        with precision(name):
+        with jax.default_matmul_precision(name):
             found = with_gradients(x, w, g)
         errors.append([float(jnp.std(value - right)) for value, right in zip(found, exact, strict=True)])
     for fine, coarse in zip(*errors, strict=True):
@@ -77,7 +75,7 @@ def test_tensorfloat32_lies_between_bfloat16_and_float32():
 
 def test_float32_is_the_plain_product_also_after_another_precision():
     x, w = jnp.asarray(normal(0, (7, 300))), jnp.asarray(normal(1, (300, 5)))
-    with precision("bfloat16"):
+    with jax.default_matmul_precision("bfloat16"):
         assert np.any(product(x, w) != x @ w)
     np.testing.assert_array_equal(product(x, w), x @ w)
 
@@ -85,29 +83,24 @@ def test_float32_is_the_plain_product_also_after_another_precision():
 @pytest.mark.parametrize("name", TRUNKS)
 def test_every_product_of_a_network_is_rounded(name, matrix_units):
     make, shape = TRUNKS[name]
-    trunk = make(nnx.Rngs(0))
-    graph, params = nnx.split(trunk)
-
-    def loss(params, x):
-        return jnp.sum(nnx.merge(graph, params)(x) ** 2)
-
+    graph, params = nnx.split(make(nnx.Rngs(0)))
     x = jnp.asarray(normal(0, shape))
-    with precision("bfloat16"):
-        text = str(jax.make_jaxpr(jax.grad(loss))(params, x))
-    plain = str(jax.make_jaxpr(jax.grad(loss))(params, x))
-    assert "reduce_precision" not in plain
-    assert "bf16" not in plain
-    if matrix_units:
-        dots = [line for line in text.splitlines() if "= dot_general" in line]
-        in_units = text.count("preferred_element_type=float32")
-        layers = sum(leaf.ndim in (2, 4) for leaf in jax.tree.leaves(params) if leaf.shape[-1] > 1)
-        assert len(dots) == in_units >= 2 * layers
-        return
-    # Two operands of each product, and the gradient of its result; a convolution of images, which keeps
-    # nothing rounded for the backward pass, rounds the operands of all three of its products.
-    roundings = {1: 0, 2: 3, 3: 3, 4: 6}
-    expected = sum(roundings[leaf.ndim] for leaf in jax.tree.leaves(params))
-    assert text.count("= reduce_precision") == expected
+
+    def gradient(params, x):
+        return jax.grad(lambda params: jnp.sum(nnx.merge(graph, params)(x) ** 2))(params)
+
+    def program(precision):
+        with jax.default_matmul_precision(precision):
+            return str(jax.make_jaxpr(gradient)(params, x))
+
+    assert "bf16" not in program("float32")
+    text = program("bfloat16")
+    # Each of a layer's three products but the gradient of what is data: two operands of each are rounded.
+    dots = [line for line in text.splitlines() if "= dot_general" in line]
+    layers = sum(leaf.ndim > 1 for leaf in jax.tree.leaves(params))
+    assert len(dots) >= 3 * layers - 1
+    assert text.count("new_dtype=bfloat16") >= 3 * layers
+    assert (text.count("preferred_element_type=float32") == len(dots)) == matrix_units or not matrix_units
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -120,7 +113,7 @@ def test_a_network_trains_in_matrix_units_as_it_does_with_rounded_operands(name,
         monkeypatch.setattr(products, "cpu_has_matrix_units", lambda: present)
 
         def loss(params):
-            with precision("bfloat16"):
+            with jax.default_matmul_precision("bfloat16"):
                 return jnp.mean(nnx.merge(graph, params)(x) ** 2)
 
         return jax.jit(jax.grad(loss))(params)

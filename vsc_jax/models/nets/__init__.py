@@ -4,9 +4,8 @@ Modules hold parameters only (``nnx.Param``); random keys are always arguments.
 """
 
 from vsc_jax.models.nets.decoder import Decoder
+from vsc_jax.models.nets.networks import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
 from vsc_jax.models.nets.pseudo_inputs import Classifier, PseudoInputs
-from vsc_jax.models.nets.signals import SignalDecoder, SignalEncoder
-from vsc_jax.models.nets.trunks import MLP, ConvDecoder, ConvEncoder
 
 Trunk = MLP | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
 """A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""

@@ -8,8 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
-from vsc_jax.models.nets.signals import SignalDecoder
-from vsc_jax.models.nets.trunks import MLP, ConvDecoder
+from vsc_jax.models.nets.networks import MLP, ConvDecoder, SignalDecoder
 from vsc_jax.models.scaling import Scaling
 
 _PACE = 10.0  # of the learned log-variance, which has units to go where weights have hundredths

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from vsc_jax.models.nets.trunks import MLP
+from vsc_jax.models.nets.networks import MLP
 from vsc_jax.models.scaling import Scaling
 
 _MARGIN = 0.02
