@@ -24,6 +24,7 @@ CONFIG = Config(
     checkpoint=CheckpointConfig(every=3),
     evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
 )
+ARRAYS = dataclasses.replace(CONFIG, data=DataConfig())
 OTHER = (
     r"the run was trained on other data than its config\.json names now \(of the same shape, with other val"
 )
@@ -32,6 +33,10 @@ REFUSED = r"holds a run on other data \(of the same shape, with other values\); 
 
 def images(seed):
     return np.random.default_rng(seed).random((60, 4, 4), np.float32)
+
+
+def labelled(seed):
+    return images(seed), np.arange(60) % 3
 
 
 @pytest.fixture
@@ -105,9 +110,7 @@ def test_another_presentation_is_measured_on_the_same_data(a):
 @pytest.fixture(scope="module")
 def arrays(tmp_path_factory):
     """A finished run on arrays."""
-    config = dataclasses.replace(CONFIG, data=DataConfig())
-    folder = tmp_path_factory.mktemp("runs") / "arrays"
-    return vsc_jax.fit(config, folder, dataset=(images(0), np.arange(60) % 3))
+    return vsc_jax.fit(ARRAYS, tmp_path_factory.mktemp("runs") / "arrays", dataset=labelled(0))
 
 
 def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(arrays, capsys):
@@ -125,36 +128,32 @@ def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(arrays, capsys
 
 def test_data_too_large_to_be_kept_are_given_again(arrays, monkeypatch, tmp_path):
     monkeypatch.setattr(identity, "LARGEST", 100)
-    config = dataclasses.replace(CONFIG, data=DataConfig())
-    run = vsc_jax.fit(config, tmp_path / "run", dataset=(images(0), np.arange(60) % 3))
+    run = vsc_jax.fit(ARRAYS, tmp_path / "run", dataset=labelled(0))
     with pytest.raises(
         UserError, match="and does not keep them; give the data again from Python, with dataset="
     ):
         evaluate.evaluate(run.workdir)
-    again = (images(0), np.arange(60) % 3)
-    assert evaluate.evaluate(run.workdir, again) == pytest.approx(run.results)
-    assert report.report(run.workdir, again) == run.workdir / "report.html"
+    assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)
+    assert report.report(run.workdir, labelled(0)) == run.workdir / "report.html"
     assert (run.workdir / "figures" / "activation.png").exists()
     with pytest.raises(UserError, match="trained on other data than are given now"):
-        open_run(run.workdir).dataset((images(1), np.arange(60) % 3))
+        open_run(run.workdir).dataset(labelled(1))
 
 
 def test_a_run_of_an_earlier_version_says_which_data_it_wants(arrays, tmp_path):
     """It kept neither the data, nor their name, nor a digest."""
-    config = dataclasses.replace(CONFIG, data=DataConfig())
-    run = vsc_jax.fit(config, tmp_path / "run", dataset=(images(0), np.arange(60) % 3))
+    run = vsc_jax.fit(ARRAYS, tmp_path / "run", dataset=labelled(0))
     (run.workdir / "data.npz").unlink()
-    for name, section in (("config.json", ("data", "name", "smiley")), ("data.json", ("digest", None, None))):
+    for name, change in (
+        ("config.json", lambda values: values["data"].update(name="smiley")),
+        ("data.json", lambda values: values.pop("digest")),
+    ):
         values = json.loads((run.workdir / name).read_text())
-        if section[1] is None:
-            del values[section[0]]
-        else:
-            values[section[0]][section[1]] = section[2]
+        change(values)
         (run.workdir / name).write_text(json.dumps(values))
     with pytest.raises(
         UserError, match=r"\(name: 'arrays' there, 'smiley' asked\); those that were given from Py"
     ):
         evaluate.main([str(run.workdir)])
-    again = (images(0), np.arange(60) % 3)
-    assert vsc_jax.fit(config, run.workdir, dataset=again).results == run.results
-    assert evaluate.evaluate(run.workdir, again) == pytest.approx(run.results)
+    assert vsc_jax.fit(ARRAYS, run.workdir, dataset=labelled(0)).results == run.results
+    assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)

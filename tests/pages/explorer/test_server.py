@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+from functools import partial
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,21 +16,21 @@ from vsc_jax.pages.explorer.server import SAMPLES, listen, url
 JSON = {"Content-Type": "application/json"}
 
 
+def send(address, path, body=None, *, headers=None):
+    """One request's status, headers and content."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    method, given = ("GET", {}) if content is None else ("POST", JSON)
+    connection.request(method, path, content, {**given, **(headers or {})})
+    response = connection.getresponse()
+    answer = (response.status, response.headers, response.read())
+    connection.close()
+    return answer
+
+
 @pytest.fixture
 def ask(address):
-    """Sends one request and gives status, headers and content."""
-
-    def send(path, body=None, *, method=None, headers=None):
-        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        given = {**(JSON if content is not None else {}), **(headers or {})}
-        connection.request(method or ("GET" if content is None else "POST"), path, content, given)
-        response = connection.getresponse()
-        answer = (response.status, response.headers, response.read())
-        connection.close()
-        return answer
-
-    return send
+    return partial(send, address)
 
 
 @pytest.mark.parametrize(
@@ -115,12 +116,9 @@ def test_the_page_s_own_origin_is_welcome(ask, address):
 
 def test_an_autoencoder_refuses_to_sample(make_explorer, serve):
     with serve(make_explorer("ae")) as address:
-        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-        connection.request("POST", "/api/sample", json.dumps({"on": [1] * 6}), JSON)
-        response = connection.getresponse()
-        assert response.status == 409
-        assert "no prior" in json.loads(response.read())["error"]
-        connection.close()
+        status, _, content = send(address, "/api/sample", {"on": [1] * 6})
+        assert status == 409
+        assert "no prior" in json.loads(content)["error"]
 
 
 def test_only_the_loopback_address_is_listened_on_and_a_taken_port_is_named():
