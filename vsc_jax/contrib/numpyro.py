@@ -42,8 +42,9 @@ class SpikeSlab(Distribution):
     Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
     Args:
-      loc, log_var, gate_logit: slab means, logarithms of the slab variances, and logits of gamma,
-        broadcast together to the batch shape.
+      loc: slab means.
+      log_var: logarithms of the slab variances.
+      gate_logit: logits of gamma; the three are broadcast together to the batch shape.
       gate: how samples draw their gates, see :func:`vsc_jax.spike_slab.sample_gate`.
       sharpness: slope of the relaxed gates.
       validate_args: as in every numpyro distribution.
