@@ -28,7 +28,6 @@ from vsc_jax.training.loop import check_members, train_members
 from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_json
 from vsc_jax.training.schedules import without_hyperparameters
 from vsc_jax.training.sharding import members_sharding
-from vsc_jax.training.step import Method
 
 __all__ = ["Axis", "Finished", "Member", "Sweep", "axes_of", "default_workdir", "expand", "sweep", "table"]
 
@@ -83,7 +82,6 @@ def sweep(
     workdir: str | Path,
     *,
     memory: int | None = None,
-    method: Method = "auto",
     on_stage: Callable[[str], None] = lambda stage: None,
     on_rows: Callable[[list[Row]], object] | None = None,
     on_member: Callable[[Finished], None] | None = None,
@@ -99,7 +97,6 @@ def sweep(
       axes: what varies, such as ``[Axis(("model.alpha",), (0.01, 0.1)), Axis(("seed",), (0, 1, 2))]``.
       workdir: folder of the sweep; made when missing.
       memory: bytes that a wave may take on each device; most of what is free if not given.
-      method: see :func:`vsc_jax.training.step.run_members`.
       on_stage: called with a few words before each part of the work.
       on_rows: called at every log point with the rows of the wave's members.
       on_member: called with each member when its results are there, or when it has failed.
@@ -150,7 +147,6 @@ def sweep(
                 [workdir / member.name for member in waiting],
                 sharding=sharding,
                 memory=memory,
-                method=method,
                 on_stage=on_stage,
                 on_rows=on_rows,
             )
