@@ -190,7 +190,7 @@ def forms() -> dict[str, Form]:
         "npz": Form({"x.npz": arrays["x.npz"]}, DataConfig(), "x.npz"),
         "csv": Form({"x.csv": tables["x.csv"]}, DataConfig(label="kind"), "x.csv"),
         "parquet": Form({"x.parquet": tables["x.parquet"]}, DataConfig(label="kind"), "x.parquet"),
-        "images": Form(pictures, DataConfig(colour="grey")),
+        "images": Form(pictures, DataConfig(color="grey")),
     }
 
 

@@ -27,7 +27,7 @@ from tools.drawn import drawn
 from vsc_jax.cli.command_line import parse
 from vsc_jax.config import Config, from_dict, to_dict, validate
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.json_dataclass import Range
+from vsc_jax.config.fields import Range
 from vsc_jax.data import Dataset, Split
 
 _MOST_CHANGES = 6

@@ -4,7 +4,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019. The sa
 training as :func:`vsc_jax.fit`; nothing is written to disk.
 """
 
-from typing import Any, Literal, no_type_check
+from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
+from vsc_jax.config.choices import Gate, Likelihood, Prior
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import first_outside
@@ -81,15 +82,15 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         latents: int = 16,
         *,
         hidden: tuple[int, ...] = (128,),
-        likelihood: Literal["gaussian", "bernoulli"] = "gaussian",
+        likelihood: Likelihood = "gaussian",
         min_log_var: float = -6.0,
         standardize: bool = True,
         beta: float = 1.0,
         alpha: float = 0.2,
-        prior: Literal["fixed", "pseudo"] = "pseudo",
+        prior: Prior = "pseudo",
         pseudo_inputs: int = 16,
         sparsity_weight: float = 1.0,
-        gate: Literal["sigmoid", "concrete", "straight_through", "bernoulli"] = "concrete",
+        gate: Gate = "concrete",
         steps: int = 2000,
         batch_size: int = 128,
         learning_rate: float = 2e-3,

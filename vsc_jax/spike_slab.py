@@ -8,7 +8,7 @@ One latent is a mixture of a Gaussian slab and a point mass at zero,
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import chex
 import jax
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-Gate = Literal["sigmoid", "concrete", "straight_through", "bernoulli"]
+from vsc_jax.config.choices import Gate
 
 
 class SpikeSlab(NamedTuple):
@@ -198,8 +198,8 @@ def log_prob(q: SpikeSlab, z: ArrayLike) -> Float[Array, "..."]:
     z, mean, log_var, gate_logit = (jnp.broadcast_to(a, shape) for a in (z, *q))
     on = is_on(z)
     # Where the latent is off the slab is evaluated at its mean, so that its gradient stays finite.
-    standardised = jnp.where(on, z - mean, 0) * jnp.exp(-0.5 * log_var)
-    slab = -0.5 * (jnp.square(standardised) + log_var + math.log(2 * math.pi))
+    standardized = jnp.where(on, z - mean, 0) * jnp.exp(-0.5 * log_var)
+    slab = -0.5 * (jnp.square(standardized) + log_var + math.log(2 * math.pi))
     return jnp.where(on, jax.nn.log_sigmoid(gate_logit) + slab, jax.nn.log_sigmoid(-gate_logit))
 
 

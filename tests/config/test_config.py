@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsc_jax.config import (
+    FIELDS,
+    FREE,
+    TRACED,
     Config,
+    DataConfig,
     ModelConfig,
     Ramp,
     ScheduleConfig,
@@ -26,6 +30,7 @@ from vsc_jax.config import (
     validate,
 )
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.fields import Only
 
 DATA_SETS = {"smiley": "smiley", "mnist": "mnist", "fashion": "fashion_mnist"}
 
@@ -49,9 +54,9 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
     return values
 
 
-FIELDS = dict(leaves(to_dict(Config())))
+VALUES = dict(leaves(to_dict(Config())))
 NUMBERS = [
-    path for path, value in FIELDS.items() if type(value) in (int, float) and path != "data.image_size"
+    path for path, value in VALUES.items() if type(value) in (int, float) and path != "data.image_size"
 ]
 
 
@@ -186,6 +191,26 @@ def test_wrong_type_is_named_with_what_was_expected(path, value, expected):
     assert str(caught.value) == expected
 
 
+def test_what_older_versions_wrote_opens(tmp_path):
+    values = to_dict(Config(data=DataConfig(color="rgb", scaling="standardize")))
+    old = {**values, "data": {**values["data"], "presence": 0.5, "scaling": "standardize"}}
+    old["data"]["color"] = old["data"].pop("color")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(old))
+    assert from_json(path) == from_dict(values)
+    old["data"]["presence"] = 0.4
+    path.write_text(json.dumps(old))
+    with pytest.raises(UserError, match=r"data\.presence: unknown key"):
+        from_json(path)
+
+
+def test_every_mark_names_values_that_there_are():
+    marks = [mark for field in FIELDS.values() for mark in field.marks]
+    kinds = {value for mark in marks if isinstance(mark, Only) for value in mark.values}
+    assert kinds == {"vae", "vsc", "smiley", "uci_har", "tfds", "files"}
+    assert not [name for name, field in FIELDS.items() if {TRACED, FREE} <= set(field.marks)]
+
+
 def test_whole_numbers_are_taken_for_floats():
     config = from_dict(with_value("model.beta", 4))
     assert config.model.beta == 4.0
@@ -204,7 +229,7 @@ json_values = st.recursive(
 )
 
 
-@given(path=st.sampled_from(sorted(FIELDS)), value=json_values)
+@given(path=st.sampled_from(sorted(VALUES)), value=json_values)
 def test_any_json_value_is_kept_or_refused_by_name(path, value):
     try:
         config = from_dict(with_value(path, value))
@@ -221,7 +246,7 @@ def test_any_json_value_is_kept_or_refused_by_name(path, value):
 @given(key=st.text(min_size=1, max_size=12), section=st.sampled_from(["", "model", "schedule.kl"]))
 def test_unknown_key_is_named_by_its_full_path(key, section):
     path = f"{section}.{key}" if section else key
-    if "." in key or path in FIELDS or path in to_dict(Config()):
+    if "." in key or path in VALUES or path in to_dict(Config()):
         return
     with pytest.raises(UserError) as caught:
         from_dict(with_value(path, 1))
@@ -230,7 +255,7 @@ def test_unknown_key_is_named_by_its_full_path(key, section):
 
 @pytest.mark.parametrize("path", NUMBERS)
 def test_validate_refuses_numbers_out_of_range_and_names_the_field(path):
-    values = [-1e9, math.nan, math.inf] if type(FIELDS[path]) is float else [-(10**9), 2**31]
+    values = [-1e9, math.nan, math.inf] if type(VALUES[path]) is float else [-(10**9), 2**31]
     for value in values:
         with pytest.raises(UserError) as caught:
             validate(from_dict(with_value(path, value)))
@@ -244,7 +269,7 @@ def test_validate_refuses_numbers_out_of_range_and_names_the_field(path):
         ("model.alpha", 0.0, "model.alpha: expected a number between 0 and 1, exclusive, got 0.0"),
         ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
         ("model.latents", 0, "model.latents: expected a number from 1 to 2147483647, got 0"),
-        ("model.hidden", [400, 0], "model.hidden: expected a number from 1 to 2147483647, got 0"),
+        ("model.hidden", [400, 0], "model.hidden[1]: expected a number from 1 to 2147483647, got 0"),
         ("data.train_examples", 0, "data.train_examples: expected a number from 1 to 2147483647, got 0"),
         (
             "model.alpha",

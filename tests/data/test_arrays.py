@@ -336,7 +336,7 @@ def test_any_array_is_kept_exactly_or_refused(x):
     assert sorted(rows(kept)) == sorted(rows(expected.astype(kept.dtype)))
 
 
-@pytest.mark.parametrize("scaling", ["none", "unit", "standardise"])
+@pytest.mark.parametrize("scaling", ["none", "unit", "standardize"])
 def test_a_column_whose_variation_float32_rounds_away_is_refused(scaling):
     x = np.random.default_rng(0).normal(size=(200, 3))
     x[:, 1] = 1.7e9 + 3 * np.arange(200)  # seconds; float32 has steps of 128 there
@@ -366,4 +366,4 @@ def test_named_channels_make_signals(tmp_path):
     np.savez(tmp_path / "s.npz", x=x, channels=["left", "right"])
     dataset = read(tmp_path / "s.npz")
     assert (dataset.form, dataset.channel_names) == ("signal", ("left", "right"))
-    assert dataset.scaling.kind == "standardise"  # which is what auto does
+    assert dataset.scaling.kind == "standardize"  # which is what auto does

@@ -29,10 +29,10 @@ def test_the_likelihood_says_what_values_may_be():
     images = Split(np.full((2, 4, 4), 255, np.uint8))
     check_range(Dataset("faces", images, images), "bernoulli")
     check_range(dataclasses.replace(vectors(-2.5), scaling=Scaling("unit", (-3.0,), (4.0,))), "bernoulli")
-    standardised = dataclasses.replace(vectors(0.5), scaling=Scaling("standardise", (0.5,), (1.0,)))
-    check_range(standardised, "gaussian")
-    with pytest.raises(UserError, match=r"^gene.npy: standardised values do not suit .* data.scaling unit$"):
-        check_range(standardised, "bernoulli")
+    standardized = dataclasses.replace(vectors(0.5), scaling=Scaling("standardize", (0.5,), (1.0,)))
+    check_range(standardized, "gaussian")
+    with pytest.raises(UserError, match=r"^gene.npy: standardized values do not suit .* data.scaling unit$"):
+        check_range(standardized, "bernoulli")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ GIVEN = Dataset(
     ("a", "b", "c", "d"),
     description="Mine",
     channel_names=("x", "y", "z"),
-    scaling=scaling.fit("standardise", SIGNALS, signals=True),
+    scaling=scaling.fit("standardize", SIGNALS, signals=True),
 )
 CONFIG = Config(evaluate=EvaluateConfig(probe_examples=12))
 

@@ -48,7 +48,7 @@ def test_one_coloured_image_makes_all_colour_unless_grey_is_asked_for(tmp_path):
     saved(tmp_path, GREY[:3])
     saved(tmp_path, RNG.integers(0, 256, (1, 8, 8, 3), np.uint8), first=3)
     assert load(DataConfig(path=tmp_path)).example_shape == (8, 8, 3)
-    assert load(DataConfig(path=tmp_path, colour="grey")).example_shape == (8, 8)
+    assert load(DataConfig(path=tmp_path, color="grey")).example_shape == (8, 8)
 
 
 def test_crop_takes_the_middle_and_resize_keeps_the_proportions(tmp_path):
@@ -84,7 +84,7 @@ def test_files_that_are_no_images_are_named(content, tmp_path):
     bad.write_bytes(bad.read_bytes()[:60] if content is None else content)
     for colour in ("auto", "grey"):
         with pytest.raises(UserError, match=f"^{bad}: cannot be read as an image") as caught:
-            load(DataConfig(path=tmp_path, colour=colour))
+            load(DataConfig(path=tmp_path, color=colour))
         assert "\n" not in str(caught.value)
 
 

@@ -113,7 +113,7 @@ def test_a_subset_without_some_classes_says_so(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("kind", "words"), [("unit", "scaled to [0, 1]"), ("standardise", "standardised")])
+@pytest.mark.parametrize(("kind", "words"), [("unit", "scaled to [0, 1]"), ("standardize", "standardized")])
 def test_scaling_is_taken_from_the_training_examples_that_are_used(kind, words, tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "x.npz", x=rng.normal(5, 3, (30, 4)), x_test=rng.normal(90, 3, (10, 4)))
@@ -151,6 +151,6 @@ def test_a_data_set_is_taken_as_it_is_and_own_data_as_the_section_says():
     x = np.arange(24, dtype=np.float32).reshape(8, 3) / 24
     dataset = Dataset("mine", Split(x), Split(x))
     assert load(DataConfig(scaling="unit"), dataset) is dataset
-    assert load(DataConfig(scaling="standardise"), x).description.endswith("values standardised.")
+    assert load(DataConfig(scaling="standardize"), x).description.endswith("values standardized.")
     binary = load(DataConfig(binarize="static"), x)
     assert (binary.train.x.dtype, set(np.unique(binary.train.x))) == (np.float32, {0, 1})

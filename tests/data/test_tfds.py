@@ -304,7 +304,7 @@ def test_a_factor_can_be_the_label(root):
 
 
 def test_images_are_cropped_resized_and_made_grey(root):
-    dataset = load(section(root, "tiny_celeb", crop=8, resize=4, colour="grey"))
+    dataset = load(section(root, "tiny_celeb", crop=8, resize=4, color="grey"))
     assert dataset.train.x.shape == (5, 4, 4)
     cropped = load(section(root, "tiny_celeb", crop=8))
     images = {image.tobytes() for image in cropped.train.x}
@@ -330,7 +330,7 @@ def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root):
     assert set(np.unique(whole.train.x)) == {0, 255}
     small = load(section(root, "tiny_sprites", resize=4))
     assert small.train.x.mean() == pytest.approx(whole.train.x.mean(), abs=8)
-    coloured = load(section(root, "tiny_sprites", colour="rgb"))
+    coloured = load(section(root, "tiny_sprites", color="rgb"))
     np.testing.assert_array_equal(coloured.train.x[..., 2], whole.train.x)
 
 

@@ -85,11 +85,11 @@ def test_a_folder_and_the_download_page_s_archive_in_an_archive_hold_the_same(sm
 
 def test_data_section_standardises_signals_and_leaves_features(small):
     signals = load(DataConfig(name="uci_har", path=small, representation="signals"))
-    assert signals.scaling.kind == "standardise"
+    assert signals.scaling.kind == "standardize"
     np.testing.assert_allclose(signals.scaling.shift, np.arange(9), atol=1)
     assert signals.description == (
         "UCI HAR signals, 4 people to train on and 2 others to test on (not the official split): "
-        "8 training and 5 test signals of 128 steps in 9 channels, values standardised."
+        "8 training and 5 test signals of 128 steps in 9 channels, values standardized."
     )
     assert load(DataConfig(name="uci_har", path=small)).scaling is None
 

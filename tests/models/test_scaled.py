@@ -12,7 +12,7 @@ from vsc_jax.models.scaling import fit
 
 CENTRE, SPREAD = np.array([0.0, 300, -5]), np.array([1.0, 100, 0.1])
 X = np.random.default_rng(0).normal(CENTRE, SPREAD, (40, 3)).astype(np.float32)
-SCALING = fit("standardise", X)
+SCALING = fit("standardize", X)
 
 
 @pytest.fixture(scope="module")

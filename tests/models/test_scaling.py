@@ -12,8 +12,8 @@ RNG = np.random.default_rng(0)
 VECTORS = (RNG.normal(0, 1, (50, 3)) * [1, 100, 0.01] + [0, -7, 1000]).astype(np.float32)
 
 
-def test_standardised_vectors_have_mean_0_and_deviation_1_in_every_column() -> None:
-    scaled = fit("standardise", VECTORS).apply(VECTORS)
+def test_standardized_vectors_have_mean_0_and_deviation_1_in_every_column() -> None:
+    scaled = fit("standardize", VECTORS).apply(VECTORS)
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-2)  # 1000 +- 0.01 in float32
     np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-2)
     assert scaled.dtype == np.float32
@@ -28,7 +28,7 @@ def test_unit_takes_each_column_to_0_and_1_and_cuts_off_what_is_beyond() -> None
     assert beyond.tolist() == [[1, 0, 1]]
 
 
-@pytest.mark.parametrize("kind", ["unit", "standardise"])
+@pytest.mark.parametrize("kind", ["unit", "standardize"])
 @pytest.mark.parametrize(
     ("shape", "signals", "constants"),
     [((7,), False, 7), ((6, 5), False, 1), ((6, 5, 3), False, 3), ((6, 5), True, 5)],
@@ -46,15 +46,15 @@ def test_undo_undoes_apply_in_numpy_and_jax(kind, shape, signals, constants) -> 
 
 def test_bytes_stand_for_a_share_of_255() -> None:
     x = RNG.integers(0, 256, (30, 4, 4), np.uint8)
-    expected = fit("standardise", (x / 255).astype(np.float32))
-    found = fit("standardise", x)
+    expected = fit("standardize", (x / 255).astype(np.float32))
+    found = fit("standardize", x)
     np.testing.assert_allclose(found.shift, expected.shift, rtol=1e-5)
     np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-5)
 
 
 def test_values_that_never_change_keep_a_scale_of_1() -> None:
     x = np.stack([np.full(10, 0.1), np.arange(10.0)], axis=1).astype(np.float32)
-    for kind in ("unit", "standardise"):
+    for kind in ("unit", "standardize"):
         assert fit(kind, x).scale[0] == 1
         np.testing.assert_allclose(fit(kind, x).apply(x)[:, 0], 0, atol=1e-6)
 
@@ -65,15 +65,15 @@ def test_values_that_never_change_keep_a_scale_of_1() -> None:
 def test_small_deviations_beside_large_means_are_scaled(center, deviation) -> None:
     # As far as float32 tells them: a step is up to an eighth of these deviations.
     x = (center + deviation * RNG.normal(size=(500, 1))).astype(np.float32)
-    scaled = fit("standardise", x).apply(x).astype(np.float64)
+    scaled = fit("standardize", x).apply(x).astype(np.float64)
     assert abs(scaled.mean()) < 0.1
     assert scaled.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_no_standardised_value_is_beyond_4() -> None:
+def test_no_standardized_value_is_beyond_4() -> None:
     x = np.zeros((1000, 3), np.float32)
     x[0, 0], x[0, 1], x[:, 2] = 16, -1e-3, VECTORS[np.arange(1000) % 50, 0]
-    scaled = fit("standardise", x).apply(x)
+    scaled = fit("standardize", x).apply(x)
     np.testing.assert_allclose(np.abs(scaled[:, :2]).max(axis=0), 4, rtol=1e-5)
     assert scaled[:, 2].std() == pytest.approx(1)
 
@@ -88,15 +88,15 @@ def test_rounding_is_no_deviation(value, n) -> None:
 
 
 def test_large_arrays_are_measured_in_parts(monkeypatch) -> None:
-    whole = fit("standardise", VECTORS)
+    whole = fit("standardize", VECTORS)
     monkeypatch.setattr(scaling, "_CHUNK_BYTES", 100)
-    parts = fit("standardise", VECTORS)
+    parts = fit("standardize", VECTORS)
     np.testing.assert_allclose(parts.shift, whole.shift, rtol=1e-6)
     np.testing.assert_allclose(parts.scale, whole.scale, rtol=1e-5)
 
 
 def test_json_gives_back_the_very_constants() -> None:
-    found = fit("standardise", VECTORS)
+    found = fit("standardize", VECTORS)
     assert scaling.from_json(scaling.to_json(found), (3,)) == found
     assert scaling.from_json(scaling.to_json(None), (3,)) is None
 
@@ -104,7 +104,7 @@ def test_json_gives_back_the_very_constants() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "log"}, "scaling: expected kind unit or standardise"),
+        ({"kind": "log"}, "scaling: expected kind unit or standardize"),
         ({"shift": [0.0, 0.0]}, "scaling.shift: expected a list of 1 or 3 numbers"),
         ({"scale": "1"}, "scaling.scale: expected a list of 1 or 3 numbers"),
         ({"scale": [0.0]}, "scaling.scale: expected finite positive numbers"),

@@ -204,9 +204,9 @@ def test_a_loaded_model_gives_the_same_outputs(run, saved):
 
 @pytest.fixture(scope="module")
 def far():
-    """Vectors far from zero, standardised for the model, of a finished run."""
+    """Vectors far from zero, standardized for the model, of a finished run."""
     x = np.random.default_rng(0).normal([0, 300, -5], [1, 100, 0.1], (70, 3)).astype(np.float32)
-    scaled = scaling.fit("standardise", x[:50])
+    scaled = scaling.fit("standardize", x[:50])
     return Dataset("far", Split(x[:50]), Split(x[50:]), scaling=scaled)
 
 
@@ -217,7 +217,7 @@ def far_run(far, tmp_path_factory):
 
 
 def test_the_scaling_travels_with_run_folder_and_saved_model(far, far_run, tmp_path):
-    assert "values standardised" in far_run.results["data"]
+    assert "values standardized" in far_run.results["data"]
     saved = vsc_jax.save(far_run, tmp_path / "saved")
     bare = vsc_jax.save(dataclasses.replace(far_run, workdir=None), tmp_path / "bare")
     for folder in (far_run.workdir, saved, bare):

@@ -129,7 +129,7 @@ def test_a_configuration_that_does_not_suit_the_data_is_refused_first(
 def test_standardized_digits_stay_finite_at_a_rate_ten_times_the_presets():
     changes = {"model.likelihood": "gaussian", "model.hidden": [64], "model.pseudo_inputs": 16}
     changes |= {"train.steps": 300, "train.learning_rate": 2e-2}
-    digits = from_arrays(load_digits().data.astype(np.float32), scaling="standardise")
+    digits = from_arrays(load_digits().data.astype(np.float32), scaling="standardize")
     history = train(with_overrides(load_preset("smiley_vsc"), changes), digits).history
     assert history[-1]["elbo"] > -80
 

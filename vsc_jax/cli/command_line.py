@@ -42,7 +42,7 @@ from vsc_jax.cli.option_errors import explain, values_given
 from vsc_jax.config import Config, load_preset, preset_names, validate
 from vsc_jax.config.cache_folder import keep_compiled_programs
 from vsc_jax.config.errors import ProcessLostError, UserError
-from vsc_jax.config.json_dataclass import finite
+from vsc_jax.config.fields import finite
 from vsc_jax.config.paths import as_path
 from vsc_jax.config.stopping import stopping_command
 

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from vsc_jax.cli.command_line import Told, parse, run_command
 from vsc_jax.config import Config, validate
+from vsc_jax.config.choices import Binarize
 from vsc_jax.config.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class EvaluateArguments(Told):
     """Labelled training examples on which the probes are fitted."""
     all: bool = False
     """Also measure what takes minutes: more probes, denoising, disentanglement metrics."""
-    binarize: Literal["none", "static", "dynamic"] | None = None
+    binarize: Binarize | None = None
     """Present the data in another way than the run did; the results are kept only with --output."""
     directory: Path | None = None
     """Folder with prepared TFDS sets, if not the one that the run used."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from vsc_jax.cli.command_line import Preset, Settings, Told, parse, run_command
-from vsc_jax.config import Config, load_preset, preset_names, smoke, validate, with_overrides
+from vsc_jax.config import Config, choices, load_preset, preset_names, smoke, validate, with_overrides
 
 _NUMBERS = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
 
@@ -26,7 +25,7 @@ class TrainArguments(Told):
     that differ from the preset's."""
     smoke: bool = False
     """Shrink the run so that it ends in seconds."""
-    track: Literal["tensorboard", "wandb"] | None = None
+    track: choices.Tracker | None = None
     """Tell the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
 
 

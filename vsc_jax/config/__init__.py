@@ -1,8 +1,9 @@
 """The whole configuration as frozen dataclasses: what a run is, in one value that JSON can hold.
 
 ``Config`` is built by a preset (``configs/NAME.py``), changed on the command line, checked by
-:func:`validate` and written to the run folder. This module imports no JAX, so that ``--help`` is
-quick.
+:func:`validate` and written to the run folder. This module imports no JAX, so that ``--help`` is quick.
+A field is marked where it is defined (:mod:`vsc_jax.config.fields`): for which models or data it is, whether
+one compiled program can vary it, whether it is part of what a run is. All lists of fields follow from that.
 """
 
 import dataclasses
@@ -11,19 +12,27 @@ import os
 import re
 import runpy
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from vsc_jax.config import choices
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.json_dataclass import Range, check_ranges, from_plain, to_plain
+from vsc_jax.config.fields import Mark, Only, Range, fields_of, flat, from_plain, to_plain
 
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Count = Annotated[int, Range(1, 2**31 - 1)]
 Fraction = Annotated[float, Range(0, 1)]
 Probability = Annotated[float, Range(0, 1, exclusive=True)]
 Weight = Annotated[float, Range(0, 1_000_000)]
-Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+
+TRACED, FREE, MEASURED = Mark.TRACED, Mark.FREE, Mark.MEASURED
+VSC, VAE = Only("model.kind", ("vsc",)), Only("model.kind", ("vae",))
+WITH_KL = Only("model.kind", ("vae", "vsc"))
+SMILEY, HAR = Only("data.source", ("smiley",)), Only("data.source", ("uci_har",))
+TFDS, FILES = Only("data.source", ("tfds",)), Only("data.source", ("files",))
+READ = Only("data.source", ("files", "tfds"))
 
 
 @dataclass(frozen=True)
@@ -49,91 +58,97 @@ class DataConfig:
     path: Path | None = None
     """Your own data: .npy, .npz (x and, optionally, y, x_test, y_test), a table (.csv, .tsv, .txt, also with
     .gz, or .parquet) or a folder of images. For uci_har: the archive or the folder that it unpacks to."""
-    label: str | None = None
+    label: Annotated[str | None, READ] = None
     """Where the classes are: a column of your table, or a feature of a TFDS set (if not given: label)."""
-    header: Literal["auto", "true", "false"] = "auto"
+    header: Annotated[choices.Header, FILES] = "auto"
     """Whether the first line of a text table names its columns; auto says what it takes it for."""
-    separator: Literal["auto", "comma", "semicolon", "tab", "space", "bar"] = "auto"
+    separator: Annotated[choices.Separator, FILES] = "auto"
     """What stands between the columns of a text table; auto takes what fits its first lines."""
-    image: str | None = None
+    image: Annotated[str | None, TFDS] = None
     """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
-    crop: Count | None = None
+    crop: Annotated[Count | None, READ] = None
     """Images of TFDS sets and folders: side of the square that is cut from the middle."""
-    resize: Count | None = None
+    resize: Annotated[Count | None, READ] = None
     """Images of TFDS sets and folders: side of the square that they are resized to."""
-    colour: Literal["auto", "grey", "rgb"] = "auto"
-    """Images of TFDS sets and folders: as they are (auto), grey or in colour."""
-    directory: Path | None = None
+    color: Annotated[choices.Color, READ] = "auto"
+    """Images of TFDS sets and folders: as they are (auto), grey or in color."""
+    directory: Annotated[Path | None, TFDS] = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
-    binarize: Literal["none", "static", "dynamic"] = "none"
+    binarize: choices.Binarize = "none"
     """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
     train_examples: Count | None = None
     """Use at most so many training examples, drawn by data.seed; of MNIST and Fashion-MNIST, which come
     shuffled, the first; Smiley: how many to generate (100,000)."""
     test_examples: Count | None = None
     """Use at most so many test examples, drawn in the same way; Smiley: how many to generate (5,000)."""
-    test_fraction: Probability = 0.1
+    test_fraction: Annotated[Probability, READ] = 0.1
     """Share of the examples that is held out where there is no test part."""
-    image_size: Literal[28, 32] = 32
+    image_size: Annotated[Literal[28, 32], SMILEY] = 32
     """Side of the Smiley images; 28 crops two pixels a side."""
-    presence: Probability = 0.5
-    """Probability of each Smiley attribute."""
-    placement: Literal["auto", "device", "stream"] = "auto"
+    placement: Annotated[choices.Placement, FREE] = "auto"
     """Training examples on the device, or read while training; auto streams what takes more than a quarter
     of the device's memory."""
-    representation: Literal["features", "signals"] = "features"
-    """UCI HAR: windows as 561 features, or as 128 steps of nine inertial signals."""
-    scaling: Literal["auto", "none", "unit", "standardise"] = "auto"
+    representation: Annotated[choices.Representation, HAR] = "features"
+    """Windows of UCI HAR as 561 features, or as 128 steps of nine inertial signals."""
+    scaling: choices.Scaling = "auto"
     """How the model sees the values: as they are (none), from the training set's range to [0, 1] (unit), or
-    with its mean at 0 and its deviation at 1 (standardise); auto standardises signals and leaves the rest."""
+    with its mean at 0 and its deviation at 1 (standardize); auto standardizes signals and leaves the rest."""
     seed: Seed = 0
-    """Seed of generated data, of the held-out split, of all subsets and of static binarisation."""
+    """Seed of generated data, of the held-out split, of all subsets and of static binarization."""
+
+    @property
+    def source(self) -> str:
+        """Who reads the data: ``files``, ``tfds``, ``smiley``, ``uci_har``, or the name of another set."""
+        if self.path is not None and self.name != "uci_har":
+            return "files"
+        is_tfds = self.name in ("mnist", "fashion_mnist") or self.name.startswith("tfds:")
+        return "tfds" if is_tfds else self.name
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Which model: networks, latent code and prior."""
 
-    kind: Literal["ae", "vae", "vsc"] = "vsc"
+    kind: choices.ModelKind = "vsc"
     """Autoencoder, Gaussian variational autoencoder or Variational Sparse Coding."""
     latents: Count = 60
     """Number of latents J."""
-    network: Literal["mlp", "conv", "conv1d"] = "mlp"
+    network: choices.Network = "mlp"
     """Fully connected networks, the three-layer convolution of the seed report, or convolutions over time."""
     hidden: tuple[Count, ...] = (400,)
     """Widths of the hidden layers of the MLP encoder; the decoder mirrors them."""
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code; gaussian learns one variance for every dimension."""
     min_log_var: Annotated[float, Range(-30, 20)] = -6.0
     """Floor of the Gaussian likelihood's learned log-variance."""
-    beta: Weight = 1.0
+    beta: Annotated[Weight, TRACED, WITH_KL] = 1.0
     """Weight of the KL divergence; 1 trains the bound itself."""
-    tc_weight: Weight = 0.0
-    """VAE only: extra weight of the total correlation (beta-TCVAE: beta - 1)."""
-    alpha: Probability = 0.1
-    """VSC: prior probability that a latent is on (fixed prior), or target of the sparsity term."""
-    prior: Literal["fixed", "pseudo"] = "pseudo"
-    """VSC: spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
-    pseudo_inputs: Count = 32
-    """VSC: number U of pseudo-inputs, started at training examples."""
-    prior_slabs: Literal["pseudo", "standard"] = "pseudo"
-    """VSC: slabs of the prior's components: those of the pseudo-inputs' posteriors, or N(0, 1), so that
+    tc_weight: Annotated[Weight, TRACED, VAE] = 0.0
+    """Extra weight of the total correlation (beta-TCVAE: beta - 1)."""
+    alpha: Annotated[Probability, TRACED, VSC] = 0.1
+    """Prior probability that a latent is on (fixed prior), or target of the sparsity term."""
+    prior: Annotated[choices.Prior, VSC] = "pseudo"
+    """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
+    pseudo_inputs: Annotated[Count, VSC] = 32
+    """Number U of pseudo-inputs, started at training examples."""
+    prior_slabs: Annotated[choices.PriorSlabs, VSC] = "pseudo"
+    """Slabs of the prior's components: those of the pseudo-inputs' posteriors, or N(0, 1), so that
     components differ in their gates alone."""
-    selection: Literal["exact", "soft", "paper", "hard"] = "exact"
-    """VSC: how a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
-    gate: Literal["sigmoid", "concrete", "straight_through", "bernoulli"] = "concrete"
-    """VSC: estimator of the gates in training; evaluation always draws hard gates."""
-    initial_gate_logit: Annotated[float, Range(-100, 100)] = 1.0
-    """VSC: where every gate's logit starts; positive is open."""
-    sparsity_weight: Weight = 1.0
-    """VSC: weight of the sparsity term J KL(mean gamma || alpha)."""
-    usage_weight: Weight = 0.0
-    """VSC: weight of a term that keeps latents from being on in more than half of the examples."""
-    prior_rate: Probability | None = None
-    """VSC: gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
+    selection: Annotated[choices.Selection, VSC] = "exact"
+    """How a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
+    gate: Annotated[choices.Gate, VSC] = "concrete"
+    """Estimator of the gates in training; evaluation always draws hard gates."""
+    initial_gate_logit: Annotated[float, Range(-100, 100), VSC] = 1.0
+    """Where every gate's logit starts; positive is open."""
+    sparsity_weight: Annotated[Weight, TRACED, VSC] = 1.0
+    """Weight of the sparsity term J KL(mean gamma || alpha)."""
+    usage_weight: Annotated[Weight, TRACED, VSC] = 0.0
+    """Weight of a term that keeps latents from being on in more than half of the examples."""
+    prior_rate: Annotated[Probability | None, TRACED, VSC] = None
+    """Gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
     given: alpha."""
-    weigh_slab_kl: bool = True
-    """VSC: weight the slab's KL by gamma, as eq. 6 says; false keeps the seed report's mistake."""
+    weigh_slab_kl: Annotated[bool, VSC] = True
+    """Weight the slab's KL by gamma, as eq. 6 says; false keeps the seed report's mistake."""
 
     @property
     def blended_rate(self) -> float:
@@ -147,18 +162,18 @@ class ScheduleConfig:
 
     learning_rate: Ramp = field(default_factory=lambda: Ramp(1.0, 0.1, 0.7, 1.0))
     """Factor on train.learning_rate."""
-    kl: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, 0.0, 0.25))
+    kl: Annotated[Ramp, WITH_KL] = field(default_factory=lambda: Ramp(0.0, 1.0, 0.0, 0.25))
     """Factor on model.beta: KL annealing."""
-    warm_up: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))
-    """VSC: lambda of the paper's warm-up, slab N(lambda mean, lambda var + 1 - lambda)."""
-    sharpness: Ramp = field(default_factory=lambda: Ramp(1.5, 8.0, 0.0, 1.0))
-    """VSC: slope c of the relaxed gate (1 / temperature of the concrete gate)."""
-    sparsity: Ramp = field(default_factory=lambda: Ramp(0.0, 1.0, 0.1, 0.4))
-    """VSC: factor on model.sparsity_weight and model.usage_weight."""
-    prior_blend: Ramp = field(default_factory=lambda: Ramp(1.0, 0.0, 0.35, 0.7))
-    """VSC: weight epsilon of prior_rate in the pseudo-inputs' gates."""
-    slab_blend: Ramp = field(default_factory=lambda: Ramp(0.0, 0.0))
-    """VSC: weight of the standard normal in the pseudo-inputs' slabs: at 1 a fixed prior."""
+    warm_up: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.0, 1.0))
+    """Lambda of the paper's warm-up, slab N(lambda mean, lambda var + 1 - lambda)."""
+    sharpness: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.5, 8.0, 0.0, 1.0))
+    """Slope c of the relaxed gate (1 / temperature of the concrete gate)."""
+    sparsity: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(0.0, 1.0, 0.1, 0.4))
+    """Factor on model.sparsity_weight and model.usage_weight."""
+    prior_blend: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.0, 0.0, 0.35, 0.7))
+    """Weight epsilon of prior_rate in the pseudo-inputs' gates."""
+    slab_blend: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(0.0, 0.0))
+    """Weight of the standard normal in the pseudo-inputs' slabs: at 1 a fixed prior."""
 
 
 @dataclass(frozen=True)
@@ -169,16 +184,16 @@ class TrainConfig:
     """Number of iterations."""
     batch_size: Count = 256
     """Examples in a batch."""
-    learning_rate: Annotated[float, Range(0, 1000, exclusive=True)] = 1e-3
+    learning_rate: Annotated[float, Range(0, 1000, exclusive=True), TRACED] = 1e-3
     """Adam's step size."""
-    weight_decay: Weight = 0.0
+    weight_decay: Annotated[Weight, TRACED] = 0.0
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
-    precision: Precision = "float32"
+    precision: choices.Precision = "float32"
     """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
     and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, as does evaluation."""
     log_every: Count = 100
-    """Iterations between two rows of metrics.jsonl; also the length of one compiled chunk."""
-    progress: bool = True
+    """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
+    progress: Annotated[bool, FREE] = True
     """Show a progress bar on the terminal."""
 
 
@@ -204,7 +219,7 @@ class EvaluateConfig:
     """Examples in one evaluation batch."""
     probe_examples: Count = 10_000
     """Labelled training examples, drawn by data.seed, on which the linear probe is fitted."""
-    figures: bool = True
+    figures: Annotated[bool, FREE] = True
     """Draw figures/*.png when training ends."""
 
 
@@ -225,17 +240,21 @@ class ParallelConfig:
 class Config:
     """Everything that defines a run."""
 
-    name: str = "smiley_vsc"
+    name: Annotated[str, FREE] = "smiley_vsc"
     """Name of the preset, used for the run folder."""
-    seed: Seed = 0
-    """Seed of initialisation, batches and sampling."""
+    seed: Annotated[Seed, TRACED] = 0
+    """Seed of initialization, batches and sampling."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    schedule: Annotated[ScheduleConfig, TRACED] = field(default_factory=ScheduleConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    checkpoint: Annotated[CheckpointConfig, FREE] = field(default_factory=CheckpointConfig)
+    evaluate: Annotated[EvaluateConfig, MEASURED] = field(default_factory=EvaluateConfig)
+    parallel: Annotated[ParallelConfig, FREE] = field(default_factory=ParallelConfig)
+
+
+FIELDS = fields_of(Config)
+"""Every field by its dotted name, with its marks."""
 
 
 def smoke(config: Config) -> Config:
@@ -295,7 +314,7 @@ def load_preset(name_or_path: str | Path) -> Config:
     if not isinstance(config, Config):
         raise UserError(f"--config: {path} defines no `config` of type vsc_jax.config.Config")
     try:
-        return from_dict(to_dict(config))
+        return with_overrides(config, {})
     except UserError as error:
         raise UserError(f"--config: {path}: {error}") from None
 
@@ -306,11 +325,19 @@ def to_dict(config: Config) -> dict[str, Any]:
     return values
 
 
+def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
+    """Plain values by dotted name, less the fields that have one of the marks."""
+    left_out = set(without)
+    return {
+        name: value for name, value in flat(to_dict(config)) if not left_out.intersection(FIELDS[name].marks)
+    }
+
+
 def from_dict(values: Any) -> Config:
     """The configuration that :func:`to_dict` wrote; a field that is not given keeps its default.
 
     Raises:
-      UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type.
+      UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type or range.
     """
     return from_plain(Config, values)
 
@@ -326,15 +353,15 @@ def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
       UserError: naming the field, if there is none of that name or the value does not suit it.
     """
     changed = replaced(config, overrides)
-    validate(changed)
+    _check_together(changed)
     return changed
 
 
 def replaced(config: Config, overrides: dict[str, Any]) -> Config:
-    """:func:`with_overrides` with no look at ranges, and at how the fields go together.
+    """:func:`with_overrides` with no look at how the fields go together.
 
     Raises:
-      UserError: naming the field, if there is none of that name or the value is of another type.
+      UserError: naming the field, if there is none of that name or the value does not suit it.
     """
     values = to_dict(config)
     for name, value in overrides.items():
@@ -349,7 +376,7 @@ def replaced(config: Config, overrides: dict[str, Any]) -> Config:
 
 
 def from_json(path: Path) -> Config:
-    """The configuration in a ``config.json``.
+    """The configuration in a ``config.json``, with what older versions called otherwise.
 
     Raises:
       UserError: if the file cannot be read, or is no configuration of allowed values.
@@ -359,21 +386,37 @@ def from_json(path: Path) -> Config:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error})") from None
     try:
-        config = from_dict(values)
-        validate(config)
+        config = from_dict(_of_older_versions(values))
+        _check_together(config)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return config
 
 
+def _of_older_versions(values: Any) -> Any:
+    data = values.get("data") if isinstance(values, dict) else None
+    if not isinstance(data, dict):
+        return values
+    data = dict(data)
+    if "colour" in data:
+        data["color"] = data.pop("colour")
+    if data.get("scaling") == "standardise":
+        data["scaling"] = "standardize"
+    if data.get("presence") == 0.5:  # was an option; others are refused as unknown
+        del data["presence"]
+    return {**values, "data": data}
+
+
 def validate(config: Config) -> None:
-    """Check the type and the range of every value.
+    """Check the type and the range of every value, and how they go together.
 
     Raises:
       UserError: one line that names the first field that cannot be used.
     """
-    from_dict(to_dict(config))
-    check_ranges(config)
+    _check_together(from_dict(to_dict(config)))
+
+
+def _check_together(config: Config) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*", config.name):
         raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
     for name in ("alpha", "prior_rate"):

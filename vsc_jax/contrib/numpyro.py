@@ -11,6 +11,7 @@ from numpyro.distributions.transforms import biject_to
 from numpyro.distributions.util import promote_shapes, validate_sample
 
 from vsc_jax import spike_slab
+from vsc_jax.config.choices import Gate
 from vsc_jax.losses import spike_slab_kl
 from vsc_jax.losses._arrays import float_arrays
 
@@ -62,7 +63,7 @@ class SpikeSlab(Distribution):
         log_var: ArrayLike = 0.0,
         gate_logit: ArrayLike = 0.0,
         *,
-        gate: spike_slab.Gate = "bernoulli",
+        gate: Gate = "bernoulli",
         sharpness: ArrayLike = 1.0,
         validate_args: bool | None = None,
     ):

@@ -5,12 +5,10 @@
 
 import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from vsc_jax.config import Config, to_dict
+from vsc_jax.config import Config, choices, to_dict
 from vsc_jax.config.errors import UserError
-
-TrackerName = Literal["tensorboard", "wandb"]
 
 
 class Tracker:
@@ -40,7 +38,7 @@ class Tracker:
             getattr(self.opened, self.ending)()
 
 
-def tracker(name: TrackerName, config: Config, workdir: Path) -> Tracker:
+def tracker(name: choices.Tracker, config: Config, workdir: Path) -> Tracker:
     """The tracker of that name, for one run.
 
     Raises:

@@ -3,11 +3,12 @@
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.choices import FixedScaling
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out
 from vsc_jax.data.examples import Examples, LazyArray, select
@@ -15,8 +16,6 @@ from vsc_jax.data.labels import Labels, as_labels
 from vsc_jax.data.limits import check_archive, check_memory, machine_memory
 from vsc_jax.models import scaling as scalings
 from vsc_jax.models.values import as_array, as_float32, is_number, place
-
-Scale = Literal["none", "unit", "standardise"]
 
 _NAMES = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
@@ -57,7 +56,7 @@ def from_arrays(
     name: str = "arrays",
     label_names: Sequence[str] = (),
     channel_names: Sequence[str] = (),
-    scaling: Scale = "none",
+    scaling: FixedScaling = "none",
     test_fraction: float = 0.1,
     seed: int = 0,
     notes: Sequence[str] = (),

@@ -5,6 +5,7 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from vsc_jax.config.choices import Likelihood
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.data.streams import Stream, generator
@@ -114,7 +115,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     return split.take(~held_out), replace(test, x=np.asarray(test.x))
 
 
-def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) -> None:
+def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
     """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1], scaled ones too."""
     if likelihood == "gaussian":
         return
@@ -123,9 +124,9 @@ def check_range(dataset: Dataset, likelihood: Literal["bernoulli", "gaussian"]) 
             dataset,
             "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)",
         )
-    elif dataset.scaling.kind == "standardise":
+    elif dataset.scaling.kind == "standardize":
         raise UserError(
-            f"{dataset.name}: standardised values do not suit the bernoulli likelihood; expected"
+            f"{dataset.name}: standardized values do not suit the bernoulli likelihood; expected"
             " model.likelihood gaussian, or data.scaling unit"
         )
 

@@ -61,6 +61,7 @@ def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     How they are described is no difference, nor is what one of them does not say, as an earlier version did
     not.
     """
+    there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
     for name in asked:
         if name in there and name not in ("description", "digest") and there[name] != asked[name]:
             return f"{name}: {_short(there[name])} there, {_short(asked[name])} asked"

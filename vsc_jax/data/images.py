@@ -1,4 +1,4 @@
-"""Images from files: cropped, resized and in one colour mode, and folders of them as a data set."""
+"""Images from files: cropped, resized and in one color mode, and folders of them as a data set."""
 
 import dataclasses
 import io
@@ -6,18 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from vsc_jax.config import DataConfig
+from vsc_jax.config.choices import Color
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.arrays import from_arrays
 from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.labels import listed
 from vsc_jax.data.limits import check_memory
-
-Colour = Literal["auto", "grey", "rgb"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -50,10 +49,10 @@ def load_folder(path: Path, config: DataConfig) -> Dataset:
     if left_out := tuple(str(file.relative_to(path)) for part in others for file in part):
         names = listed(left_out, _MOST_NAMES)
         notes.append(f"left out, being no images that can be read: {names} (files: {len(left_out):,})")
-    colour, with_alpha = _look(files, config.colour)
+    color, with_alpha = _look(files, config.color)
     if with_alpha:
         notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
-    x = _decoded(files, config, colour)
+    x = _decoded(files, config, color)
     if x.max() == 0:
         raise UserError(f"{path}: every pixel of the images is 0")
     if x.max() == 1:  # masks
@@ -71,8 +70,8 @@ def load_folder(path: Path, config: DataConfig) -> Dataset:
     return dataclasses.replace(dataset, notes=(*dataset.notes, *notes))
 
 
-def fitted(content: bytes | Path, config: DataConfig, colour: Colour, white: int = 255) -> np.ndarray:
-    """An image as uint8 ``[height, width]``, or ``[height, width, 3]`` in colour, as viewers show it.
+def fitted(content: bytes | Path, config: DataConfig, color: Color, white: int = 255) -> np.ndarray:
+    """An image as uint8 ``[height, width]``, or ``[height, width, 3]`` in color, as viewers show it.
 
     It is turned as its EXIF orientation says; what is transparent is laid on white. Of ``config`` are taken
     ``crop`` and ``resize``, of the largest square in the middle where there is no ``crop``. ``white`` is the
@@ -86,7 +85,7 @@ def fitted(content: bytes | Path, config: DataConfig, colour: Colour, white: int
     import PIL.Image
     import PIL.ImageOps
 
-    mode = "L" if colour == "grey" else "RGB"
+    mode = "L" if color == "grey" else "RGB"
     source = io.BytesIO(content) if isinstance(content, bytes) else content
     with PIL.Image.open(source, formats=_FORMATS) as image:
         _check_whole(image)
@@ -203,26 +202,26 @@ def _is_image(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
 
 
-def _look(files: list[Path], colour: Colour) -> tuple[Colour, int]:
-    """The colour mode that the images ask for, and how many have an alpha channel."""
+def _look(files: list[Path], color: Color) -> tuple[Color, int]:
+    """The color mode that the images ask for, and how many have an alpha channel."""
     import PIL.Image
 
-    with_alpha, coloured = 0, False
+    with_alpha, colored = 0, False
     for file in files:
         with _reading(file), PIL.Image.open(file, formats=_FORMATS) as image:
             with_alpha += image.has_transparency_data
-            coloured |= image.mode not in _GREY_MODES
-    if colour == "auto":
-        colour = "rgb" if coloured else "grey"
-    return colour, with_alpha
+            colored |= image.mode not in _GREY_MODES
+    if color == "auto":
+        color = "rgb" if colored else "grey"
+    return color, with_alpha
 
 
-def _decoded(files: list[Path], config: DataConfig, colour: Colour) -> np.ndarray:
+def _decoded(files: list[Path], config: DataConfig, color: Color) -> np.ndarray:
     """All files as one array ``[n, height, width, ...]``."""
     x: np.ndarray | None = None
     for row, file in enumerate(files):
         with _reading(file):
-            picture = fitted(file, config, colour)
+            picture = fitted(file, config, color)
             if x is not None:
                 check_size(picture.shape, x.shape[1:], files[0].name)
         if x is None:

@@ -51,7 +51,7 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     dataset = _cut(whole, config, shuffled=shuffled)
     kind, signals = config.scaling, dataset.form == "signal"
     if kind == "auto":
-        kind = "standardise" if signals else "none"
+        kind = "standardize" if signals else "none"
     if kind != "none":
         if config.binarize != "none":
             raise UserError(f"data.scaling: expected none with data.binarize {config.binarize}, got {kind}")

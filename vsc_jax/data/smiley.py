@@ -88,7 +88,7 @@ def load_smiley(config: DataConfig) -> Dataset:
     def split(stream: int, n: int) -> Split:
         if n * _BYTES > machine_memory():
             raise MemoryError  # before the system runs out of it
-        faces = generate((config.seed, stream), n, config.presence)
+        faces = generate((config.seed, stream), n)
         images = faces.images if config.image_size == SIDE else crop(faces.images)
         return Split(images * np.uint8(255), factors=faces.factors, presence=faces.presence)
 
@@ -97,7 +97,7 @@ def load_smiley(config: DataConfig) -> Dataset:
         train=split(0, config.train_examples or EXAMPLES["train"]),
         test=split(1, config.test_examples or EXAMPLES["test"]),
         factor_names=FACTORS,
-        description=f"Smiley drawn from seed {config.seed} with attribute presence {config.presence:g}",
+        description=f"Smiley drawn from seed {config.seed} with attribute presence 0.5",
     )
 
 

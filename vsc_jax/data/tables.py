@@ -17,12 +17,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from vsc_jax.config.choices import Header, Separator
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.labels import as_labels, listed
 from vsc_jax.models import scaling
-
-Header = Literal["auto", "true", "false"]
-Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")  # possibly with .gz after it, in any case of letters
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)

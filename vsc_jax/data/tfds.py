@@ -55,7 +55,7 @@ def load_tfds(config: DataConfig) -> Dataset:
     root = config.directory or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     source = _prepared(name, version, root.expanduser())
     drawn = (config.train_examples, config.test_examples)
-    form = (config.image, config.label, config.crop, config.resize, config.colour)
+    form = (config.image, config.label, config.crop, config.resize, config.color)
     key = fingerprint(source.iterdir(), _DECODING, form, drawn, config.seed if any(drawn) else 0)
     with within(source):
         arrays = cached(f"{name.replace('/', '-')}-{source.name}-{key}", lambda: _decode(source, config))
@@ -130,8 +130,8 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
             f" tfds build {builder.name} --file_format=array_record"
         )
     image, label, factors = _columns(features, config)
-    if config.colour == "auto":
-        config = replace(config, colour="grey" if features[image].shape[-1] == 1 else "rgb")
+    if config.color == "auto":
+        config = replace(config, color="grey" if features[image].shape[-1] == 1 else "rgb")
     if "train" not in splits:
         raise UserError(f"expected a split train, found {', '.join(splits) or 'none'}")
     arrays: dict[str, np.ndarray] = {}
@@ -222,7 +222,7 @@ def _decode_split(
                 white = _white(_at(example, image) for example in examples[:_LOOKED_AT])
             for row, example in enumerate(examples, start):
                 with within(f"example {chosen[row]} of the {split} split"):
-                    picture = fitted(_at(example, image), config, config.colour, white)
+                    picture = fitted(_at(example, image), config, config.color, white)
                     if "x" in arrays:
                         check_size(picture.shape, arrays["x"].shape[1:], "the first")
                 if "x" not in arrays:

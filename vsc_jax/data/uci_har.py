@@ -10,16 +10,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from vsc_jax.config.choices import Representation
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.cache import cached, downloaded, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside
 from vsc_jax.data.limits import check_archive
-
-Representation = Literal["features", "signals"]
 
 # The copy that a university course offers, with the checksum that many have noted independently.
 URL = "https://d396qusza40orc.cloudfront.net/getdata%2Fprojectfiles%2FUCI%20HAR%20Dataset.zip"

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config import Config
+from vsc_jax.config.choices import Binarize
 from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset, sample_rows
 from vsc_jax.data.examples import bernoulli_draw, chunks
@@ -30,7 +31,6 @@ from vsc_jax.evaluation.selection import Choices, selection_statistics
 from vsc_jax.models import Model
 from vsc_jax.models.inputs import as_float
 
-Binarize = Literal["none", "static", "dynamic"]
 Results = dict[str, Any]
 """What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""
 OnStage = Callable[[str], None]
@@ -220,7 +220,7 @@ def _factor_vae(model: Model, config: Config, key: PRNGKeyArray, on_stage: OnSta
         return codes(model, images * np.uint8(255), key, batch_size=config.evaluate.batch_size).expected
 
     on_stage("FactorVAE score")
-    score = factor_vae_score(represent, presence=config.data.presence, seed=config.seed)
+    score = factor_vae_score(represent, seed=config.seed)
     return {"factor_vae": score}
 
 

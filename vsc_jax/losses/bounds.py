@@ -134,8 +134,8 @@ def total_correlation(
     chex.assert_equal_shape([z, mean, log_var])
     chex.assert_rank(z, 2)
     batch = z.shape[0]
-    standardised = (z[:, None, :] - mean[None]) * jnp.exp(-0.5 * log_var)[None]
-    log_density = -0.5 * (jnp.square(standardised) + log_var[None] + math.log(2 * math.pi))
+    standardized = (z[:, None, :] - mean[None]) * jnp.exp(-0.5 * log_var)[None]
+    log_density = -0.5 * (jnp.square(standardized) + log_var[None] + math.log(2 * math.pi))
     others = math.log(max(dataset_size - 1, 1) / max(batch - 1, 1))
     log_weight = jnp.where(jnp.eye(batch, dtype=bool), 0, jnp.asarray(others, z.dtype)) - math.log(
         dataset_size

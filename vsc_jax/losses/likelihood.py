@@ -53,5 +53,5 @@ def gaussian_log_likelihood(mean: ArrayLike, log_var: ArrayLike, x: ArrayLike) -
       Elementwise log-density.
     """
     mean, log_var, x = float_arrays(mean, log_var, x)
-    standardised = (x - mean) * jnp.exp(-0.5 * log_var)
-    return -0.5 * (jnp.square(standardised) + log_var + math.log(2 * math.pi))
+    standardized = (x - mean) * jnp.exp(-0.5 * log_var)
+    return -0.5 * (jnp.square(standardized) + log_var + math.log(2 * math.pi))

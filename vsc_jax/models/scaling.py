@@ -6,18 +6,18 @@ module imports no JAX; its functions take NumPy and JAX arrays alike.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from vsc_jax.config.choices import Scale
 from vsc_jax.config.errors import UserError
 
-Kind = Literal["unit", "standardise"]
 X = TypeVar("X")
 
 _LARGEST = float(np.finfo(np.float32).max)
 _CHUNK_BYTES = 2**24  # how much of an array is converted at a time
-_REACH = 4.0  # largest standardised distance of a training value from the mean
+_REACH = 4.0  # largest standardized distance of a training value from the mean
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Scaling:
     """``(x - shift) / scale``, with one pair of constants in all or one for each entry of the last axis.
 
     Attributes:
-      kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardise`` (mean 0, deviation
+      kind: ``unit`` (to [0, 1], values beyond are cut off) or ``standardize`` (mean 0, deviation
         1, or less where the largest value would be beyond 4).
       shift: what is subtracted.
       scale: what is divided by, positive.
     """
 
-    kind: Kind
+    kind: Scale
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
@@ -48,17 +48,17 @@ class Scaling:
 
     def __str__(self) -> str:
         """The scaling in words."""
-        return "scaled to [0, 1]" if self.kind == "unit" else "standardised"
+        return "scaled to [0, 1]" if self.kind == "unit" else "standardized"
 
 
-def fit(kind: Kind, x: Any, *, signals: bool = False) -> Scaling:
+def fit(kind: Scale, x: Any, *, signals: bool = False) -> Scaling:
     """The scaling that the examples ask for.
 
     Constants are for each value of a vector, for each channel of a signal or an image ``[n, height, width,
     channels]``, and one pair in all for images ``[n, height, width]``.
 
     Args:
-      kind: ``unit`` takes the least and the largest value, ``standardise`` what :func:`moments` gives. Where
+      kind: ``unit`` takes the least and the largest value, ``standardize`` what :func:`moments` gives. Where
         a value never changes, its scale is 1.
       x: training examples as stored, uint8 (which stands for x / 255) or float, in memory or to be read.
       signals: whether ``[n, time, channels]`` are signals, not images.
@@ -77,7 +77,7 @@ def moments(x: Any, *, signals: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of what :func:`fit` has constants for, in double precision.
 
     The scale is the standard deviation, but no less than a quarter of the largest distance from the mean, so
-    that no value of ``x`` is standardised to more than 4: a feature that is nearly always the same would
+    that no value of ``x`` is standardized to more than 4: a feature that is nearly always the same would
     else send its rare values to hundreds of deviations. Normal features are not changed by it. The scale is
     1 where the variance is within the rounding error of a constant's (the bound of scikit-learn's scalers).
     """
@@ -141,16 +141,23 @@ def to_json(scaling: Scaling | None) -> dict[str, Any] | None:
     return {"kind": scaling.kind, "shift": list(scaling.shift), "scale": list(scaling.scale)}
 
 
+def renamed(value: Any) -> Any:
+    """A stored scaling, in the spelling of today."""
+    old = isinstance(value, dict) and value.get("kind") == "standardise"
+    return {**value, "kind": "standardize"} if old else value
+
+
 def from_json(value: Any, example_shape: tuple[int, ...]) -> Scaling | None:
     """The scaling that :func:`to_json` stored.
 
     Raises:
       UserError: if it is none, or does not suit examples of this shape.
     """
+    value = renamed(value)
     if value is None:
         return None
-    if not isinstance(value, dict) or value.get("kind") not in ("unit", "standardise"):
-        raise UserError(f"scaling: expected kind unit or standardise with shift and scale, got {value!r:.80}")
+    if not isinstance(value, dict) or value.get("kind") not in ("unit", "standardize"):
+        raise UserError(f"scaling: expected kind unit or standardize with shift and scale, got {value!r:.80}")
     for name in ("shift", "scale"):
         constants = value.get(name)
         if not isinstance(constants, list) or len(constants) not in (1, example_shape[-1]):

@@ -14,10 +14,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
+from vsc_jax.config.choices import Gate
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Classifier, Decoder, PseudoInputs, Trunk
 from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
-from vsc_jax.spike_slab import Gate, SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
+from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
 

@@ -106,9 +106,10 @@ def _alike(sources: Sequence[Source], *swept: str) -> list[list[Source]]:
     members: dict[str, list[Source]] = {}
     for source in sources:
         values: dict[str, Any] = identity(source.config)
-        for name in ("name", "seed", "checkpoint", "evaluate"):
-            values.pop(name, None)
-        for name in {*swept, "prior_rate"} if "alpha" in swept else swept:
-            values["model"].pop(name)
+        settings = {*swept, "prior_rate"} if "alpha" in swept else swept
+        for name in [name for name in values if name == "seed" or name.startswith("evaluate.")]:
+            del values[name]
+        for name in settings:
+            del values[f"model.{name}"]
         members.setdefault(json.dumps(values, sort_keys=True), []).append(source)
     return list(members.values())

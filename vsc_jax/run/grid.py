@@ -7,17 +7,12 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vsc_jax.config import Config, replaced, to_dict, validate
+from vsc_jax.config import FIELDS, FREE, MEASURED, Config, replaced, to_flat, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.training.run_folder import identity
-
-# What these change is shown, kept or measured, and where: members would be the same run several times.
-_NOT_VARIED = ("name", "data.placement", "train.progress", "checkpoint", "evaluate", "parallel")
 
 
 class Axis(NamedTuple):
@@ -72,9 +67,8 @@ def expand(config: Config, axes: Sequence[Axis]) -> list[Member]:
         settings = {field: value for axis, value in zip(axes, values, strict=True) for field in axis.fields}
         name = ",".join(f"{axis.fields[0]}={_written(v)}" for axis, v in zip(axes, values, strict=True))
         # Over how many devices the sweep is spread is nothing of the member's own.
-        member = Member(name, settings, replaced(config, {**settings, "parallel.members": 1}))
-        validate(member.config)
-        members.append(member)
+        changed = with_overrides(config, {**settings, "parallel.members": 1})
+        members.append(Member(name, settings, changed))
     return members
 
 
@@ -82,8 +76,8 @@ def default_workdir(config: Config, axes: Sequence[Axis]) -> Path:
     """``runs/sweep-NAME-HASH``, the hash of what members share: a longer grid finds it again."""
     values = identity(config)
     fields = sorted(field for axis in axes for field in axis.fields)
-    for *sections, last in (field.split(".") for field in fields):
-        reduce(getitem, sections, values).pop(last)
+    for field in fields:
+        values.pop(field)
     digest = hashlib.sha256(json.dumps([values, fields], sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"sweep-{config.name}-{digest[:8]}"
 
@@ -92,41 +86,32 @@ def _axis(config: Config, text: str) -> Axis:
     *fields, values = (part.strip() for part in text.split("="))
     if not fields:
         raise UserError(f"--grid: expected FIELD=VALUE,VALUE, got {text!r}")
-    leaves = dict(_leaves(to_dict(config)))
     for field in fields:
-        _check_field(field, leaves)
+        _check_field(field)
     written = [value.strip() for value in values.split(",") if value.strip()]
     if not written:
         raise UserError(f"--grid: {fields[0]}: no values; expected {fields[0]}=VALUE,VALUE")
     read = tuple(_read(config, fields, value) for value in written)
-    if twice := [value for value in read if read.count(value) > 1]:
-        raise UserError(f"--grid: {fields[0]}: {_written(twice[0])} is given twice")
+    for value in read:
+        if read.count(value) > 1:
+            raise UserError(f"--grid: {fields[0]}: {_written(value)} is given twice")
     return Axis(tuple(fields), read)
 
 
-def _check_field(field: str, leaves: dict[str, Any]) -> None:
-    if any(field == fixed or field.startswith(f"{fixed}.") for fixed in _NOT_VARIED):
-        raise UserError(
-            f"--grid: {field} cannot vary: it only changes what is shown, kept or measured, and where"
-        )
-    if field in leaves:
+def _check_field(field: str) -> None:
+    if field in FIELDS:
+        for mark in (FREE, MEASURED):  # members would be the same run several times
+            if mark in FIELDS[field].marks:
+                raise UserError(f"--grid: {field} cannot vary: it {mark.value}")
         return
-    if inner := [name for name in leaves if name.startswith(f"{field}.")]:
+    if inner := [name for name in FIELDS if name.startswith(f"{field}.")]:
         raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
 
     # The section may be left out, too.
-    named = {name.rpartition(".")[2]: name for name in reversed(leaves)} | {name: name for name in leaves}
+    named = {name.rpartition(".")[2]: name for name in reversed(FIELDS)} | {name: name for name in FIELDS}
     close = difflib.get_close_matches(field, named, n=1)
     hint = f"; did you mean {named[close[0]]}?" if close else ""
     raise UserError(f"--grid: no field {field!r}{hint}")
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _read(config: Config, fields: Sequence[str], text: str) -> Any:
@@ -134,11 +119,9 @@ def _read(config: Config, fields: Sequence[str], text: str) -> Any:
     problem: UserError | None = None
     for value in _readings(text):
         try:
-            changed = to_dict(replaced(config, dict.fromkeys(fields, value)))
+            return to_flat(replaced(config, dict.fromkeys(fields, value)))[fields[0]]
         except UserError as error:
             problem = problem or error
-        else:
-            return dict(_leaves(changed))[fields[0]]
     raise UserError(f"--grid: {problem}")
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax import data as data_package
 from vsc_jax.config import Config
-from vsc_jax.config.json_dataclass import to_plain
+from vsc_jax.config.fields import to_plain
 from vsc_jax.config.paths import as_path
 from vsc_jax.data.identity import describe
 from vsc_jax.figures.curves import Curve, draw_curves

@@ -12,16 +12,14 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from vsc_jax.config import Config, from_json, to_dict
+from vsc_jax.config import FREE, Config, from_json, to_dict, to_flat
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.json_dataclass import finite
+from vsc_jax.config.fields import finite
 from vsc_jax.data.identity import difference as data_difference
 
 Row = dict[str, Any]
@@ -31,30 +29,15 @@ logger = logging.getLogger(__name__)
 # Errors of a disk or a folder, not of this program.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
-# Fields that change what is shown or kept, or where it is computed.
-_FREE_FIELDS = (
-    "name",
-    "data.placement",
-    "train.progress",
-    "checkpoint.keep",
-    "checkpoint.every",
-    "evaluate.figures",
-    "parallel.data",
-    "parallel.members",
-    "parallel.distributed",
-)
 _LONGEST_VALUE = 80  # characters of a value in a message
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """The configuration as plain values, less what changes only what is shown or kept."""
-    values = to_dict(config)
-    for field in _FREE_FIELDS:
-        *sections, name = field.split(".")
-        del reduce(getitem, sections, values)[name]
+    """What defines a run: plain values by dotted name, less what changes only what is shown or kept."""
+    values = to_flat(config, without=[FREE])
     blend, model = config.schedule.prior_blend, config.model
     used = model.kind == "vsc" and model.prior == "pseudo" and max(blend.start, blend.end) > 0
-    values["model"]["prior_rate"] = model.blended_rate if used else None
+    values["model.prior_rate"] = model.blended_rate if used else None
     return values
 
 
@@ -131,7 +114,7 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
         there, asked = identity(from_json(path)), identity(config)
         described = read_json(workdir / "data.json")
         if "digest" not in described:  # of a version that kept the name of data which it did not use
-            there["data"]["name"] = asked["data"]["name"]
+            there["data.name"] = asked["data.name"]
         if difference := first_difference(there, asked):
             raise UserError(
                 f"--workdir: {workdir} holds a run with another configuration ({difference});"
@@ -166,15 +149,11 @@ def _make(workdir: Path) -> None:
         raise UserError(f"--workdir: {workdir} is not writable")
 
 
-def first_difference(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> str | None:
+def first_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     """The first entry that differs between two descriptions, as ``a.b: old there, new asked``."""
-    for key in {**old, **new}:
-        name, there, asked = f"{prefix}{key}", old.get(key), new.get(key)
-        if isinstance(there, dict) and isinstance(asked, dict):
-            if difference := first_difference(there, asked, f"{name}."):
-                return difference
-        elif there != asked:
-            return f"{name}: {_short(there)} there, {_short(asked)} asked"
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            return f"{name}: {_short(old.get(name))} there, {_short(new.get(name))} asked"
     return None
 
 

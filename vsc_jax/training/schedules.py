@@ -4,14 +4,13 @@ All numbers that a sweep varies without recompiling are array leaves of :class:`
 compiled program trains many members.
 """
 
-import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from vsc_jax.config import Config, Ramp, ScheduleConfig
+from vsc_jax.config import FIELDS, TRACED, Config, Ramp, replaced, to_flat
 from vsc_jax.models import Knobs
 from vsc_jax.models.objective import Scalar
 
@@ -89,16 +88,6 @@ def without_hyperparameters(config: Config) -> Config:
 
     Runs for which this is the same, but for what is shown, kept and measured, can be members of one program.
     """
+    traced = {name: value for name, value in to_flat(Config()).items() if TRACED in FIELDS[name].marks}
     # Without a weight the estimate of the total correlation is not even computed.
-    model = _with_defaults(config.model, tc_weight=float(config.model.tc_weight > 0))
-    train = _with_defaults(config.train)
-    return dataclasses.replace(config, seed=0, model=model, schedule=ScheduleConfig(), train=train)
-
-
-def _with_defaults(section: Any, **values: float) -> Any:
-    defaults = {
-        field.name: field.default
-        for field in dataclasses.fields(section)
-        if field.name in Hyperparameters._fields
-    }
-    return dataclasses.replace(section, **{**defaults, **values})
+    return replaced(config, {**traced, "model.tc_weight": float(config.model.tc_weight > 0)})

@@ -10,7 +10,8 @@ from flax import nnx
 from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
-from vsc_jax.config import Config, Precision
+from vsc_jax.config import Config
+from vsc_jax.config.choices import Precision
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.models import Metrics

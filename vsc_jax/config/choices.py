@@ -1,0 +1,23 @@
+"""The names of what can be chosen, each list once; without JAX, so that a command line can list them."""
+
+from typing import Literal
+
+ModelKind = Literal["ae", "vae", "vsc"]
+Network = Literal["mlp", "conv", "conv1d"]
+Likelihood = Literal["bernoulli", "gaussian"]
+Prior = Literal["fixed", "pseudo"]
+PriorSlabs = Literal["pseudo", "standard"]
+Selection = Literal["exact", "soft", "paper", "hard"]
+Gate = Literal["sigmoid", "concrete", "straight_through", "bernoulli"]
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+
+Header = Literal["auto", "true", "false"]
+Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]
+Color = Literal["auto", "grey", "rgb"]
+Binarize = Literal["none", "static", "dynamic"]
+Placement = Literal["auto", "device", "stream"]
+Representation = Literal["features", "signals"]
+Scale = Literal["unit", "standardize"]
+FixedScaling = Literal["none", "unit", "standardize"]
+Scaling = Literal["auto", "none", "unit", "standardize"]
+Tracker = Literal["tensorboard", "wandb"]

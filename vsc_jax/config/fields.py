@@ -1,0 +1,173 @@
+"""Fields of frozen dataclasses: what they are marked with, and their values as JSON and back.
+
+A field is declared once, where it is defined: ``alpha: Annotated[Probability, TRACED, VSC] = 0.1``. Whatever
+needs to know which fields are of a kind reads the marks (:func:`fields_of`).
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from vsc_jax.config.errors import UserError
+
+T = TypeVar("T")
+_LONGEST = 60  # characters of a value in a message
+
+
+class Mark(enum.Enum):
+    """What a field is to a run; a mark of a section holds for all of its fields."""
+
+    TRACED = "may differ between the members that one compiled program trains"
+    FREE = "only changes what is shown or kept, or where it is computed: no part of a run's identity"
+    MEASURED = "only changes what is measured at the end"
+
+
+@dataclass(frozen=True)
+class Only:
+    """The field is for some values of another setting alone."""
+
+    setting: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Allowed values of a number, given as ``Annotated[int, Range(1, 10)]``; NaN is in no range."""
+
+    low: int | float
+    high: int | float
+    exclusive: bool = False
+
+    def __contains__(self, value: int | float) -> bool:
+        """Whether the value is allowed."""
+        return self.low < value < self.high if self.exclusive else self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """The range in words, for an error message."""
+        if self.exclusive:
+            return f"a number between {self.low:g} and {self.high:g}, exclusive"
+        return f"a number from {self.low} to {self.high}"
+
+
+class Field(NamedTuple):
+    """A field of a dataclass that holds a value and no other dataclass."""
+
+    hint: Any
+    marks: tuple[Any, ...]
+
+
+def fields_of(kind: type, prefix: str = "", marks: tuple[Any, ...] = ()) -> dict[str, Field]:
+    """All fields of nested dataclasses by dotted name, with their marks and those of their sections."""
+    found: dict[str, Field] = {}
+    for name, hint in _hints(kind).items():
+        inner, own = _unwrapped(hint)
+        if dataclasses.is_dataclass(inner):
+            found |= fields_of(typing.cast(type, inner), f"{prefix}{name}.", marks + own)
+        else:
+            found[f"{prefix}{name}"] = Field(hint, marks + own)
+    return found
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested dicts by dotted name."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def to_plain(value: Any) -> Any:
+    """The value with dataclasses as dicts, tuples as lists and paths as strings."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [to_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def finite(value: Any) -> Any:
+    """The value with None in place of numbers that are not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def from_plain(kind: type[T], values: Any) -> T:
+    """The dataclass that :func:`to_plain` wrote; a field that is not given keeps its default.
+
+    Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these or
+    None. A whole number is taken for a float, but neither bool nor float for an int.
+
+    Raises:
+      UserError: naming the field by its dotted path, on an unknown or missing key, or on a value of another
+        type or out of its :class:`Range`.
+    """
+    result: T = _read(kind, values, "")
+    return result
+
+
+def _read(hint: Any, value: Any, path: str) -> Any:
+    given, (kind, marks) = value, _unwrapped(hint)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        value = _read_dataclass(kind, value, path)
+    elif origin in (types.UnionType, typing.Union):
+        inner = next(option for option in arguments if option is not types.NoneType)
+        value = None if value is None else _read(inner, value, path)
+    elif origin is Literal:
+        if not any(type(value) is type(choice) and value == choice for choice in arguments):
+            raise _mismatch(path, f"one of {', '.join(map(str, arguments))}", value)
+    elif origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise _mismatch(path, "list", value)
+        value = tuple(_read(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value))
+    elif kind is Path and isinstance(value, str):
+        value = Path(value)
+    elif kind is float and type(value) is int and abs(value) <= 2**53:
+        value = float(value)
+    elif type(value) is not kind and not (kind is Path and isinstance(value, Path)):
+        raise _mismatch(path, "path" if kind is Path else kind.__name__, value)
+    for allowed in marks:
+        if isinstance(allowed, Range) and value not in allowed:
+            raise _mismatch(path, str(allowed), given)
+    return value
+
+
+def _read_dataclass(kind: Any, values: Any, path: str) -> Any:
+    if not isinstance(values, dict):
+        raise _mismatch(path or "configuration", "an object", values)
+    hints, prefix = _hints(kind), f"{path}." if path else ""
+    for key in values:
+        if key not in hints:
+            raise UserError(f"{prefix}{key}: unknown key")
+    for field in dataclasses.fields(kind):
+        if field.default is field.default_factory is dataclasses.MISSING and field.name not in values:
+            raise UserError(f"{prefix}{field.name}: missing")
+    return kind(**{key: _read(hints[key], value, f"{prefix}{key}") for key, value in values.items()})
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    if typing.get_origin(hint) is Annotated:
+        return hint.__origin__, hint.__metadata__
+    return hint, ()
+
+
+def _mismatch(path: str, expected: str, value: Any) -> UserError:
+    shown = f'"{value}"' if isinstance(value, str) and value.isprintable() else repr(value)
+    shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
+    return UserError(f"{path}: expected {expected}, got {shown}")
