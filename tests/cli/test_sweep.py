@@ -128,7 +128,7 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
     [
         ("", UsageError, "nothing to vary"),
         ("--grid model.alhpa=1", UsageError, "--grid: no field 'model.alhpa'; did you mean model.alpha?"),
-        ("--grid model.alpha=0.1,2", UsageError, "model.alpha: expected a number between 0 and 1"),
+        ("--grid model.alpha=0.1,2", UsageError, "--grid: model.alpha: expected a number between 0 and 1"),
         ("--grid evaluate.samples=1,2", UsageError, "--grid: evaluate.samples cannot vary"),
         ("--seeds x", UsageError, "--seeds: expected int or None, got x"),
         ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),

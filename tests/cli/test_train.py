@@ -63,7 +63,7 @@ def test_smoke_ends_with_results_and_figures(smoked):
 
 def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path, monkeypatch):
     from vsc_jax.data import arrays, dataset, smiley
-    from vsc_jax.pages import page
+    from vsc_jax.run import stored
 
     calls = []
 
@@ -74,7 +74,7 @@ def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path
         )
 
     counted(smiley, "generate")
-    counted(page, "load")
+    counted(stored, "open_run")
     small = ["--smoke", "--model.hidden", "8", "--evaluate.samples", "1", "--train.progress", "False"]
     main(["--config", "smiley_vae", "--workdir", str(tmp_path / "faces"), *small])
     assert calls == ["generate", "generate"]  # training and test part

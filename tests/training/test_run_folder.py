@@ -128,8 +128,8 @@ def test_a_damaged_file_is_named(tmp_path, tiny, name, content, message):
 @pytest.mark.parametrize(
     ("old", "new", "difference"),
     [
-        ({"a": 1, "b": {"c": [1, 2]}}, {"a": 1, "b": {"c": [1, 2]}}, None),
-        ({"b": {"c": 1}}, {"b": {"c": None}}, "b.c: 1 there, None asked"),
+        ({"a": 1, "b.c": [1, 2]}, {"a": 1, "b.c": [1, 2]}, None),
+        ({"b.c": 1}, {"b.c": None}, "b.c: 1 there, None asked"),
         ({"a": 1}, {"a": 1, "d": 2}, "d: None there, 2 asked"),
         ({"a": 1, "d": 2}, {"a": 1}, "d: 2 there, None asked"),
     ],
