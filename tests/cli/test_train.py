@@ -74,7 +74,7 @@ def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path
         )
 
     counted(smiley, "generate")
-    counted(stored, "open_run")
+    counted(stored.StoredRun, "model")
     small = ["--smoke", "--model.hidden", "8", "--evaluate.samples", "1", "--train.progress", "False"]
     main(["--config", "smiley_vae", "--workdir", str(tmp_path / "faces"), *small])
     assert calls == ["generate", "generate"]  # training and test part
