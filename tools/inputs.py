@@ -15,7 +15,7 @@ import time
 import types
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from tools.drawn import drawn
 from vsc_jax.cli.command_line import parse
-from vsc_jax.config import Config, from_dict, to_dict, validate
+from vsc_jax.config import FIELDS, Config, from_dict, to_dict, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.fields import Range
 from vsc_jax.data import Dataset, Split
@@ -33,20 +33,13 @@ from vsc_jax.data import Dataset, Split
 _MOST_CHANGES = 6
 
 
-def fields(kind: Any = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every field of the configuration by its dotted name, with its type and range."""
-    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
-        if dataclasses.is_dataclass(hint):
-            yield from fields(hint, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", hint
-
-
 def allowed(hint: Any) -> st.SearchStrategy[Any]:
     """JSON values that a field of this type takes, its edges among them."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        limits = next(extra for extra in hint.__metadata__ if isinstance(extra, Range))
+        limits = next((extra for extra in hint.__metadata__ if isinstance(extra, Range)), None)
+        if limits is None:  # marked, and no number
+            return allowed(hint.__origin__)
         if options[0] is int:
             return st.integers(limits.low, limits.high) | st.sampled_from([limits.low, limits.high])
         return st.floats(limits.low, limits.high, exclude_min=limits.exclusive, exclude_max=limits.exclusive)
@@ -71,7 +64,7 @@ ANYTHING = st.one_of(
     st.lists(st.integers(-1, 5) | st.floats(), max_size=3),
     st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
 )
-HINTS = dict(fields())
+HINTS = {name: field.hint for name, field in FIELDS.items()}
 
 
 @st.composite
