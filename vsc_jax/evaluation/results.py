@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.config import Config
+from vsc_jax.config import Config, EvaluateConfig
 from vsc_jax.config.choices import Binarize
 from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset, sample_rows
@@ -85,7 +85,7 @@ def evaluate(
     results: Results = means(bound)
     if model.variational:
         bounded = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
-        results |= _iwae(model, bounded, iwae_key, config, on_stage)
+        results |= _iwae(model, bounded, iwae_key, config.evaluate, on_stage)
     results |= {"test_examples": len(x), **code_statistics(model, test.codes), **error_statistics(errors, x)}
     if latent_kl is not None:
         results |= collapse_statistics(latent_kl, test.codes.z)
@@ -114,7 +114,9 @@ def evaluate(
                 results["probe_accuracy_raw"] = _raw_probe(probe, test)
         if has_factors:
             results |= _disentanglement(model, dataset, probe, test, on_stage)
-            results |= _factor_vae(model, config, code_key, on_stage)
+            on_stage("FactorVAE score")
+            represent = _face_codes(model, config.data.image_size, code_key, size)
+            results["factor_vae"] = factor_vae_score(represent, seed=config.seed)
     return {**results, "data": in_words(dataset, binarize)}
 
 
@@ -130,14 +132,14 @@ def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
     )
 
 
-def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: Config, on_stage: OnStage) -> Results:
-    samples = config.evaluate.samples
+def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: EvaluateConfig, on_stage: OnStage) -> Results:
+    samples = config.samples
     values = importance_weighted(
         model,
         x,
         key,
         samples=samples,
-        batch_size=config.evaluate.batch_size,
+        batch_size=config.batch_size,
         on_batch=lambda done: on_stage(f"iwae of {samples:,} samples: {done:,} of {len(x):,} examples"),
     )
     return {"iwae": float(values.mean(dtype=np.float64)), "iwae_samples": samples, "iwae_examples": len(x)}
@@ -214,14 +216,16 @@ def _disentanglement(
     return results
 
 
-def _factor_vae(model: Model, config: Config, key: PRNGKeyArray, on_stage: OnStage) -> Results:
-    def represent(faces: smiley.Smileys) -> np.ndarray:
-        images = faces.images if config.data.image_size == smiley.SIDE else smiley.crop(faces.images)
-        return codes(model, images * np.uint8(255), key, batch_size=config.evaluate.batch_size).expected
+def _face_codes(
+    model: Model, side: int, key: PRNGKeyArray, batch_size: int
+) -> Callable[[smiley.Smileys], np.ndarray]:
+    """What gives E[z] of drawn Smiley faces."""
 
-    on_stage("FactorVAE score")
-    score = factor_vae_score(represent, seed=config.seed)
-    return {"factor_vae": score}
+    def represent(faces: smiley.Smileys) -> np.ndarray:
+        images = faces.images if side == smiley.SIDE else smiley.crop(faces.images)
+        return codes(model, images * np.uint8(255), key, batch_size=batch_size).expected
+
+    return represent
 
 
 def binarized(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np.ndarray:
