@@ -42,7 +42,7 @@ def variants() -> tuple[Any, dict[str, Callable[[], None]]]:
 
     def loss(params: Any, x: jax.Array, step: jax.Array) -> jax.Array:
         model = nnx.merge(graph, params)
-        value, _ = model.objective(x, jax.random.fold_in(key, step), hyper.knobs_at(step))
+        value, _ = model.objective(x, jax.random.fold_in(key, step), hyper.coefficients_at(step))
         return value
 
     def forward(state: Any, x: jax.Array, step: jax.Array) -> tuple[Any, jax.Array]:

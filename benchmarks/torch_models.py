@@ -185,8 +185,8 @@ class Trainer:
             rows = self.order[self.place : self.place + self.batch_size]
             self.place += self.batch_size
             x = self.data[rows].float() / 255
-            knobs = torch.tensor([1.0, 1.5 + 1e-3 * i, 0.5, 1.0]).unbind()
-            loss = self.loss(x, *knobs)
+            coefficients = torch.tensor([1.0, 1.5 + 1e-3 * i, 0.5, 1.0]).unbind()
+            loss = self.loss(x, *coefficients)
             self.adam.zero_grad(set_to_none=True)
             loss.backward()
             self.adam.step()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsc_jax.config import ModelConfig
-from vsc_jax.models import Knobs, Model, build
+from vsc_jax.models import Coefficients, Model, build
 
 SHAPE = (4, 3)
 EXAMPLES = 6
@@ -46,9 +46,9 @@ def vsc(tiny: Callable[..., Model]) -> Callable[..., Model]:
 
 
 @pytest.fixture
-def knobs() -> Knobs:
+def coefficients() -> Coefficients:
     """Every knob at a value that shows in the loss."""
-    values = Knobs(
+    values = Coefficients(
         kl_weight=0.7,
         tc_weight=1.3,
         alpha=0.2,
@@ -60,4 +60,4 @@ def knobs() -> Knobs:
         prior_rate=0.15,
         slab_blend=0.3,
     )
-    return Knobs(*(np.float32(value) for value in values))
+    return Coefficients(*(np.float32(value) for value in values))

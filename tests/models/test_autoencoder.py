@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 
-def test_loss_is_minus_the_log_likelihood_at_the_code(tiny, knobs, examples):
+def test_loss_is_minus_the_log_likelihood_at_the_code(tiny, coefficients, examples):
     model = tiny("ae")
-    loss, metrics = jax.jit(model.objective)(examples, jax.random.key(0), knobs)
+    loss, metrics = jax.jit(model.objective)(examples, jax.random.key(0), coefficients)
     code = jax.jit(model.encode)(examples)
     assert code.shape == (6, 3)
     mean = np.asarray(jax.jit(model.decode)(code), np.float64)

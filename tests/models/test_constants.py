@@ -25,7 +25,7 @@ MODELS = {
 }
 
 
-def every_method(model, x, knobs):
+def every_method(model, x, coefficients):
     """What each public method gives for data ``x``."""
     keys = jax.random.split(jax.random.key(1), 6)
     given = {
@@ -34,7 +34,7 @@ def every_method(model, x, knobs):
         "decode": model.decode(model.code(x)),
         "reconstruct": model.reconstruct(x),
         "sample": model.sample(keys[0], 3),
-        "objective": model.objective(x, keys[1], knobs),
+        "objective": model.objective(x, keys[1], coefficients),
     }
     if isinstance(model, Autoencoder):
         return given | {"reconstruction": model.reconstruction(x)}
@@ -53,14 +53,16 @@ def every_method(model, x, knobs):
     ("name", "likelihood"),
     [*((name, "bernoulli") for name in MODELS), ("vae", "gaussian"), ("fixed", "gaussian")],
 )
-def test_a_constant_model_changes_nothing(name, likelihood, knobs):
+def test_a_constant_model_changes_nothing(name, likelihood, coefficients):
     config = ModelConfig(latents=60, hidden=(8,), pseudo_inputs=16, likelihood=likelihood, **MODELS[name])
     model = build(config, SHAPE, jax.random.key(0), examples=X)
     graph, params = nnx.split(model)
     x = jnp.asarray(X)
-    expected = every_method(model, x, knobs)
-    as_argument = jax.jit(lambda params, x: every_method(nnx.merge(graph, params), x, knobs))(params, x)
-    as_constant = jax.jit(lambda x: every_method(model, x, knobs))(x)
+    expected = every_method(model, x, coefficients)
+    as_argument = jax.jit(lambda params, x: every_method(nnx.merge(graph, params), x, coefficients))(
+        params, x
+    )
+    as_constant = jax.jit(lambda x: every_method(model, x, coefficients))(x)
     for found in (as_argument, as_constant):
         for method, values in expected.items():
             for ours, theirs in zip(jax.tree.leaves(found[method]), jax.tree.leaves(values), strict=True):

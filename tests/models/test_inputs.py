@@ -117,13 +117,13 @@ def test_anything_but_a_batch_of_examples_is_refused(shape, tiny):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
-def test_every_method_takes_bytes_as_fractions_of_255(kind, likelihood, tiny, knobs):
+def test_every_method_takes_bytes_as_fractions_of_255(kind, likelihood, tiny, coefficients):
     model = tiny(kind, likelihood=likelihood)
     grey = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
 
     def measured(x):
         keys = jax.random.split(jax.random.key(1), 3)
-        found = [model.encode(x), model.objective(x, keys[0], knobs)]
+        found = [model.encode(x), model.objective(x, keys[0], coefficients)]
         if kind == "ae":
             return [*found, model.reconstruction(x)]
         found += [model.terms(x, keys[1]), model.log_importance_weights(x, keys[2], 2)]

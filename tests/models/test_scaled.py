@@ -48,10 +48,10 @@ def test_what_a_model_makes_is_data(scaled, plain):
     np.testing.assert_allclose(found, 0, atol=1e-3)  # they start at training examples
 
 
-def test_the_loss_is_that_of_scaled_data(scaled, plain, knobs):
+def test_the_loss_is_that_of_scaled_data(scaled, plain, coefficients):
     key = jax.random.key(1)
-    loss, metrics = scaled.objective(jnp.asarray(X), jax.random.clone(key), knobs)
-    expected, _ = plain.objective(jnp.asarray(SCALING.apply(X)), key, knobs)
+    loss, metrics = scaled.objective(jnp.asarray(X), jax.random.clone(key), coefficients)
+    expected, _ = plain.objective(jnp.asarray(SCALING.apply(X)), key, coefficients)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
     assert np.isfinite(metrics["elbo"])
 

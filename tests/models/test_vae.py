@@ -13,17 +13,17 @@ from vsc_jax import losses
 
 
 @partial(jax.jit, static_argnums=0)
-def measure(graph, params, x, key, knobs):
+def measure(graph, params, x, key, coefficients):
     """Loss, metrics, posterior and the posterior sample that the objective draws."""
     model = nnx.merge(graph, params)
     q = model.encode(x)
     again = jax.random.wrap_key_data(jax.random.key_data(key))
-    return *model.objective(x, key, knobs), q, q.sample(again)
+    return *model.objective(x, key, coefficients), q, q.sample(again)
 
 
-def test_loss_is_beta_kl_minus_reconstruction(tiny, knobs, examples):
+def test_loss_is_beta_kl_minus_reconstruction(tiny, coefficients, examples):
     graph, params = nnx.split(tiny("vae"))
-    loss, metrics, q, z = measure(graph, params, examples, jax.random.key(0), knobs)
+    loss, metrics, q, z = measure(graph, params, examples, jax.random.key(0), coefficients)
     mean, log_var = (np.asarray(field, np.float64) for field in q)
     kl = 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum(axis=1).mean()
     logits = jax.jit(nnx.merge(graph, params).decoder.trunk)(z)
@@ -35,21 +35,24 @@ def test_loss_is_beta_kl_minus_reconstruction(tiny, knobs, examples):
     np.testing.assert_allclose(loss, 0.7 * kl - reconstruction, rtol=1e-5)
 
 
-def test_total_correlation_is_one_more_term(tiny, knobs, examples):
+def test_total_correlation_is_one_more_term(tiny, coefficients, examples):
     graph, params = nnx.split(tiny("vae", tc_weight=1.3, dataset_size=500))
-    loss, metrics, q, z = measure(graph, params, examples, jax.random.key(0), knobs)
+    loss, metrics, q, z = measure(graph, params, examples, jax.random.key(0), coefficients)
     expected = np.mean(jax.jit(losses.total_correlation, static_argnums=3)(z, *q, 500))
     np.testing.assert_allclose(metrics["total_correlation"], expected, rtol=1e-5)
     np.testing.assert_allclose(
         loss, 0.7 * metrics["kl"] - metrics["reconstruction"] + 1.3 * expected, rtol=1e-5
     )
-    assert "total_correlation" not in measure(*nnx.split(tiny("vae")), examples, jax.random.key(0), knobs)[1]
+    assert (
+        "total_correlation"
+        not in measure(*nnx.split(tiny("vae")), examples, jax.random.key(0), coefficients)[1]
+    )
 
 
-def test_terms_are_those_of_the_objective_at_beta_one(tiny, knobs, examples):
+def test_terms_are_those_of_the_objective_at_beta_one(tiny, coefficients, examples):
     model = tiny("vae", beta=7.0)
     terms = jax.jit(model.terms)(examples, jax.random.key(0))
-    _, metrics, _, _ = measure(*nnx.split(model), examples, jax.random.key(0), knobs)
+    _, metrics, _, _ = measure(*nnx.split(model), examples, jax.random.key(0), coefficients)
     np.testing.assert_allclose(np.mean(terms.reconstruction), metrics["reconstruction"], rtol=1e-5)
     np.testing.assert_allclose(np.mean(terms.kl), metrics["kl"], rtol=1e-5)
     np.testing.assert_array_equal(terms.selection_kl, np.zeros(6))

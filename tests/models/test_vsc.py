@@ -15,15 +15,15 @@ from vsc_jax.spike_slab import SpikeSlab, blend_gates, sample_given_support
 
 
 @partial(jax.jit, static_argnums=0)
-def measure(graph, params, x, key, knobs):
+def measure(graph, params, x, key, coefficients):
     """Loss and metrics."""
-    return nnx.merge(graph, params).objective(x, key, knobs)
+    return nnx.merge(graph, params).objective(x, key, coefficients)
 
 
 @partial(jax.jit, static_argnums=0)
-def differentiate(graph, params, x, key, knobs):
+def differentiate(graph, params, x, key, coefficients):
     """Gradient of the loss."""
-    return jax.grad(lambda params: measure(graph, params, x, key, knobs)[0])(params)
+    return jax.grad(lambda params: measure(graph, params, x, key, coefficients)[0])(params)
 
 
 def unweighted_kl(q, p):
@@ -51,31 +51,33 @@ def entropy_gap(p):
         ("exact", "sigmoid", "fixed", "pseudo", True),
     ],
 )
-def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, knobs, examples):
+def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, coefficients, examples):
     model = vsc(selection=selection, gate=gate, prior=prior, prior_slabs=prior_slabs, weigh_slab_kl=weigh)
     graph, params = nnx.split(model)
 
     @jax.jit
-    def by_hand(params, x, key, knobs):
+    def by_hand(params, x, key, coefficients):
         model = nnx.merge(graph, params)
-        q = model.encode(x).warm_up(knobs.warm_up)
+        q = model.encode(x).warm_up(coefficients.warm_up)
         if prior == "fixed":
             p = SpikeSlab(*(jnp.full((1, 3), value) for value in (0.0, 0.0, scipy.special.logit(0.2))))
         else:
-            p = model.encode(model.pseudo_inputs()).warm_up(knobs.warm_up * (1 - knobs.slab_blend))
+            p = model.encode(model.pseudo_inputs()).warm_up(
+                coefficients.warm_up * (1 - coefficients.slab_blend)
+            )
             if prior_slabs == "standard":
                 p = p._replace(mean=0 * p.mean, log_var=0 * p.log_var)
-            p = blend_gates(p, knobs.prior_blend, knobs.prior_rate)
-        z = q.sample(key, gate=gate, sharpness=knobs.sharpness)
+            p = blend_gates(p, coefficients.prior_blend, coefficients.prior_rate)
+        z = q.sample(key, gate=gate, sharpness=coefficients.sharpness)
         logits = model.decoder.trunk(z)
         reconstruction = jnp.sum(losses.bernoulli_log_likelihood(logits, x.reshape(6, 12)), axis=-1)
         one_pair = losses.spike_slab_kl if weigh else unweighted_kl
         all_pairs = jax.vmap(jax.vmap(one_pair, in_axes=(None, 0)), in_axes=(0, None))
         component_kl = jnp.sum(all_pairs(q, p), axis=-1)
         usage = jnp.maximum(jnp.mean(q.gamma, axis=0), 0.5)
-        usage = knobs.usage_weight * jnp.sum(entropy_gap(usage))
+        usage = coefficients.usage_weight * jnp.sum(entropy_gap(usage))
         if prior == "fixed":
-            loss = knobs.kl_weight * component_kl[:, 0] - reconstruction
+            loss = coefficients.kl_weight * component_kl[:, 0] - reconstruction
             return jnp.mean(loss) + usage
         guess = jax.nn.softmax(model.classifier(x))
         if selection == "exact":
@@ -90,14 +92,18 @@ def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, kn
         if selection != "paper":
             kl = kl + jnp.sum(jnp.where(weights > 0, weights * jnp.log(4 * weights + 1e-30), 0), axis=-1)
         mean_gamma = jnp.mean(jnp.sum(weights * jnp.mean(model.components().gamma, axis=-1)[None], axis=-1))
-        loss = jnp.mean(knobs.kl_weight * kl - reconstruction)
-        loss = loss + usage + knobs.sparsity_weight * losses.sparsity_kl(mean_gamma, knobs.alpha, 3)
+        loss = jnp.mean(coefficients.kl_weight * kl - reconstruction)
+        loss = (
+            loss
+            + usage
+            + coefficients.sparsity_weight * losses.sparsity_kl(mean_gamma, coefficients.alpha, 3)
+        )
         if selection == "exact":
             loss = loss - jnp.mean(jnp.sum(weights * jnp.log(guess), axis=-1))
         return loss
 
-    value, metrics = measure(graph, params, examples, jax.random.key(1), knobs)
-    np.testing.assert_allclose(value, by_hand(params, examples, jax.random.key(1), knobs), rtol=1e-5)
+    value, metrics = measure(graph, params, examples, jax.random.key(1), coefficients)
+    np.testing.assert_allclose(value, by_hand(params, examples, jax.random.key(1), coefficients), rtol=1e-5)
     np.testing.assert_allclose(metrics["elbo"], metrics["reconstruction"] - metrics["kl"], rtol=1e-6)
     assert float(metrics["active_per_image"]) == pytest.approx((model.code(examples) != 0).sum() / 6)
     assert ("paper_objective" in metrics) == (selection == "paper")
@@ -105,11 +111,11 @@ def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, kn
     assert ("classifier_cross_entropy" in metrics) == (prior == "pseudo" and selection == "exact")
 
 
-def test_the_papers_objective_is_never_called_the_bound(vsc, knobs, examples):
+def test_the_papers_objective_is_never_called_the_bound(vsc, coefficients, examples):
     runs = {}
     for selection in ("exact", "paper"):
         graph, params = nnx.split(vsc(selection=selection))
-        _, runs[selection] = measure(graph, params, examples, jax.random.key(1), knobs)
+        _, runs[selection] = measure(graph, params, examples, jax.random.key(1), coefficients)
     for name in ("elbo", "kl", "selection_kl"):
         np.testing.assert_allclose(runs["paper"][name], runs["exact"][name], rtol=1e-5)
     assert float(runs["paper"]["paper_objective"]) != pytest.approx(float(runs["paper"]["elbo"]), abs=1e-3)
@@ -126,42 +132,42 @@ def gate_gradient(gradient):
 
 @pytest.mark.parametrize(("gate", "learns"), [("bernoulli", False), ("concrete", True)])
 def test_gate_logits_learn_from_the_reconstruction_but_not_through_bernoulli_gates(
-    gate, learns, tiny, knobs, examples
+    gate, learns, tiny, coefficients, examples
 ):
     graph, params = nnx.split(tiny("vsc", gate=gate, prior="fixed"))
-    only_reconstruction = knobs._replace(kl_weight=np.float32(0), usage_weight=np.float32(0))
+    only_reconstruction = coefficients._replace(kl_weight=np.float32(0), usage_weight=np.float32(0))
     gradient = differentiate(graph, params, examples, jax.random.key(1), only_reconstruction)
     mean, logit = gate_gradient(gradient)
     assert np.all(mean != 0)
     assert np.all((logit != 0) == learns)
 
 
-def test_under_exact_selection_the_classifier_learns_and_disturbs_nothing_else(vsc, knobs, examples):
+def test_under_exact_selection_the_classifier_learns_and_disturbs_nothing_else(vsc, coefficients, examples):
     gradients = []
     for factor in (1.0, 5.0):
         model = vsc()
         last = model.classifier.network.layers[-1]
         last.kernel[...] = last.kernel[...] * factor
         graph, params = nnx.split(model)
-        gradient = differentiate(graph, params, examples, jax.random.key(1), knobs)
+        gradient = differentiate(graph, params, examples, jax.random.key(1), coefficients)
         assert np.abs(gradient["classifier"]["network"]["layers"][1]["bias"][...]).max() > 1e-3
         gradients.append({name: part for name, part in gradient.items() if name != "classifier"})
     jax.tree.map(np.testing.assert_array_equal, *gradients)
 
 
 @pytest.mark.parametrize("selection", ["soft", "paper", "hard"])
-def test_learned_selections_train_the_classifier(selection, vsc, knobs, examples):
+def test_learned_selections_train_the_classifier(selection, vsc, coefficients, examples):
     model = vsc(selection=selection)
     # One component at about one half, where the paper's sharpened weights are not saturated.
     model.classifier.network.layers[-1].bias[...] = jnp.array([1.1, 0.0, 0.0, 0.0])
     graph, params = nnx.split(model)
-    gradient = differentiate(graph, params, examples, jax.random.key(1), knobs)
+    gradient = differentiate(graph, params, examples, jax.random.key(1), coefficients)
     assert np.abs(gradient["classifier"]["network"]["layers"][1]["bias"][...]).max() > 5e-3
 
 
-def test_pseudo_inputs_learn(vsc, knobs, examples):
+def test_pseudo_inputs_learn(vsc, coefficients, examples):
     graph, params = nnx.split(vsc())
-    gradient = differentiate(graph, params, examples, jax.random.key(1), knobs)
+    gradient = differentiate(graph, params, examples, jax.random.key(1), coefficients)
     assert np.all(np.asarray(gradient["pseudo_inputs"]["raw"][...]) != 0)
 
 

@@ -37,7 +37,7 @@ def test_begin_and_until_are_fractions_rounded_to_iterations_and_late_ones_are_d
     assert later == pytest.approx([999.8, 999.9], abs=1e-3)
 
 
-def test_knobs_are_the_configured_values_times_their_schedules(tiny):
+def test_coefficients_are_the_configured_values_times_their_schedules(tiny):
     model = ModelConfig(
         beta=4.0, tc_weight=2.0, alpha=0.3, sparsity_weight=6.0, usage_weight=8.0, prior_rate=0.2
     )
@@ -47,13 +47,15 @@ def test_knobs_are_the_configured_values_times_their_schedules(tiny):
         prior_blend=Ramp(1.0, 0.0, 0.0, 1.0), slab_blend=Ramp(0.8, 0.0, 0.0, 1.0),
     )  # fmt: skip
     hyper = hyperparameters(tiny(model=model, schedule=schedule, train={"steps": 20, "learning_rate": 0.5}))
-    knobs, rate = jax.jit(lambda step: (hyper.knobs_at(step), hyper.learning_rate_at(step)))(np.int32(5))
+    coefficients, rate = jax.jit(lambda step: (hyper.coefficients_at(step), hyper.learning_rate_at(step)))(
+        np.int32(5)
+    )
     expected = {
         "kl_weight": 1.0, "tc_weight": 2.0, "alpha": 0.3, "warm_up": 0.25, "sharpness": 2.5,
         "sparsity_weight": 1.5, "usage_weight": 2.0,
         "prior_blend": 0.75, "prior_rate": 0.2, "slab_blend": 0.6,
     }  # fmt: skip
-    assert knobs._asdict() == pytest.approx(expected, rel=1e-6)
+    assert coefficients._asdict() == pytest.approx(expected, rel=1e-6)
     assert float(rate) == pytest.approx(0.125)
 
 

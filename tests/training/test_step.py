@@ -74,8 +74,10 @@ def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
 
     @jax.jit
     def by_optax(params, moments, key, step):
-        knobs = hyper.knobs_at(step)
-        gradient = jax.grad(lambda params: nnx.merge(graph, params).objective(x, key, knobs)[0])(params)
+        coefficients = hyper.coefficients_at(step)
+        gradient = jax.grad(lambda params: nnx.merge(graph, params).objective(x, key, coefficients)[0])(
+            params
+        )
         update, moments = adam.update(gradient, moments)
         norms = [optax.tree.norm(tree) for tree in (gradient, update)]
         return optax.apply_updates(params, update), moments, norms

@@ -6,7 +6,7 @@ variational ones also ``terms``, ``log_importance_weights`` and ``sample_like``.
 
 from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.building import Model, build, check_network, parameter_count
-from vsc_jax.models.objective import Knobs, Metrics, Terms
+from vsc_jax.models.objective import Coefficients, Metrics, Terms
 from vsc_jax.models.vae import VAE, Gaussian
 from vsc_jax.models.vsc import VSC
 
@@ -14,8 +14,8 @@ __all__ = [
     "VAE",
     "VSC",
     "Autoencoder",
+    "Coefficients",
     "Gaussian",
-    "Knobs",
     "Metrics",
     "Model",
     "Terms",

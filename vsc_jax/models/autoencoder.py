@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vsc_jax.config.errors import UserError
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Decoder, Trunk
-from vsc_jax.models.objective import Knobs, Metrics, Scalar
+from vsc_jax.models.objective import Coefficients, Metrics, Scalar
 
 
 class Autoencoder(nnx.Module):
@@ -81,8 +81,8 @@ class Autoencoder(nnx.Module):
     def selections(self, x: Any) -> None:
         """Nothing: there are no pseudo-inputs."""
 
-    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
-        del key, knobs
+        del key, coefficients
         reconstruction = jnp.mean(self.reconstruction(x))
         return -reconstruction, {"reconstruction": reconstruction}

@@ -1,4 +1,4 @@
-"""What every model is trained and judged with: the knobs of one iteration, the terms of one example."""
+"""What every model is trained and judged with: coefficients of an iteration, terms of an example."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ Metrics = dict[str, Scalar]
 LOG_VAR_RANGE = (-20.0, 10.0)
 
 
-class Knobs(NamedTuple):
+class Coefficients(NamedTuple):
     """Hyperparameters of the objective in one iteration; traced scalars, so that sweeps can vary them.
 
     Attributes:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Decoder, Trunk
-from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
 
 
 class Gaussian(NamedTuple):
@@ -129,15 +129,15 @@ class VAE(nnx.Module):
         log_ratio = gaussian_log_likelihood(zero, zero, z) - gaussian_log_likelihood(mean, log_var, z)
         return self.decoder.log_likelihood(z, x) + jnp.sum(log_ratio, axis=-1)
 
-    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
         x = as_examples(x, self.decoder.example_shape)
         q = self.encode(x)
         terms, z = self._terms(x, q, key)
         reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
-        loss = knobs.kl_weight * kl - reconstruction
+        loss = coefficients.kl_weight * kl - reconstruction
         metrics = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
         if self.use_tc:
             metrics["total_correlation"] = jnp.mean(total_correlation(z, *q, self.dataset_size))
-            loss = loss + knobs.tc_weight * metrics["total_correlation"]
+            loss = loss + coefficients.tc_weight * metrics["total_correlation"]
         return loss, metrics

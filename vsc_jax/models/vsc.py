@@ -17,7 +17,7 @@ from vsc_jax import losses
 from vsc_jax.config.choices import Gate
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Classifier, Decoder, PseudoInputs, Trunk
-from vsc_jax.models.objective import Knobs, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
@@ -283,21 +283,21 @@ class VSC(nnx.Module):
         log_posterior = jnp.sum(posterior.log_prob(z), axis=-1)
         return self.decoder.log_likelihood(z, x) + log_prior - log_posterior
 
-    def objective(self, x: Any, key: PRNGKeyArray, knobs: Knobs) -> tuple[Scalar, Metrics]:
+    def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
         x = as_examples(x, self.decoder.example_shape)
         posterior = self.encode(x)
-        prior = self.components(knobs.alpha)
-        q = posterior.warm_up(knobs.warm_up)
+        prior = self.components(coefficients.alpha)
+        q = posterior.warm_up(coefficients.warm_up)
         p = prior
         if self.pseudo_inputs is not None:
-            p = prior.warm_up(knobs.warm_up * (1 - knobs.slab_blend))
-            p = blend_gates(p, knobs.prior_blend, knobs.prior_rate)
-        z = q.sample(key, gate=self.gate, sharpness=knobs.sharpness)
+            p = prior.warm_up(coefficients.warm_up * (1 - coefficients.slab_blend))
+            p = blend_gates(p, coefficients.prior_blend, coefficients.prior_rate)
+        z = q.sample(key, gate=self.gate, sharpness=coefficients.sharpness)
         component_kl = self._component_kl(q, p)
         selection = self.select(x, component_kl)
         reconstruction = jnp.mean(self.decoder.log_likelihood(z, x))
-        loss = knobs.kl_weight * jnp.mean(selection.kl) - reconstruction
+        loss = coefficients.kl_weight * jnp.mean(selection.kl) - reconstruction
         # The paper's selection gives no bound; what is called one is that of the best weights.
         bound = exact_selection(component_kl) if self.selection == "paper" else selection
         kl = jnp.mean(bound.kl)
@@ -309,15 +309,15 @@ class VSC(nnx.Module):
             "active_per_image": jnp.mean(jnp.sum(posterior.gate_logit > 0, axis=-1), dtype=jnp.float32),
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
-        loss = loss + knobs.usage_weight * metrics["usage_kl"]
+        loss = loss + coefficients.usage_weight * metrics["usage_kl"]
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:
             gamma = jnp.mean(prior.gamma, axis=-1)
             selected = jnp.matmul(selection.weights, gamma, precision=jax.lax.Precision.HIGHEST)
             mean_gamma = jnp.clip(jnp.mean(selected), 0, 1)
-            metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, knobs.alpha, self.latents)
-            loss = loss + knobs.sparsity_weight * metrics["sparsity_kl"]
+            metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, coefficients.alpha, self.latents)
+            loss = loss + coefficients.sparsity_weight * metrics["sparsity_kl"]
         if self.classifier is not None and self.selection == "exact":
             # The classifier learns the exact weights and gives the rest of the model no gradient.
             target = jax.lax.stop_gradient(selection.weights)

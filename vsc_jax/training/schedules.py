@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from vsc_jax.config import FIELDS, TRACED, Config, Ramp, replaced, to_flat
-from vsc_jax.models import Knobs
+from vsc_jax.models import Coefficients
 from vsc_jax.models.objective import Scalar
 
 
@@ -53,10 +53,10 @@ class Hyperparameters(NamedTuple):
         """Adam's step size in iteration ``step``."""
         return self.learning_rate * self.schedules["learning_rate"].at(step)
 
-    def knobs_at(self, step: Int[Array, ""]) -> Knobs:
-        """The objective's knobs in iteration ``step``."""
+    def coefficients_at(self, step: Int[Array, ""]) -> Coefficients:
+        """The objective's coefficients in iteration ``step``."""
         at = {name: schedule.at(step) for name, schedule in self.schedules.items()}
-        return Knobs(
+        return Coefficients(
             kl_weight=self.beta * at["kl"],
             tc_weight=self.tc_weight,
             alpha=self.alpha,

@@ -83,7 +83,7 @@ def train_step(
     """
 
     def loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
-        return nnx.merge(graph, params).objective(x, key, hyper.knobs_at(state.step))
+        return nnx.merge(graph, params).objective(x, key, hyper.coefficients_at(state.step))
 
     with jax.default_matmul_precision(precision):
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
