@@ -5,7 +5,6 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,17 +29,9 @@ from vsc_jax.config import (
     validate,
 )
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.fields import Only
+from vsc_jax.config.fields import Only, flat
 
 DATA_SETS = {"smiley": "smiley", "mnist": "mnist", "fashion": "fashion_mnist"}
-
-
-def leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:
@@ -54,7 +45,7 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
     return values
 
 
-VALUES = dict(leaves(to_dict(Config())))
+VALUES = dict(flat(to_dict(Config())))
 NUMBERS = [
     path for path, value in VALUES.items() if type(value) in (int, float) and path != "data.image_size"
 ]
@@ -237,7 +228,7 @@ def test_any_json_value_is_kept_or_refused_by_name(path, value):
     except UserError as caught:
         error = str(caught)
     else:
-        assert dict(leaves(to_dict(config)))[path] == value
+        assert dict(flat(to_dict(config)))[path] == value
         return
     assert error.startswith((path, path.rpartition(".")[0] + ":"))
     assert len(error.splitlines()) == 1

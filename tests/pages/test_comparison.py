@@ -1,6 +1,5 @@
 """The seed report's runs: which they are, and that only those that are missing are trained."""
 
-import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -30,9 +29,7 @@ def finish(folder, config):
 
 def train(compared):
     lines = []
-    train_missing(
-        compared, on_run=lines.append, progress=lambda config: contextlib.nullcontext(Progress(config))
-    )
+    train_missing(compared, on_run=lines.append, progress=Progress)
     return lines
 
 

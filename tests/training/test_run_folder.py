@@ -8,10 +8,10 @@ import pytest
 
 from vsc_jax.config import to_dict
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.fields import first_difference
 from vsc_jax.training.run_folder import (
     MetricsLog,
     claim,
-    first_difference,
     read_json,
     read_results,
     read_rows,

@@ -55,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if output is not None and not output.resolve().parent.is_dir():
         raise UserError(f"--output: no folder {output.resolve().parent}")
 
-    from vsc_jax.cli.progress import tell
+    from vsc_jax.cli.progress import show_stage
     from vsc_jax.evaluation.glossary import table
 
-    on_stage = None if arguments.quiet else tell
+    on_stage = None if arguments.quiet else show_stage
     results = _measure(stored, config, None, everything=arguments.all, on_stage=on_stage)
-    tell("")
+    show_stage("")
     arguments.say(table(results))
     arguments.say()
     if output is None and (reason := _reason_to_keep_none(stored, config)):

@@ -47,11 +47,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if bool(arguments.runs) == (arguments.compare is not None):
         raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
 
-    from vsc_jax.cli import progress
+    from vsc_jax.cli.progress import Progress, show_stage
     from vsc_jax.pages import write_report
     from vsc_jax.pages.comparison import STEPS, comparison, train_missing
 
-    on_stage = None if arguments.quiet else progress.tell
+    on_stage = None if arguments.quiet else show_stage
     if arguments.compare is None:
         written = write_report(
             arguments.runs, arguments.output, directory=arguments.directory, on_stage=on_stage
@@ -65,12 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             steps=STEPS if arguments.steps is None else arguments.steps,
             shrink=arguments.smoke,
         )
-        train_missing(compared, on_run=arguments.say, progress=progress.progress)
+        train_missing(compared, on_run=arguments.say, progress=Progress)
         output = arguments.output or Path("report")
         written = write_report(
             compared.groups, output, title=compared.title, directory=arguments.directory, on_stage=on_stage
         )
-    progress.tell("")
+    show_stage("")
     for problem in written.problems:
         arguments.say(f"not shown: {problem}")
     arguments.say(f"written: {written.html} and {written.markdown}")

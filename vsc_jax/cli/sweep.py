@@ -8,8 +8,23 @@ from typing import Annotated
 import tyro
 
 from vsc_jax.cli.command_line import Preset, Settings, Told, UsageError, parse, run_command
-from vsc_jax.config import smoke, validate
+from vsc_jax.config import FIELDS, TRACED, smoke, validate
 from vsc_jax.config.errors import UserError
+
+# A schedule has many fields, all of them traced.
+_TRACED = ["schedule.*", *(n for n, f in FIELDS.items() if TRACED in f.marks and "schedule." not in n)]
+Grid = Annotated[
+    tuple[str, ...],
+    tyro.conf.UseAppendAction,
+    tyro.conf.arg(
+        metavar="FIELD=VALUE,...",
+        help="A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all "
+        "combinations. model.beta=model.sparsity_weight=1,2 moves both; an x joins layers of model.hidden: "
+        f"400,800x400. Members that differ in {', '.join(_TRACED)} alone share one compiled program; any "
+        "other setting makes groups that are trained one after the other.",
+    ),
+]
+"""The option ``--grid``."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +33,7 @@ class SweepArguments(Told):
 
     settings: Settings
     config: Preset = "smiley_vsc"
-    grid: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FIELD=VALUE,...")] = ()
-    """A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all combinations.
-    model.beta=model.sparsity_weight=1,2 moves both; layers of model.hidden are joined by an x: 400,800x400.
-
-    Members that differ in seed, train.learning_rate, train.weight_decay, schedule.*, model.alpha, model.beta,
-    model.tc_weight, model.sparsity_weight, model.usage_weight or model.prior_rate share one compiled program;
-    any other setting makes groups that are trained one after the other."""
+    grid: Grid = ()
     seeds: int | None = None
     """Train every combination with so many seeds, from --seed on."""
     workdir: Path | None = None
@@ -58,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except UserError as error:
         raise UsageError(str(error)) from None
 
-    from vsc_jax.cli.progress import sweep_progress, tell
+    from vsc_jax.cli.progress import Progress, show_stage
     from vsc_jax.run.sweep import Finished, as_json, sweep, table
 
     workdir = arguments.workdir or default_workdir(config, axes)
@@ -66,17 +75,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def on_member(finished: Finished) -> None:
         if finished.problem is not None:
-            tell("")
+            show_stage("")
             arguments.say(f"{finished.member.name}: {finished.problem}")
 
-    with sweep_progress(config, arguments.quiet) as shown:
+    with Progress(config, quiet=arguments.quiet, sweep=True) as progress:
         done = sweep(
             config,
             axes,
             workdir,
             memory=None if arguments.memory is None else int(arguments.memory * 2**30),
-            on_stage=shown.on_stage,
-            on_rows=shown.on_rows,
+            on_stage=progress.on_stage,
+            on_rows=progress.on_rows,
             on_member=on_member,
         )
     arguments.say("test set (nats an example), mean ± standard deviation over seeds:")

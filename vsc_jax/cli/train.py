@@ -1,6 +1,5 @@
 """Train a model: ``python -m vsc_jax.train [--config NAME] [--workdir DIR] [--section.field VALUE ...]``."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _train(arguments: TrainArguments, config: Config) -> None:
     from vsc_jax import data
-    from vsc_jax.cli.progress import progress
+    from vsc_jax.cli.progress import Progress
     from vsc_jax.contrib import tracking
     from vsc_jax.run import fit
     from vsc_jax.training import processes
@@ -67,8 +66,8 @@ def _train(arguments: TrainArguments, config: Config) -> None:
     arguments.say(f"run folder: {workdir}")
     report = workdir / "report.html"
     with ExitStack() as opened:
-        shown = opened.enter_context(progress(_shown(config, arguments.quiet)))
-        listeners = [shown.on_row]
+        progress = opened.enter_context(Progress(config, quiet=arguments.quiet))
+        listeners = [progress.on_row]
         if arguments.track is not None:
             tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))
             listeners.append(tracker.on_row)
@@ -77,13 +76,13 @@ def _train(arguments: TrainArguments, config: Config) -> None:
             for listener in listeners:
                 listener(row)
 
-        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=shown.on_stage)
+        run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=progress.on_stage)
         if arguments.track is not None:
             tracker.on_results(run.results)
         if config.evaluate.figures and not report.exists():
             from vsc_jax.pages import write_report
 
-            write_report([run], dataset=dataset, every_figure=False, on_stage=shown.on_stage)
+            write_report([run], dataset=dataset, every_figure=False, on_stage=progress.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.say(f"test set (nats an example): {numbers}")
     figures = sorted((workdir / "figures").glob("*.png"))
@@ -94,11 +93,6 @@ def _train(arguments: TrainArguments, config: Config) -> None:
         arguments.say(f"report: {report}")
     written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
     arguments.tell({**written, "results": run.results})
-
-
-def _shown(config: Config, quiet: bool) -> Config:
-    train = dataclasses.replace(config.train, progress=config.train.progress and not quiet)
-    return dataclasses.replace(config, train=train)
 
 
 def default_workdir(config: Config) -> Path:

@@ -192,7 +192,7 @@ class TrainConfig:
     """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
     and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, as does evaluation."""
     log_every: Count = 100
-    """Iterations between two rows of metrics.jsonl; also the length of one compiled stretch."""
+    """Iterations between two rows of metrics.jsonl; also the length of one compiled chunk."""
     progress: Annotated[bool, FREE] = True
     """Show a progress bar on the terminal."""
 

@@ -84,6 +84,15 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
+def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
+    """The first entry that differs between two flat descriptions, as ``a.b: old there, new asked``."""
+    for name in {**there, **asked}:
+        if there.get(name) != asked.get(name):
+            old, new = (repr(values.get(name)) for values in (there, asked))
+            return f"{name}: {_shortened(old)} there, {_shortened(new)} asked"
+    return None
+
+
 def to_plain(value: Any) -> Any:
     """The value with dataclasses as dicts, tuples as lists and paths as strings."""
     if dataclasses.is_dataclass(value):
@@ -169,5 +178,8 @@ def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def _mismatch(path: str, expected: str, value: Any) -> UserError:
     shown = f'"{value}"' if isinstance(value, str) and value.isprintable() else repr(value)
-    shown = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
-    return UserError(f"{path}: expected {expected}, got {shown}")
+    return UserError(f"{path}: expected {expected}, got {_shortened(shown)}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -13,6 +13,7 @@ import numpy as np
 
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.fields import first_difference
 from vsc_jax.data.dataset import Dataset, Split
 from vsc_jax.data.examples import LARGE, chunks
 from vsc_jax.models import scaling
@@ -62,17 +63,12 @@ def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     not.
     """
     there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
-    for name in asked:
-        if name in there and name not in ("description", "digest") and there[name] != asked[name]:
-            return f"{name}: {_short(there[name])} there, {_short(asked[name])} asked"
+    said = [name for name in asked if name in there and name not in ("description", "digest")]
+    if found := first_difference({n: there[n] for n in said}, {n: asked[n] for n in said}):
+        return found
     if there.get("digest", asked.get("digest")) != asked.get("digest"):
         return "of the same shape, with other values"
     return None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def save_examples(folder: Path, dataset: Dataset, config: Config) -> None:

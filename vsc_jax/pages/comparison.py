@@ -69,7 +69,7 @@ def train_missing(
     compared: Comparison,
     *,
     on_run: Callable[[str], None],
-    progress: Callable[..., AbstractContextManager[Any]],
+    progress: Callable[[Config], AbstractContextManager[Any]],
 ) -> None:
     """Train every run of the comparison that is not finished; a run that was stopped goes on.
 

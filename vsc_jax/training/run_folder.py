@@ -19,7 +19,7 @@ import filelock
 
 from vsc_jax.config import FREE, Config, from_json, to_dict, to_flat
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.fields import finite
+from vsc_jax.config.fields import finite, first_difference
 from vsc_jax.data.identity import difference as data_difference
 
 Row = dict[str, Any]
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 # Errors of a disk or a folder, not of this program.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-
-_LONGEST_VALUE = 80  # characters of a value in a message
 
 
 def identity(config: Config) -> dict[str, Any]:
@@ -147,19 +145,6 @@ def _make(workdir: Path) -> None:
         raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
     if not os.access(workdir, os.W_OK | os.X_OK):
         raise UserError(f"--workdir: {workdir} is not writable")
-
-
-def first_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
-    """The first entry that differs between two descriptions, as ``a.b: old there, new asked``."""
-    for name in {**old, **new}:
-        if old.get(name) != new.get(name):
-            return f"{name}: {_short(old.get(name))} there, {_short(new.get(name))} asked"
-    return None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 class MetricsLog:
