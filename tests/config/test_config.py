@@ -184,8 +184,8 @@ def test_wrong_type_is_named_with_what_was_expected(path, value, expected):
 
 def test_what_older_versions_wrote_opens(tmp_path):
     values = to_dict(Config(data=DataConfig(color="rgb", scaling="standardize")))
-    old = {**values, "data": {**values["data"], "presence": 0.5, "scaling": "standardize"}}
-    old["data"]["color"] = old["data"].pop("color")
+    old = {**values, "data": {**values["data"], "presence": 0.5, "scaling": "standardise"}}
+    old["data"]["colour"] = old["data"].pop("color")
     path = tmp_path / "config.json"
     path.write_text(json.dumps(old))
     assert from_json(path) == from_dict(values)

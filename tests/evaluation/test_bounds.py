@@ -56,13 +56,14 @@ def test_evaluation_does_not_depend_on_how_the_model_was_trained(tiny, many):
     assert bounds(tiny("vsc"), many, jax.random.key(0)) == bounds(trained_softly, many, jax.random.key(0))
 
 
-def test_paper_objective_leaves_out_the_price_of_the_selection(tiny, many):
-    """Its divergence is that of its own weights, up to ``log U`` below a bound's."""
+@pytest.mark.parametrize(("name", "how"), [("elbo_classifier", "soft"), ("paper_objective", "paper")])
+def test_other_weights_give_the_divergence_that_is_theirs(tiny, many, name, how):
+    """That of the paper's weights leaves out the price of the selection, up to ``log U``."""
     model = tiny("vsc")
     values = bounds(model, many, jax.random.key(0))
-    divergence = jax.jit(lambda x: model.selection_terms(x, "paper").kl)(many)
+    divergence = jax.jit(lambda x: model.selection_terms(x, how).kl)(many)
     expected = values["reconstruction"] - float(divergence.mean())
-    assert values["paper_objective"] == pytest.approx(expected, rel=1e-5)
+    assert values[name] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_fixed_prior_has_nothing_to_select(tiny, many):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from vsc_jax.config.errors import UserError
+from vsc_jax.data.identity import difference
 from vsc_jax.models import scaling
 from vsc_jax.models.scaling import Scaling, fit
 
@@ -116,3 +117,10 @@ def test_damaged_constants_are_named(change, message) -> None:
     stored = {**scaling.to_json(Scaling("unit", (0.0,), (1.0,))), **change}
     with pytest.raises(UserError, match=f"^{message}"):
         scaling.from_json(stored, (3,))
+
+
+def test_what_older_versions_called_otherwise_is_read():
+    stored = {"kind": "standardise", "shift": [1.0], "scale": [2.0]}
+    today = {**stored, "kind": "standardize"}
+    assert scaling.from_json(stored, (3,)) == scaling.from_json(today, (3,))
+    assert difference({"scaling": stored}, {"scaling": today}) is None
