@@ -5,7 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from vsc_jax.config import Config
+from vsc_jax.config import TrainConfig
 
 _METRICS = {"loss": "loss", "elbo": "bound", "active_per_image": "on"}
 
@@ -16,9 +16,9 @@ class Progress:
     ``quiet`` and ``train.progress`` turn it off. Its methods are what ``fit`` and ``sweep`` call.
     """
 
-    def __init__(self, config: Config, *, quiet: bool = False, sweep: bool = False):
-        self._steps, self._log_every = config.train.steps, config.train.log_every
-        self._on = config.train.progress and not quiet
+    def __init__(self, config: TrainConfig, *, quiet: bool = False, sweep: bool = False):
+        self._steps, self._log_every = config.steps, config.log_every
+        self._on = config.progress and not quiet
         self._opens = "wave" if sweep else "compiling"
         self._bar: tqdm | None = None
 

@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             show_stage("")
             arguments.say(f"{finished.member.name}: {finished.problem}")
 
-    with Progress(config, quiet=arguments.quiet, sweep=True) as progress:
+    with Progress(config.train, quiet=arguments.quiet, sweep=True) as progress:
         done = sweep(
             config,
             axes,

@@ -66,7 +66,7 @@ def _train(arguments: TrainArguments, config: Config) -> None:
     arguments.say(f"run folder: {workdir}")
     report = workdir / "report.html"
     with ExitStack() as opened:
-        progress = opened.enter_context(Progress(config, quiet=arguments.quiet))
+        progress = opened.enter_context(Progress(config.train, quiet=arguments.quiet))
         listeners = [progress.on_row]
         if arguments.track is not None:
             tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))

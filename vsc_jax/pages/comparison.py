@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vsc_jax.config import Config, load_preset, preset_names, smoke, validate
+from vsc_jax.config import Config, TrainConfig, load_preset, preset_names, smoke, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.run import fit, open_run
 from vsc_jax.training.run_folder import identity
@@ -69,7 +69,7 @@ def train_missing(
     compared: Comparison,
     *,
     on_run: Callable[[str], None],
-    progress: Callable[[Config], AbstractContextManager[Any]],
+    progress: Callable[[TrainConfig], AbstractContextManager[Any]],
 ) -> None:
     """Train every run of the comparison that is not finished; a run that was stopped goes on.
 
@@ -82,7 +82,7 @@ def train_missing(
         if (folder / "results.json").is_file() and _same(open_run(folder).config, config):
             continue
         on_run(f"training {folder}")
-        with progress(config) as bar:
+        with progress(config.train) as bar:
             fit(config, folder, on_row=bar.on_row, on_stage=bar.on_stage)
 
 
