@@ -4,16 +4,19 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import entropy
 from sklearn.ensemble import GradientBoostingRegressor
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.disentanglement import (
+    BINS,
     binned,
     completeness,
     dci,
     disentanglement,
     factor_vae_score,
     fixed_batches,
+    infomec,
     information,
     joint_distribution,
     mig,
@@ -22,6 +25,7 @@ from vsc_jax.evaluation.disentanglement import (
     predictability,
     sap,
 )
+from vsc_jax.evaluation.factors import Factor
 
 # MIG and modularity of codes whose answer is known.
 
@@ -38,7 +42,9 @@ def test_bins_hold_equally_many_and_ties_stay_together():
     np.testing.assert_array_equal(np.bincount(binned(np.random.default_rng(0).normal(size=1000))), 50)
     assert len(np.unique(binned(np.zeros(100)))) == 1
     sparse = np.where(np.arange(1000) < 700, 0.0, np.arange(1000.0))
-    assert len(np.unique(binned(sparse)[:700])) == 1
+    np.testing.assert_array_equal(
+        np.bincount(binned(sparse)), [700] + 20 * [15]
+    )  # 0 shares its cell with none
 
 
 @pytest.mark.parametrize("level", ["real_factors", "presences"])
@@ -82,6 +88,54 @@ def test_a_single_latent_has_no_rival(presences):
     shares = information(presences[0].values[:, None].astype(float), presences[:1])
     assert mig(shares) == pytest.approx(1)
     assert modularity(shares) == 1
+
+
+# InfoMEC, and what the published forms make of a sparse code.
+
+
+@pytest.mark.parametrize(
+    ("kind", "modular", "compact"),
+    [
+        ("perfect", 1, 1),
+        ("permuted", 1, 1),
+        ("duplicated", 1, (1 / 2 - 1 / 8) / (1 - 1 / 8)),
+        ("constant", 0, 0),
+        ("noise", 0, 0),
+    ],
+)
+def test_codes_with_known_answers_infomec(real_factors, code_of, kind, modular, compact):
+    found = infomec(code_of(kind, real_factors), real_factors)
+    assert found == (pytest.approx(modular, abs=0.01), pytest.approx(compact, abs=0.01))
+
+
+def test_infomec_leaves_out_what_does_not_vary_and_counts_what_tells_nothing(real_factors, code_of):
+    code = code_of("perfect", real_factors)
+    still = np.concatenate(
+        [code, np.zeros_like(code), np.ones_like(code), 1e-3 * code_of("noise", real_factors)], axis=1
+    )
+    assert infomec(still, real_factors) == pytest.approx(infomec(code, real_factors))
+    noisy = np.concatenate([code, code_of("noise", real_factors)], axis=1)
+    assert infomec(noisy, real_factors).modularity == pytest.approx(0.5, abs=0.01)
+    assert infomec(code[:, :1], real_factors[:1]) == (1, 1)
+
+
+def test_a_perfect_code_that_is_on_in_a_tenth_scores_one_where_the_published_forms_lose_it():
+    rng = np.random.default_rng(0)
+    on = rng.random((5000, 6)) < 0.1
+    code = on * rng.exponential(size=on.shape)
+    always = np.ones(5000, bool)
+    values = [Factor("value", column, always, discrete=False) for column in code.T]
+    presence = [Factor("presence", column.astype(int), always, discrete=True) for column in on.T]
+    # Tripod's infomec.py: latents whose interquartile range is above a tenth of the largest are active.
+    ranges = np.subtract(*np.quantile(code, [0.75, 0.25], axis=0))
+    assert not (ranges > ranges.max() / 10).any()
+    assert infomec(code, values) == pytest.approx((1, 1), abs=0.01)
+    # disentanglement_lib's bins of equal width: 0 shares one with small values.
+    wide = np.digitize(code[:, 0], np.histogram(code[:, 0], BINS)[1][1:-1])
+    joint = joint_distribution(wide, on[:, 0].astype(int))
+    assert mutual_information(joint) < 0.8 * entropy(joint.sum(axis=0))
+    assert mig(information(code, values)) > 0.99
+    assert mig(information(code, presence)) > 0.99
 
 
 # SAP of codes whose answer is known.

@@ -1,8 +1,9 @@
-"""Disentanglement scores of single latents against single true factors: MIG, modularity, SAP, DCI, FactorVAE.
+"""Disentanglement scores of single latents against single true factors: MIG, modularity, SAP, DCI and others.
 
 For mutual information latents and real factors are cut into twenty bins that hold equally many examples, so
 that the scores do not change under a monotone map of a latent (``disentanglement_lib``, the usual reference,
-cuts latents into bins of equal width, which a few outliers can empty).
+cuts latents into bins of equal width, which a few outliers can empty). Exact 0, a latent that is off, has a
+cell of its own beside them: it never shares one with small values.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.factors import Factor, Factors, correlations
+from vsc_jax.evaluation.recovery import varies
 
 BINS = 20
 INFORMATIVE = 0.05
@@ -100,10 +102,48 @@ def modularity(shares: Float[np.ndarray, "latents factors"]) -> float:
     return float((1 - others / (largest * (shares.shape[1] - 1))).mean())
 
 
+class InfoMC(NamedTuple):
+    """Does each latent tell one factor (modularity), and is each factor told by one latent (compactness)?"""
+
+    modularity: float
+    compactness: float
+
+
+def infomec(code: np.ndarray, factors: Factors) -> InfoMC:
+    """InfoM and InfoC: how much of a latent's (a factor's) information is about (in) a single one, in [0, 1].
+
+    Hsu, Dorrell, Whittington, Wu and Finn, *Disentanglement via Latent Quantization*, NeurIPS 2023. Their
+    code leaves out latents of a small range, that of their next paper those of a small interquartile range,
+    which is 0 for a latent that is on in fewer than a quarter of the examples. Here only latents that hardly
+    vary are left out (:func:`vsc_jax.evaluation.recovery.varies`); what tells nothing counts as 0.
+
+    Args:
+      code: ``[n, latents]``, exactly 0 where a latent is off.
+      factors: discrete or real.
+    """
+    used = varies(code)
+    if not used.any():
+        return InfoMC(0.0, 0.0)
+    shares = information(code[:, used], factors)
+    return InfoMC(_concentration(shares), _concentration(shares.T))
+
+
+def _concentration(shares: Float[np.ndarray, "rows columns"]) -> float:
+    """How much of each row lies in its largest entry, 0 for equal entries, mean over rows."""
+    best, columns = shares.max(axis=1), shares.shape[1]
+    part = best / np.maximum(shares.sum(axis=1), INFORMATIVE)
+    scaled = (part - 1 / columns) / (1 - 1 / columns) if columns > 1 else part
+    return float(np.where(best >= INFORMATIVE, scaled, 0).mean())
+
+
 def binned(values: np.ndarray, bins: int = BINS) -> Int[np.ndarray, " n"]:
-    """Numbers of the bins, equal in frequency but for ties, that ``values``, ``[n]``, fall into."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, values, side="right")
+    """Numbers of the bins that ``values``, ``[n]``, fall into: 0 alone, others equal in frequency."""
+    on = values != 0
+    if not on.any():
+        return np.zeros(len(values), np.int64)
+    edges = np.unique(np.quantile(values[on], np.linspace(0, 1, bins + 1)[1:-1]))
+    cells = np.searchsorted(edges, values, side="right")
+    return cells if on.all() else np.where(on, cells + 1, 0)
 
 
 def joint_distribution(a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "first second"]:

@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import rankdata
 
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset, Split
+from vsc_jax.evaluation.recovery import areas, correlation, matched_count, matched_mean
 
 FOUND_AUC = 0.99
 """A gate tells an attribute from this area on."""
@@ -115,20 +114,13 @@ def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"
     Returns:
       ``[latents]``, in [1/2, 1].
     """
-    present = present.astype(bool)
-    positives, negatives = int(present.sum()), int((~present).sum())
-    if not positives or not negatives:
-        return np.full(scores.shape[1], 0.5)
-    ranks = rankdata(scores, axis=0)
-    area = (ranks[present].sum(axis=0) - positives * (positives + 1) / 2) / (positives * negatives)
+    area = areas(scores, present[:, None])[:, 0]
     return np.maximum(area, 1 - area)
 
 
 def attributes_found(areas: Float[np.ndarray, "latents attributes"]) -> int:
     """Number of attributes that gates tell with an area of at least .99, no gate counting twice."""
-    found = areas >= FOUND_AUC
-    rows, columns = linear_sum_assignment(found, maximize=True)
-    return int(found[rows, columns].sum())
+    return matched_count(areas >= FOUND_AUC)
 
 
 def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
@@ -151,17 +143,13 @@ def correlations(code: np.ndarray, features: Factors) -> Float[np.ndarray, "late
       code: ``[n, latents]``.
       features: real factors.
     """
-    return np.stack([_correlation(code[f.given], f.values[f.given]) for f in features], axis=1)
-
-
-def _correlation(code: np.ndarray, values: np.ndarray) -> Float[np.ndarray, " latents"]:
-    if not len(values):
-        return np.zeros(code.shape[1])
-    code, values = (np.asarray(a, np.float64) - a.mean(axis=0, dtype=np.float64) for a in (code, values))
-    scale = np.sqrt((code**2).sum(axis=0) * (values**2).sum())
-    # What is left of a constant column by rounding is no variation.
-    negligible = scale <= 1e-12
-    return np.where(negligible, 0.0, values @ code / np.where(negligible, 1.0, scale))
+    columns = [
+        correlation(code[f.given], f.values[f.given, None])[:, 0]
+        if f.given.any()
+        else np.zeros(code.shape[1])
+        for f in features
+    ]
+    return np.stack(columns, axis=1)
 
 
 def feature_statistics(
@@ -181,11 +169,7 @@ def feature_statistics(
     """
     magnitude = np.abs(correlations(code, features))
     best = float(magnitude.max(axis=0).mean())
-    rows, columns = linear_sum_assignment(magnitude, maximize=True)
-    statistics = {
-        "feature_correlation": best,
-        "feature_correlation_distinct": float(magnitude[rows, columns].sum() / len(features)),
-    }
+    statistics = {"feature_correlation": best, "feature_correlation_distinct": matched_mean(magnitude)}
     if ceiling is not None:
         statistics["feature_ceiling_share"] = best / float(ceiling.mean())
     return statistics

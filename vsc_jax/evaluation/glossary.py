@@ -80,6 +80,8 @@ GLOSSARY: dict[str, Entry] = {
     "feature_r2": Entry(_FEATURES, "share", "R^2 of linear regression from the code"),
     "feature_mig": Entry(_FEATURES, "share", "mutual information gap"),
     "feature_modularity": Entry(_FEATURES, "share", "modularity"),
+    "feature_infom": Entry(_FEATURES, "share", "InfoMEC modularity of the sparse code"),
+    "feature_infoc": Entry(_FEATURES, "share", "InfoMEC compactness of the sparse code"),
     "feature_sap": Entry(_FEATURES, "share", "separated attribute predictability"),
     "feature_disentanglement": Entry(_FEATURES, "share", "DCI disentanglement"),
     "feature_completeness": Entry(_FEATURES, "share", "DCI completeness"),

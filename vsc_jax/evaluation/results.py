@@ -16,7 +16,15 @@ from vsc_jax.data.examples import bernoulli_draw, chunks
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.bounds import importance_weighted
-from vsc_jax.evaluation.disentanglement import dci, factor_vae_score, information, mig, modularity, sap
+from vsc_jax.evaluation.disentanglement import (
+    dci,
+    factor_vae_score,
+    infomec,
+    information,
+    mig,
+    modularity,
+    sap,
+)
 from vsc_jax.evaluation.encoding import (
     Codes,
     code_statistics,
@@ -201,13 +209,15 @@ def _disentanglement(
     if levels[1][0]:
         (known, asked), code, new = levels[1], train.codes.expected, test.codes.expected
         on_stage("features: mutual information")
-        shares = information(new, asked)
+        shares, concentrated = information(new, asked), infomec(test.codes.sparse, asked)
         on_stage("features: trees")
         scores = dci(code, known, new, asked)
         results |= {
             "feature_r2": linear_r2(code, known, new, asked),
             "feature_mig": mig(shares),
             "feature_modularity": modularity(shares),
+            "feature_infom": concentrated.modularity,
+            "feature_infoc": concentrated.compactness,
             "feature_sap": sap(new, asked),
             "feature_disentanglement": scores.disentanglement,
             "feature_completeness": scores.completeness,
