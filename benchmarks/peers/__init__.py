@@ -1,0 +1,1 @@
+"""Sparse codes of everyday methods beside ours: ``python -m benchmarks.peers --help``."""
