@@ -119,8 +119,8 @@ for file in done.figures:
 
 # %%
 figure, panel = plt.subplots(figsize=(6, 3.5), layout="constrained")
-for finished in done.members:
-    asked, got = finished.member.config.model.alpha, finished.results["active_per_image"]
+for member in done.members:
+    asked, got = member.config.model.alpha, member.results["active_per_image"]
     panel.plot(asked * config.model.latents, got, "o", color="tab:blue")
 limit = config.model.latents * 0.5
 panel.plot([0, limit], [0, limit], color="gray", lw=1, label="as many as asked for")

@@ -7,7 +7,7 @@ from vsc_jax.pages.tables import ABSENT, results_tables, settings_rows
 
 
 def rows_of(sources):
-    return {row.name: row for table in results_tables(sources) for row in table.rows}
+    return {row.name: row for rows in results_tables(sources).values() for row in rows}
 
 
 def marks(row):
@@ -48,7 +48,7 @@ def test_a_result_that_a_run_lacks_or_that_is_no_number_is_shown_as_such(make_so
 
 def test_groups_come_in_the_order_of_their_meanings(make_source):
     tables = results_tables([make_source("a", {"probe_accuracy": 0.5, "elbo": -1.0, "new": 2.0})])
-    assert [table.title for table in tables] == [
+    assert list(tables) == [
         "Likelihood, nats an example",
         "Classes read off the code",
         "Other",

@@ -68,15 +68,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UsageError(str(error)) from None
 
     from vsc_jax.cli.progress import Progress, show_stage
-    from vsc_jax.run.sweep import Finished, as_json, sweep, table
+    from vsc_jax.run.sweep import Member, as_json, sweep, table
 
     workdir = arguments.workdir or default_workdir(config, axes)
     arguments.say(f"{len(members)} members of {config.name}; folder: {workdir}")
 
-    def on_member(finished: Finished) -> None:
+    def on_member(finished: Member) -> None:
         if finished.problem is not None:
             show_stage("")
-            arguments.say(f"{finished.member.name}: {finished.problem}")
+            arguments.say(f"{finished.name}: {finished.problem}")
 
     with Progress(config.train, quiet=arguments.quiet, sweep=True) as progress:
         done = sweep(

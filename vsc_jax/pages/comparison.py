@@ -1,23 +1,18 @@
 """Autoencoder, VAE and VSC side by side, with convolutional networks at 2 and at 32 latents."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vsc_jax.config import Config, TrainConfig, load_preset, preset_names, smoke, validate
+from vsc_jax.config import Config, TrainConfig, load_preset, preset_names, replaced, smoke, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.run import fit, open_run
 from vsc_jax.training.run_folder import identity
 
-ALPHA = {2: 0.5, 32: 0.25}
-"""Sizes of the code at which models are compared, each with the rate of a VSC's latents: few latents are no
-place for a sparse code."""
-
+ALPHA = {2: 0.5, 32: 0.25}  # by latents; few are no place for a sparse code
 BATCH_SIZE = 256
-STEPS = 25 * 60_000 // BATCH_SIZE
-"""The budget: 25 epochs of MNIST."""
+STEPS = 25 * 60_000 // BATCH_SIZE  # 25 epochs of MNIST
 
 
 class Comparison(NamedTuple):
@@ -52,17 +47,24 @@ def comparison(
     """
     configs: dict[Path, Config] = {}
     groups: dict[str, list[Path]] = {}
-    for latents in ALPHA:
+    for latents, alpha in ALPHA.items():
         for model in dict.fromkeys(model.strip() for model in models):
             name = model if model in preset_names() else f"{prefix}_{model}"
-            config = _config(name, latents, steps, directory)
+            if name not in preset_names():
+                raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
+            config = load_preset(name)
+            changes = {"model.network": "conv", "model.latents": latents, "train.batch_size": BATCH_SIZE}
+            if config.model.kind == "vsc" and config.model.prior == "pseudo":
+                changes["model.alpha"] = alpha
+            if directory is not None:
+                changes["data.directory"] = str(directory)
+            config = with_overrides(config, {**changes, "train.steps": steps})
             config = smoke(config) if shrink else config
             folder = workdir / f"{config.name}_conv_{latents}{'_smoke' if shrink else ''}"
             configs[folder] = config
             groups.setdefault(f"{latents} latents", []).append(folder)
     sizes = " and ".join(map(str, ALPHA))
-    title = f"{', '.join(models)} on {prefix}, side by side at {sizes} latents"
-    return Comparison(title, configs, groups)
+    return Comparison(f"{', '.join(models)} on {prefix}, side by side at {sizes} latents", configs, groups)
 
 
 def train_missing(
@@ -79,28 +81,11 @@ def train_missing(
       UserError: if a folder holds another run, or the data are not at hand.
     """
     for folder, config in compared.configs.items():
-        if (folder / "results.json").is_file() and _same(open_run(folder).config, config):
-            continue
+        if (folder / "results.json").is_file():
+            # Where its data lie does not matter.
+            there, asked = (replaced(c, {"data.directory": None}) for c in (open_run(folder).config, config))
+            if identity(there) == identity(asked):
+                continue
         on_run(f"training {folder}")
         with progress(config.train) as bar:
             fit(config, folder, on_row=bar.on_row, on_stage=bar.on_stage)
-
-
-def _config(name: str, latents: int, steps: int, directory: Path | None) -> Config:
-    if name not in preset_names():
-        raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
-    config = load_preset(name)
-    data = config.data if directory is None else dataclasses.replace(config.data, directory=directory)
-    model = dataclasses.replace(config.model, network="conv", latents=latents)
-    if model.kind == "vsc" and model.prior == "pseudo":
-        model = dataclasses.replace(model, alpha=ALPHA[latents])
-    train = dataclasses.replace(config.train, steps=steps, batch_size=BATCH_SIZE)
-    config = dataclasses.replace(config, data=data, model=model, train=train)
-    validate(config)
-    return config
-
-
-def _same(there: Config, config: Config) -> bool:
-    """Whether a run is the one asked for; where its data lie does not matter."""
-    data = dataclasses.replace(there.data, directory=config.data.directory)
-    return identity(dataclasses.replace(there, data=data)) == identity(config)

@@ -2,54 +2,43 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.style import as_png
-from vsc_jax.pages.sentences import comparable, nats, percent
-from vsc_jax.pages.source import Illustration, Source
-from vsc_jax.run.grid import Member
-from vsc_jax.run.sweep import Finished, curves_along, summaries
+from vsc_jax.pages.sentences import nats, percent
+from vsc_jax.pages.source import Illustration, Source, comparable
+from vsc_jax.run.sweep import curves_along, summaries
 from vsc_jax.training.run_folder import identity
 
-
-class _Curves(NamedTuple):
-    title: str
-    setting: str  # in which the runs differ
-    result: str
-    look: str
-    measured: str | None = None  # a result to draw against, in place of the setting
-
-
-_CURVES = {
-    "bound_against_alpha": _Curves("The bound against alpha", "alpha", "elbo", "how little sparsity costs"),
-    "bound_against_active": _Curves(
-        "The bound against the latents that are on",
-        *("alpha", "elbo", "a high bound with few latents on", "active_per_image"),
+# By the name of the file: a title, the setting in which the runs differ, the result, what to look for, and a
+# result to draw against, in place of the setting.
+_CURVES: dict[str, tuple[str, str, str, str, str | None]] = {
+    "bound_against_alpha": ("The bound against alpha", "alpha", "elbo", "how little sparsity costs", None),
+    "bound_against_active": (
+        *("The bound against the latents that are on", "alpha", "elbo"),
+        *("a high bound with few latents on", "active_per_image"),
     ),
-    "bound_against_latents": _Curves(
-        "The bound against the number of latents",
-        *("latents", "elbo", "a bound that does not fall as latents are added"),
+    "bound_against_latents": (
+        *("The bound against the number of latents", "latents", "elbo"),
+        *("a bound that does not fall as latents are added", None),
     ),
-    "accuracy_against_latents": _Curves(
-        "The class read off the code, against the number of latents",
-        *("latents", "probe_accuracy", "codes that keep the class in few latents"),
+    "accuracy_against_latents": (
+        *("The class read off the code, against the number of latents", "latents", "probe_accuracy"),
+        *("codes that keep the class in few latents", None),
     ),
 }
-TITLES = {name: each.title for name, each in _CURVES.items()}
+TITLES = {name: title for name, (title, *_) in _CURVES.items()}
 
 
 def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
     """The curves that these runs allow: at least two values of a setting, all else but the seed the same."""
-    if not comparable(sources):
-        return {}
     drawn = {}
-    for name, (_, setting, result, look, measured) in _CURVES.items():
-        if curves := _curves(sources, setting, result, measured):
+    for name, (_, setting, result, look, against) in _CURVES.items():
+        if comparable(sources) and (curves := _curves(sources, setting, result, against)):
             quantity, words = ("true bound", nats) if result == "elbo" else (result, percent)
-            figure = draw_curves(measured or f"model.{setting}", curves, quantity)
+            figure = draw_curves(against or f"model.{setting}", curves, quantity)
             best = max(curves, key=lambda curve: np.max(curve.mean))
             place = int(np.argmax(best.mean))
             where = "" if best.x is None else f" at {np.asarray(best.x)[place]:.3g}"
@@ -59,35 +48,29 @@ def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
     return drawn
 
 
-def _curves(sources: Sequence[Source], setting: str, result: str, measured: str | None) -> list[Curve]:
+def _curves(sources: Sequence[Source], setting: str, result: str, against: str | None) -> list[Curve]:
     """A curve for each group of runs; empty where no group has two settings."""
     groups = _groups([source for source in sources if result in source.results], setting)
-    members = [
-        Finished(_member(source, name, setting), source.folder, source.results, None)
-        for name, group in groups.items()
-        for source in group
-    ]
-    curves = []
-    for curve in curves_along(summaries(members), [setting], result, measured):
-        curve = curve._replace(name=curve.name.removeprefix("group "))
-        kinds = {source.config.model.kind for source in groups[curve.name]}
-        level = (
-            setting == "alpha" and measured is None and len(np.asarray(curve.x)) == 1 and "vsc" not in kinds
+    rows = {
+        name: summaries(
+            [({setting: getattr(s.config.model, setting), "seed": s.config.seed}, s.results) for s in group]
         )
-        curves.append(curve._replace(x=None) if level else curve)
-    return curves
-
-
-def _member(source: Source, group: str, setting: str) -> Member:
-    value = getattr(source.config.model, setting)
-    return Member(source.label, {"group": group, setting: value, "seed": source.config.seed}, source.config)
+        for name, group in groups.items()
+    }
+    curves = curves_along(rows, setting, result, against)
+    if setting != "alpha" or against is not None:
+        return curves
+    # A model without gates has no alpha: a level line.
+    gated = {name for name, group in groups.items() if any(s.config.model.kind == "vsc" for s in group)}
+    return [c._replace(x=None) if len(c.mean) == 1 and c.name not in gated else c for c in curves]
 
 
 def _groups(sources: Sequence[Source], setting: str) -> dict[str, list[Source]]:
     """Runs that differ only in a setting and in the seed, by the preset's or the model's name."""
     groups = _alike(sources, setting, "alpha")
     # Alpha may follow the number of latents, and is then swept along with it.
-    if setting == "latents" and not all(_one_rate_a_size(group) for group in groups):
+    rates = [{(s.config.model.latents, s.config.model.alpha) for s in group} for group in groups]
+    if setting == "latents" and any(len(pairs) > len({latents for latents, _ in pairs}) for pairs in rates):
         groups = _alike(sources, setting)
     named: dict[str, list[Source]] = {}
     for group in groups:
@@ -97,19 +80,12 @@ def _groups(sources: Sequence[Source], setting: str) -> dict[str, list[Source]]:
     return named
 
 
-def _one_rate_a_size(group: Sequence[Source]) -> bool:
-    models = [source.config.model for source in group]
-    return len({(model.latents, model.alpha) for model in models}) == len({m.latents for m in models})
-
-
 def _alike(sources: Sequence[Source], *swept: str) -> list[list[Source]]:
-    members: dict[str, list[Source]] = {}
+    ignored = {"seed", *(f"model.{name}" for name in swept)}
+    ignored |= {"model.prior_rate"} if "alpha" in swept else set()
+    groups: dict[str, list[Source]] = {}
     for source in sources:
-        values: dict[str, Any] = identity(source.config)
-        settings = {*swept, "prior_rate"} if "alpha" in swept else swept
-        for name in [name for name in values if name == "seed" or name.startswith("evaluate.")]:
-            del values[name]
-        for name in settings:
-            del values[f"model.{name}"]
-        members.setdefault(json.dumps(values, sort_keys=True), []).append(source)
-    return list(members.values())
+        items = identity(source.config).items()
+        values = {n: v for n, v in items if n not in ignored and not n.startswith("evaluate.")}
+        groups.setdefault(json.dumps(values, sort_keys=True), []).append(source)
+    return list(groups.values())

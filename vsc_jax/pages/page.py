@@ -1,6 +1,6 @@
 """The report itself: ``report.html``, one file that needs nothing else, and ``report.md`` with its figures.
 
-The pages are Jinja templates beside this module; every value that goes into them is escaped.
+Both are Jinja templates beside this module; every value that goes into them is escaped.
 """
 
 import base64
@@ -24,17 +24,12 @@ from vsc_jax.figures import FIGURES, OVERVIEW
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png
 from vsc_jax.pages import curves, sentences
-from vsc_jax.pages.markdown import markdown
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
-from vsc_jax.pages.tables import Table, results_tables, settings_rows
+from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import Run, open_run
-
-DEFAULT_FOLDER = Path("report")
-"""Where the report of several runs goes."""
 
 HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
 """Headings of all figures, in the order of a report."""
-
 
 MEANS = "Means over the test set; likelihoods are log-probabilities in nats an example: higher is better."
 
@@ -49,13 +44,6 @@ class Written(NamedTuple):
     markdown: Path
     problems: list[str]
     refused: list[Path]
-
-
-class _Group(NamedTuple):
-    title: str
-    runs: list[Source]
-    tables: list[Table]
-    compared: str
 
 
 def write_report(
@@ -97,18 +85,16 @@ def write_report(
             refused[folder] = str(error)
     if not sources:
         raise UserError("; ".join(refused.values()))
-    for folder, source in sources.items():
+    read = list(sources.values())
+    for source in read:
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
-        run = given[folder]
-        illustrate(
-            source, run if isinstance(run, Run) else None, directory, dataset, every_figure=every_figure
-        )
-    read = list(sources.values())
+        illustrate(source, directory, dataset, every_figure=every_figure)
     groups = []
     for heading, members in grouped.items():
         if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
-            groups.append(_Group(heading, there, results_tables(there), sentences.compared(there)))
+            texts = {"title": heading, "compared": sentences.compared(there)}
+            groups.append({**texts, "runs": there, "tables": results_tables(there)})
     differing, common = settings_rows(read)
     alone = f"These are not those of the preset {read[0].config.name}:"
     page: dict[str, Any] = {
@@ -129,23 +115,20 @@ def write_report(
         "version": __version__,
     }
     if output is None:
-        output = next(iter(given)) if len(given) == 1 else DEFAULT_FOLDER
-    html, text = _write(page, output)
-    return Written(html, text, [*refused.values(), *page["missing"]], list(refused))
+        output = next(iter(given)) if len(given) == 1 else Path("report")
+    _write(page, output)
+    problems = [*refused.values(), *page["missing"]]
+    return Written(output / "report.html", output / "report.md", problems, list(refused))
 
 
 def illustrate(
-    source: Source,
-    run: Run | None = None,
-    directory: Path | None = None,
-    dataset: Any = None,
-    *,
-    every_figure: bool = True,
+    source: Source, directory: Path | None = None, dataset: Any = None, *, every_figure: bool = True
 ) -> None:
     """Put a run's figures into ``source.figures``, and why others cannot be drawn into ``source.missing``.
 
-    The other arguments are those of :func:`write_report`. Figures that ``run`` has drawn are not drawn again.
+    The other arguments are those of :func:`write_report`. What a run in memory has drawn is not drawn again.
     """
+    run, config = source.run, source.config
 
     def add(name: str, draw: Callable[[], Drawn]) -> None:
         file = source.folder / "figures" / f"{name}.png"
@@ -160,7 +143,6 @@ def illustrate(
         add("history", lambda: draw_history(source.history))
     else:
         source.missing.append("no training history, as there is no metrics.jsonl: its figure is left out")
-    config = source.config
     try:
         if run is None:
             stored = open_run(source.folder)
@@ -196,24 +178,22 @@ def _missing(sources: Sequence[Source]) -> list[str]:
             lacking.setdefault(line, []).append(source.label)
     if len(sources) == 1:
         return list(lacking)
-    return [
-        f"{'every run' if len(names) == len(sources) else ', '.join(names)}: {line}"
-        for line, names in lacking.items()
-    ]
+    who = {line: "every run" if len(n) == len(sources) else ", ".join(n) for line, n in lacking.items()}
+    return [f"{who[line]}: {line}" for line in lacking]
 
 
-def _write(page: dict[str, Any], output: Path) -> tuple[Path, Path]:
+def _write(page: dict[str, Any], output: Path) -> None:
     """Write figures first and the pages last, each file in one step."""
-    several = len(page["runs"]) > 1
 
     def file(source: Source, name: str) -> str:
-        prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if several else ""
+        prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if len(page["runs"]) > 1 else ""
         return f"figures/{prefix}{name}.png"
 
     files = {file(run, name): figure.png for run in page["runs"] for name, figure in run.figures.items()}
     files |= {f"figures/{name}.png": curve.png for name, curve in page["curves"].items()}
-    files["report.md"] = markdown(page, file).encode()
-    files["report.html"] = _environment().get_template("report.html.jinja").render(page).encode()
+    plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page, file=file)
+    files["report.md"] = re.sub(r"\n{3,}", "\n\n", plain).encode()
+    files["report.html"] = _PAGES.get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -222,23 +202,28 @@ def _write(page: dict[str, Any], output: Path) -> tuple[Path, Path]:
             os.replace(temporary, output / name)
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
-    return output / "report.html", output / "report.md"
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(shrunk(png)).decode(),
-        # A name that may be broken after its underscores and slashes.
-        "breakable": lambda label: Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label)))),
-        "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
-        "what_was_run": sentences.what_was_run,
-        "in_short": sentences.in_short,
-    }
-    return environment
+def _markdown(value: object) -> Markup:
+    """A value escaped for Markdown in place of HTML."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(re.sub(r"([\\`*\[\]|<>#])", r"\\\1", str(value)).replace("\n", " "))
+
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_PAGES.filters |= {
+    "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(shrunk(png)).decode(),
+    # A name that may be broken after its underscores and slashes.
+    "breakable": lambda label: Markup(re.sub(r"([_/])", r"\1<wbr>", str(escape(label)))),
+    "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
+    "what_was_run": sentences.what_was_run,
+    "in_short": sentences.in_short,
+}

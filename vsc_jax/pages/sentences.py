@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from vsc_jax.pages.source import Source
+from vsc_jax.pages.source import Source, comparable
 from vsc_jax.run.model_card import networks
 
 
@@ -49,20 +49,15 @@ _TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")
 
 def what_was_run(source: Source) -> str:
     """The model, its networks and its training in one sentence."""
-    model = source.config.model
-    facts = {"config": source.config, "model": model, "networks": networks(model)}
+    config = source.config
+    facts = {"config": config, "model": config.model, "networks": networks(config.model)}
     return sentence("what_was_run", facts)
 
 
 def in_short(source: Source) -> str:
     """What the results say, in one sentence, or two where it has learned nothing; empty without."""
-    model = source.config.model
-    return sentence("in_short", {"r": source.results, "model": model}) if source.results else ""
-
-
-def comparable(sources: Sequence[Source]) -> bool:
-    """Whether all results are about the same data, so that their nats may be compared."""
-    return len({source.results.get("data") for source in sources if source.results}) <= 1
+    facts = {"r": source.results, "model": source.config.model}
+    return sentence("in_short", facts) if source.results else ""
 
 
 def measured_on(sources: Sequence[Source]) -> str:
@@ -80,12 +75,12 @@ def trained_on(sources: Sequence[Source]) -> dict[str, str]:
 
 def compared(sources: Sequence[Source]) -> str:
     """Which of several runs has the best bound, and by how much; empty where that says nothing."""
-    bounds = sorted(((s.results["elbo"], s.label) for s in sources if "elbo" in s.results), reverse=True)
-    if len(sources) > 1 and not comparable(sources):
+    if not comparable(sources):
         return "These runs were measured on different data: their nats must not be compared."
+    bounds = sorted(((s.results["elbo"], s.label) for s in sources if "elbo" in s.results), reverse=True)
     if len(bounds) < 2:
         return ""
-    (best, first), (second, other) = bounds[:2]
+    (best, first), (second, other), *_ = bounds
     return (
         f"The best true bound is that of {first}, {nats(best)} an example, {best - second:.1f} above {other}."
     )

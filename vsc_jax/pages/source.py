@@ -23,7 +23,8 @@ class Illustration(NamedTuple):
 class Source:
     """A run of a report: what its folder holds, as far as it is there, and its figures once they are drawn.
 
-    ``label`` is different for every run; ``missing`` has a sentence for each part that is not shown.
+    ``label`` is different for every run; ``run`` is given if it is in memory; ``missing`` has a sentence for
+    each part that is not shown.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Source:
     data: dict[str, Any]
     results: dict[str, Any]
     history: list[Row]
+    run: Run | None = None
     missing: list[str] = field(default_factory=list)
     figures: dict[str, Illustration] = field(default_factory=dict)
 
@@ -43,23 +45,23 @@ def read_source(run: Path | Run, label: str) -> Source:
       UserError: if there is not even a configuration that can be read.
     """
     if isinstance(run, Run):
-        return Source(label, folder_of(run), run.config, run.data, run.results, run.history)
+        return Source(label, folder_of(run), run.config, run.data, run.results, run.history, run)
     config = open_run(run).config
     source = Source(label, run, config, {}, {}, read_rows(run / "metrics.jsonl"))
+    steps, step = config.train.steps, source.history[-1]["step"] if source.history else 0
+    measured = (run / "results.json").is_file()
     try:
         source.data = read_json(run / "data.json")
     except UserError as error:
         source.missing.append(str(error))
-    steps, step = config.train.steps, source.history[-1]["step"] if source.history else 0
-    if (run / "results.json").is_file():
-        try:
-            source.results = read_results(run / "results.json")
-        except UserError as error:
-            source.missing.append(str(error))
-    elif step < steps:
-        source.missing.append(f"no results yet: training is at iteration {step:,} of {steps:,}")
-    else:
-        source.missing.append(f"no results yet: python -m vsc_jax.evaluate {run} measures them")
+    try:
+        source.results = read_results(run / "results.json") if measured else {}
+    except UserError as error:
+        source.missing.append(str(error))
+    if not measured:
+        how = f"python -m vsc_jax.evaluate {run} measures them"
+        how = f"training is at iteration {step:,} of {steps:,}" if step < steps else how
+        source.missing.append(f"no results yet: {how}")
     return source
 
 
@@ -80,3 +82,8 @@ def labels(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(set(whole)):
             break
     return names
+
+
+def comparable(sources: Sequence[Source], about: str = "data") -> bool:
+    """Whether all results are about the same data (or samples), so that their nats may be compared."""
+    return len({source.results.get(about) for source in sources if source.results}) <= 1

@@ -2,20 +2,20 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from vsc_jax.config import Config, Ramp, load_preset, preset_names, to_dict
+from vsc_jax.config import Ramp, load_preset, preset_names
 from vsc_jax.evaluation.glossary import GLOSSARY, explain, format_value
-from vsc_jax.pages.sentences import comparable
-from vsc_jax.pages.source import Source
+from vsc_jax.pages.source import Source, comparable
 
 ABSENT = "–"  # noqa: RUF001 (a dash, in a cell that has no value)
-
-_HIGHER = ("elbo", "iwae", "explained_variance", "attributes_found", "factor_vae")
-_HIGHER_FAMILIES = ("probe_", "neighbour_", "gate_auc_", "attribute_", "feature_", "denoising_explained_")
-_LOWER = ("mse", "mse_sample")
-_LOWER_FAMILIES = ("denoising_mse_",)
+_HIGHER = re.compile(
+    "elbo|iwae|explained_variance|attributes_found|factor_vae"
+    "|(probe|neighbour|gate_auc|attribute|feature|denoising_explained)_.*"
+)
+_LOWER = re.compile("mse|mse_sample|denoising_mse_.*")
 
 
 class Cell(NamedTuple):
@@ -33,28 +33,21 @@ class TableRow(NamedTuple):
     cells: list[Cell]
 
 
-class Table(NamedTuple):
-    """Rows under a heading."""
-
-    title: str
-    rows: list[TableRow]
-
-
-def results_tables(sources: Sequence[Source]) -> list[Table]:
-    """The results of all runs by group, in the order of ``vsc_jax.evaluation.glossary``.
+def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
+    """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``.
 
     The best value of a row is marked where there is a better and a worse and the data are the same.
     """
     names = {name for source in sources for name in source.results}
-    order = list(GLOSSARY)
-    groups: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
-    for name in sorted(names, key=lambda name: (order.index(name) if name in GLOSSARY else len(order), name)):
+    rank = {name: place for place, name in enumerate(GLOSSARY)}
+    tables: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
+    for name in sorted(names, key=lambda name: (rank.get(name, len(rank)), name)):
         values = [source.results.get(name) for source in sources]
         known, best = explain(name), _best(name, sources)
         cells = [Cell(ABSENT if v is None else _number(name, v), v is not None and v == best) for v in values]
         row = TableRow(name, known.text if known else "", cells)
-        groups.setdefault(known.group if known else "Other", []).append(row)
-    return [Table(title, rows) for title, rows in groups.items() if rows]
+        tables.setdefault(known.group if known else "Other", []).append(row)
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:
@@ -62,19 +55,16 @@ def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[Table
 
     For several runs those stand out in which they differ; for a single run, those that are not its preset's.
     """
-    flat = [dict(_flat(source.config)) for source in sources]
+    flat = [dict(_settings(source.config)) for source in sources]
     name = sources[0].config.name
-    preset = dict(_flat(load_preset(name))) if len(sources) == 1 and name in preset_names() else None
-    others = preset or flat[0]
-    standing_out: list[TableRow] = []
-    rest: list[TableRow] = []
-    for name in flat[0]:
+    preset = dict(_settings(load_preset(name))) if len(sources) == 1 and name in preset_names() else None
+    rows: tuple[list[TableRow], list[TableRow]] = ([], [])
+    for name, usual in (preset or flat[0]).items():
         values = [settings[name] for settings in flat]
-        differs = any(value != others[name] for value in values)
-        text = f"preset: {others[name]}" if differs and preset else ""
-        row = TableRow(name, text, [Cell(value, differs) for value in values])
-        (standing_out if differs else rest).append(row)
-    return standing_out, rest
+        differs = any(value != usual for value in values)
+        text = f"preset: {usual}" if differs and preset else ""
+        rows[not differs].append(TableRow(name, text, [Cell(value, differs) for value in values]))
+    return rows
 
 
 def _number(name: str, value: Any) -> str:
@@ -83,36 +73,32 @@ def _number(name: str, value: Any) -> str:
 
 
 def _best(name: str, sources: Sequence[Source]) -> float | None:
-    pick = None
-    if name in _HIGHER or name.startswith(_HIGHER_FAMILIES):
-        pick = max
-    elif name in _LOWER or name.startswith(_LOWER_FAMILIES):
-        pick = min
+    pick = max if _HIGHER.fullmatch(name) else min if _LOWER.fullmatch(name) else None
     measured = [source for source in sources if name in source.results]
     values = [source.results[name] for source in measured]
-    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in values)
-    if pick is None or len(values) < 2 or not numbers or not comparable(measured):
+    if pick is None or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
         return None
-    if name == "iwae" and len({source.results.get("iwae_samples") for source in measured}) > 1:
-        return None
-    return None if len(set(values)) == 1 else float(pick(values))
+    alike = comparable(measured) and (name != "iwae" or comparable(measured, "iwae_samples"))
+    return float(pick(values)) if alike and len(set(values)) > 1 else None
 
 
-def _flat(config: Config) -> Iterable[tuple[str, str]]:
+def _settings(part: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every setting by its name on the command line, and its value in words."""
-    for section, plain in to_dict(config).items():
-        part = getattr(config, section)
-        for name, value in plain.items() if dataclasses.is_dataclass(part) else [("", plain)]:
-            item = getattr(part, name) if name else None
-            text = _ramp(item) if isinstance(item, Ramp) else _in_words(value)
-            yield f"{section}.{name}" if name else section, text
+    for field in dataclasses.fields(part):
+        value, name = getattr(part, field.name), prefix + field.name
+        if dataclasses.is_dataclass(value) and not isinstance(value, Ramp):
+            yield from _settings(value, f"{name}.")
+        else:
+            yield name, _in_words(value)
 
 
 def _in_words(value: Any) -> str:
-    if value is None:
+    if isinstance(value, Ramp):
+        return _ramp(value)
+    if value is None or value == ():
         return ABSENT
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or ABSENT
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

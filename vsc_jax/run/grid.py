@@ -23,11 +23,16 @@ class Axis(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One run of a sweep; its name, and its folder's, is such as ``model.alpha=0.1,seed=2``."""
+    """One run of a sweep; its name, and its folder's, is such as ``model.alpha=0.1,seed=2``.
+
+    At the end it has ``results``, those of ``results.json``, or the ``problem`` for which there are none.
+    """
 
     name: str
     settings: dict[str, Any]
     config: Config
+    results: dict[str, Any] | None = None
+    problem: str | None = None
 
 
 def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> list[Axis]:
