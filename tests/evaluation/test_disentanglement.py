@@ -1,11 +1,10 @@
 """Disentanglement scores of codes whose answer is known."""
 
-import math
-
 import numpy as np
 import pytest
 from scipy.stats import entropy
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.metrics import mutual_info_score
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.disentanglement import (
@@ -18,10 +17,8 @@ from vsc_jax.evaluation.disentanglement import (
     fixed_batches,
     infomec,
     information,
-    joint_distribution,
     mig,
     modularity,
-    mutual_information,
     predictability,
     sap,
 )
@@ -30,17 +27,9 @@ from vsc_jax.evaluation.factors import Factor
 # MIG and modularity of codes whose answer is known.
 
 
-def test_information_by_hand():
-    assert mutual_information(np.array([[0.5, 0.0], [0.0, 0.5]])) == pytest.approx(math.log(2))
-    assert mutual_information(np.array([[0.25, 0.25], [0.25, 0.25]])) == pytest.approx(0)
-    joint = joint_distribution(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
-    np.testing.assert_array_equal(joint, [[0.25, 0.25], [0, 0.5]])
-    assert mutual_information(joint) == pytest.approx(math.log(2) - 0.75 * math.log(3) + 0.5 * math.log(2))
-
-
 def test_bins_hold_equally_many_and_ties_stay_together():
-    np.testing.assert_array_equal(np.bincount(binned(np.random.default_rng(0).normal(size=1000))), 50)
-    assert len(np.unique(binned(np.zeros(100)))) == 1
+    np.testing.assert_array_equal(np.bincount(binned(np.random.default_rng(0).normal(size=1000)))[1:], 50)
+    assert not binned(np.zeros(100)).any()
     sparse = np.where(np.arange(1000) < 700, 0.0, np.arange(1000.0))
     np.testing.assert_array_equal(
         np.bincount(binned(sparse)), [700] + 20 * [15]
@@ -132,8 +121,7 @@ def test_a_perfect_code_that_is_on_in_a_tenth_scores_one_where_the_published_for
     assert infomec(code, values) == pytest.approx((1, 1), abs=0.01)
     # disentanglement_lib's bins of equal width: 0 shares one with small values.
     wide = np.digitize(code[:, 0], np.histogram(code[:, 0], BINS)[1][1:-1])
-    joint = joint_distribution(wide, on[:, 0].astype(int))
-    assert mutual_information(joint) < 0.8 * entropy(joint.sum(axis=0))
+    assert mutual_info_score(wide, on[:, 0]) < 0.8 * entropy([on[:, 0].mean(), 1 - on[:, 0].mean()])
     assert mig(information(code, values)) > 0.99
     assert mig(information(code, presence)) > 0.99
 

@@ -9,7 +9,6 @@ from vsc_jax import losses
 from vsc_jax.evaluation.encoding import (
     Codes,
     active_units,
-    batches,
     code_statistics,
     codes,
     collapse_statistics,
@@ -45,13 +44,6 @@ def test_expected_code_is_gamma_mu():
 
 
 # Batches of one size over a whole split.
-
-
-def test_the_last_batch_is_filled_up_and_says_how_many_count():
-    x = np.arange(5)
-    parts = list(batches(x, 2))
-    np.testing.assert_array_equal([batch for batch, _ in parts], [[0, 1], [2, 3], [4, 4]])
-    assert [valid for _, valid in parts] == [2, 2, 1]
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 12, 100])

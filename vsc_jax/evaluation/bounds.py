@@ -44,9 +44,6 @@ def importance_weighted(
       samples: number K of samples.
       batch_size: examples at a time.
       on_batch: called with the number of examples done.
-
-    Returns:
-      ``[n]``; the mean over examples is what is reported as ``iwae``.
     """
     batch_size = min(batch_size, len(x))
     layers = jax.tree.leaves(nnx.state(model.decoder.trunk, nnx.Param))
@@ -62,7 +59,7 @@ def importance_weighted(
 
 @cache
 def _bound_of_chunks(samples: int, chunk: int) -> Measure:
-    """The bound of a batch from ``samples`` samples, ``chunk`` at a time; one function for each pair."""
+    """The bound of a batch from ``samples`` samples, ``chunk`` at a time."""
 
     def bound(model: VAE | VSC, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, " n"]:
         def add(number: Array, running: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -17,11 +17,11 @@ from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.encoding import USED_SHARE, Codes, codes, map_batches
 from vsc_jax.evaluation.factors import Factor, correlations
 from vsc_jax.evaluation.latent_space import Grid, Traversals, grid_codes, traversal_codes
+from vsc_jax.evaluation.recovery import correlation
 from vsc_jax.models import VSC, Autoencoder, Model
 from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
-TRAVERSED = 40
-"""How many latents are traversed, at most."""
+TRAVERSED = 40  # latents, at most
 
 
 class CodeView:
@@ -87,11 +87,7 @@ class CodeView:
         return np.asarray(_decode(self._graph, self._params, jnp.asarray(z, jnp.float32)))
 
     def resampled(self, on: ArrayLike, count: int, key: PRNGKeyArray) -> Float[np.ndarray, "n count latents"]:
-        """Codes with these latents on, booleans ``[n, latents]``, and values drawn from the prior given that.
-
-        Raises:
-          ValueError: if the model has no prior.
-        """
+        """Codes with these latents on, booleans ``[n, latents]``, and values from the prior given that."""
         if self.prior is None:
             raise ValueError("an autoencoder has no prior to sample from")
         return np.asarray(sample_given_support(self.prior, jnp.asarray(on), key, count))
@@ -123,24 +119,18 @@ class CodeView:
     def correlations(
         self,
     ) -> tuple[Float[np.ndarray, "factors latents"], Float[np.ndarray, "factors latents"]]:
-        """How the true factors S V follow the code, in two forms.
+        """How the true factors S V follow the code: ``corr(|S V|, |z|)``, and ``corr(V, z)`` where present.
 
-        Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, correlate sizes over all
-        examples, ``corr(|S V|, |z|)``; the second form is ``corr(V, z)`` where the factor is present.
-
-        Raises:
-          ValueError: if the factors are not known.
+        The first, over all examples, is that of Tonolini, Jensen and Murray-Smith, *Variational Sparse
+        Coding*, UAI 2019. Raises ValueError if the factors are not known.
         """
         factors, presence = self.test.factors, self.test.presence
         if factors is None or presence is None:
             raise ValueError(f"{self.dataset.name}: has no true factors")
-        always = np.ones(len(factors), bool)
-        sizes = [Factor("", np.abs(column), always, discrete=False) for column in factors.T]
         values = [
-            Factor("", column, there > 0, discrete=False)
-            for column, there in zip(factors.T, presence.T, strict=True)
+            Factor("", v, there > 0, discrete=False) for v, there in zip(factors.T, presence.T, strict=True)
         ]
-        return correlations(np.abs(self.code), sizes).T, correlations(self.code, values).T
+        return correlation(np.abs(factors), np.abs(self.code)), correlations(self.code, values).T
 
 
 @partial(jax.jit, static_argnums=0)

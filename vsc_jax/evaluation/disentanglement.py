@@ -7,99 +7,89 @@ cell of its own beside them: it never shares one with small values.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import entropy
+from scipy.stats import entropy, ks_2samp
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.metrics import mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.factors import Factor, Factors, correlations
 from vsc_jax.evaluation.recovery import varies
 
 BINS = 20
-INFORMATIVE = 0.05
-"""A latent is informative if it tells at least this share of the entropy of some factor."""
-TREE_EXAMPLES = 5000
-"""Training examples that DCI's trees are fitted on, at most."""
+INFORMATIVE = 0.05  # a latent that tells at least this share of the entropy of some factor
+TREE_EXAMPLES = 5000  # training examples that DCI's trees are fitted on, at most
 # FactorVAE: images in a batch, votes for each factor, images for the latents' overall deviations, and
 # the smallest one that counts as variation.
 BATCH, VOTES, REFERENCE, LEAST_DEVIATION = 64, 30, 5000, 1e-2
 
 
 def information(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "latents factors"]:
-    """``I(z_j; v_k) / H(v_k)`` of every latent and factor, each over the examples that have the factor.
+    """``I(z_j; v_k) / H(v_k)`` of latents and factors, over the examples that have the factor; in [0, 1].
 
     Adjusted for chance: among n examples in a x b bins independent variables seem to share
     ``(a - 1)(b - 1) / (2 n)`` nats (Miller, 1955), which is taken off the information and off the entropy, so
     that independence is about 0 and a latent that determines the factor 1.
-
-    Args:
-      code: ``[n, latents]``.
-      factors: discrete or real.
-
-    Returns:
-      In [0, 1].
     """
-    return np.stack([_column(code[f.given], f) for f in factors], axis=1)
+    columns = []
+    for factor in factors:
+        values = factor.values[factor.given]
+        classes = values if factor.discrete else binned(values)
+        columns.append([_share(binned(latent), classes) for latent in code[factor.given].T])
+    return np.array(columns).T
 
 
-def _column(code: np.ndarray, factor: Factor) -> Float[np.ndarray, " latents"]:
-    values = factor.values[factor.given]
-    classes = np.unique(values, return_inverse=True)[1].reshape(-1) if factor.discrete else binned(values)
-    return np.array([_share(joint_distribution(binned(latent), classes), len(classes)) for latent in code.T])
+def _share(cells: np.ndarray, classes: np.ndarray) -> float:
+    counts = contingency_matrix(cells, classes)
+    rows, columns = counts.shape
+    chance, total = (rows - 1) * (columns - 1) / (2 * len(classes)), entropy(counts.sum(axis=0))
+    shared = mutual_info_score(None, None, contingency=counts)
+    return max(0.0, float((shared - chance) / (total - chance))) if total > chance else 0.0
 
 
-def _share(joint: Float[np.ndarray, "first second"], examples: int) -> float:
-    """Information about the second variable as a share of its entropy, adjusted for chance."""
-    rows, columns = (int((joint.sum(axis=axis) > 0).sum()) for axis in (1, 0))
-    chance = (rows - 1) * (columns - 1) / (2 * examples)
-    entropy = _entropy(joint.sum(axis=0))
-    if entropy <= chance:
-        return 0.0
-    return max(0.0, (mutual_information(joint) - chance) / (entropy - chance))
+def binned(values: np.ndarray, bins: int = BINS) -> Int[np.ndarray, " n"]:
+    """Numbers of the bins that ``values``, ``[n]``, fall into: 0 alone, others equal in frequency."""
+    on = values != 0
+    if not on.any():
+        return np.zeros(len(values), np.int64)
+    edges = np.unique(np.quantile(values[on], np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.where(on, np.searchsorted(edges, values, side="right") + 1, 0)
 
 
 def _gap(scores: Float[np.ndarray, "latents factors"]) -> float:
     """Best minus second best latent for each factor, mean over factors; one latent is compared with 0."""
-    ordered = np.sort(np.concatenate([np.zeros_like(scores[:2]), scores]), axis=0)
+    ordered = np.sort(np.pad(scores, ((2, 0), (0, 0))), axis=0)
     return float((ordered[-1] - ordered[-2]).mean())
 
 
 def mig(shares: Float[np.ndarray, "latents factors"]) -> float:
-    """Mutual information gap: how much more the best latent tells than the next, mean over factors.
+    """Mutual information gap of :func:`information`: best latent minus the next, mean over factors.
 
     Chen, Li, Grosse and Duvenaud, *Isolating Sources of Disentanglement in VAEs*, NeurIPS 2018, eq. 6.
     About 1 when each factor has a latent that tells it, and no other does; 0 for a constant code and
     where the best latent has a twin.
-
-    Args:
-      shares: :func:`information`.
     """
     return _gap(shares)
 
 
 def modularity(shares: Float[np.ndarray, "latents factors"]) -> float:
-    """How far each informative latent tells one factor only, in [0, 1].
+    """How far each informative latent tells one factor only, in [0, 1], from :func:`information`.
 
     Ridgeway and Mozer, *Learning Deep Disentangled Embeddings with the F-Statistic Loss*, NeurIPS 2018,
     section 2: one minus the squared information about all other factors, relative to that about the
     best one. Here of information as a share of the factor's entropy, and averaged over the latents that
     tell at least 5 % of some factor; 0 if there is none.
-
-    Args:
-      shares: :func:`information`.
     """
-    best = shares.max(axis=1)
-    informative = shares[best >= INFORMATIVE]
+    informative = shares[shares.max(axis=1) >= INFORMATIVE]
     if not len(informative):
         return 0.0
-    if shares.shape[1] == 1:
-        return 1.0
     largest = informative.max(axis=1) ** 2
     others = (informative**2).sum(axis=1) - largest
-    return float((1 - others / (largest * (shares.shape[1] - 1))).mean())
+    return float((1 - others / (largest * max(shares.shape[1] - 1, 1))).mean())
 
 
 class InfoMC(NamedTuple):
@@ -116,10 +106,7 @@ def infomec(code: np.ndarray, factors: Factors) -> InfoMC:
     code leaves out latents of a small range, that of their next paper those of a small interquartile range,
     which is 0 for a latent that is on in fewer than a quarter of the examples. Here only latents that hardly
     vary are left out (:func:`vsc_jax.evaluation.recovery.varies`); what tells nothing counts as 0.
-
-    Args:
-      code: ``[n, latents]``, exactly 0 where a latent is off.
-      factors: discrete or real.
+    ``code`` is exactly 0 where a latent is off.
     """
     used = varies(code)
     if not used.any():
@@ -136,45 +123,11 @@ def _concentration(shares: Float[np.ndarray, "rows columns"]) -> float:
     return float(np.where(best >= INFORMATIVE, scaled, 0).mean())
 
 
-def binned(values: np.ndarray, bins: int = BINS) -> Int[np.ndarray, " n"]:
-    """Numbers of the bins that ``values``, ``[n]``, fall into: 0 alone, others equal in frequency."""
-    on = values != 0
-    if not on.any():
-        return np.zeros(len(values), np.int64)
-    edges = np.unique(np.quantile(values[on], np.linspace(0, 1, bins + 1)[1:-1]))
-    cells = np.searchsorted(edges, values, side="right")
-    return cells if on.all() else np.where(on, cells + 1, 0)
-
-
-def joint_distribution(a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "first second"]:
-    """Joint relative frequencies of two arrays of whole numbers from 0, ``[n]`` each."""
-    rows, columns = int(a.max()) + 1, int(b.max()) + 1
-    counts = np.bincount(a * columns + b, minlength=rows * columns)
-    return counts.reshape(rows, columns) / len(a)
-
-
-def mutual_information(joint: Float[np.ndarray, "first second"]) -> float:
-    """Mutual information in nats of a joint distribution."""
-    return max(0.0, _entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1)) - _entropy(joint.reshape(-1)))
-
-
-def _entropy(probabilities: np.ndarray) -> float:
-    positive = probabilities[probabilities > 0]
-    return float(-np.sum(positive * np.log(positive)))
-
-
 def sap(code: np.ndarray, factors: Factors) -> float:
-    """Separated attribute predictability: how much better the best latent predicts a factor.
+    """Separated attribute predictability: how much better the best latent predicts a factor than the next.
 
     Kumar, Sattigeri and Balakrishnan, *Variational Inference of Disentangled Latent
-    Concepts*, ICLR 2018, section 3.
-
-    About 1 when each factor has a latent that predicts it, and no other does; 0 for a constant code and
-    where the best latent has a twin.
-
-    Args:
-      code: ``[n, latents]``.
-      factors: real or of two classes.
+    Concepts*, ICLR 2018, section 3. Known values as :func:`mig`; factors are real or of two classes.
     """
     return _gap(predictability(code, factors))
 
@@ -184,10 +137,6 @@ def predictability(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "lat
 
     For a real factor R^2 of linear regression. For one of two classes the balanced accuracy of the best
     threshold, scaled so that chance is 0 and not 1/2.
-
-    Args:
-      code: ``[n, latents]``.
-      factors: real or of two classes.
     """
     return np.stack(
         [_threshold(code, f) if f.discrete else correlations(code, [f])[:, 0] ** 2 for f in factors], axis=1
@@ -203,13 +152,7 @@ def _threshold(code: np.ndarray, factor: Factor) -> Float[np.ndarray, " latents"
         return np.zeros(code.shape[1])
     one, other = (code[factor.given][values == kind] for kind in kinds)
     # The gap between the two distribution functions at a threshold is 2 (balanced accuracy) - 1.
-    return np.array([_largest_gap(a, b) for a, b in zip(one.T, other.T, strict=True)])
-
-
-def _largest_gap(a: np.ndarray, b: np.ndarray) -> float:
-    a, b, thresholds = np.sort(a), np.sort(b), np.concatenate([a, b])
-    below = (np.searchsorted(part, thresholds, side="right") / len(part) for part in (a, b))
-    return float(np.abs(np.subtract(*below)).max())
+    return np.asarray(ks_2samp(one, other, method="asymp").statistic)
 
 
 class DCI(NamedTuple):
@@ -239,19 +182,13 @@ def dci(
     """Disentanglement, completeness and informativeness, from boosted trees fitted for each factor.
 
     Eastwood and Williams, *A Framework for the Quantitative Evaluation of Disentangled Representations*,
-    ICLR 2018; 100 trees of depth 3, as in ``disentanglement_lib``.
-
-    Args:
-      train_code: ``[n, latents]``; the first 5,000 are used.
-      train_factors: of these examples.
-      test_code: ``[m, latents]``.
-      test_factors: the same factors of the test examples.
-      seed: seed of the trees.
+    ICLR 2018; 100 trees of depth 3, as in ``disentanglement_lib``, on the first 5,000 training examples.
     """
     importances, scores = [], []
     for train, test in zip(train_factors, test_factors, strict=True):
         train = train.first(TREE_EXAMPLES)
-        trees = _trees(train, seed)
+        kind = GradientBoostingClassifier if train.discrete else GradientBoostingRegressor
+        trees = kind(subsample=0.5, random_state=seed)
         trees.fit(train_code[:TREE_EXAMPLES][train.given], train.values[train.given])
         # Rounding can leave an importance of -1e-20, whose entropy is infinite.
         importances.append(np.maximum(trees.feature_importances_, 0))
@@ -262,42 +199,28 @@ def dci(
 
 
 def disentanglement(importance: Float[np.ndarray, "latents factors"]) -> float:
-    """One minus the entropy, in base "number of factors", of each latent's importances.
+    """One minus the entropy, in base "number of factors", of each latent's importances, not negative.
 
     Averaged over latents in proportion to their importance; 0 if nothing is important.
-
-    Args:
-      importance: not negative; the importance of each latent for each factor.
     """
-    total = importance.sum()
-    if total == 0:
-        return 0.0
-    if importance.shape[1] == 1:
-        return 1.0
     by_latent = importance.sum(axis=1)
-    used = importance[by_latent > 0]
-    scores = 1 - entropy(used, axis=1, base=importance.shape[1])
-    return float(np.sum(scores * by_latent[by_latent > 0]) / total)
+    if not by_latent.any() or importance.shape[1] == 1:
+        return float(by_latent.any())
+    used = by_latent > 0
+    scores = 1 - entropy(importance[used], axis=1, base=importance.shape[1])
+    return float(np.average(scores, weights=by_latent[used]))
 
 
 def completeness(importance: Float[np.ndarray, "latents factors"]) -> float:
-    """One minus the entropy, in base "number of latents", of each factor's importances.
+    """One minus the entropy, in base "number of latents", of each factor's importances, not negative.
 
     Mean over factors; a factor for which nothing is important counts as 0.
-
-    Args:
-      importance: not negative; the importance of each latent for each factor.
     """
     if importance.shape[0] == 1:
         return float((importance[0] > 0).mean())
     served = importance[:, importance.sum(axis=0) > 0]
     scores = 1 - entropy(served, axis=0, base=importance.shape[0])
     return float(np.sum(scores) / importance.shape[1])
-
-
-def _trees(factor: Factor, seed: int) -> Any:
-    kind = GradientBoostingClassifier if factor.discrete else GradientBoostingRegressor
-    return kind(subsample=0.5, random_state=seed)
 
 
 def _informativeness(guess: np.ndarray, values: np.ndarray, train: Factor) -> float:
@@ -323,7 +246,7 @@ def factor_vae_score(
 
     The factors are Smiley's 18 features. In a batch one feature has one value and its attribute is
     present; everything else is drawn anew for each image. Each latent's variance is divided by its
-    variance over all images.
+    variance over all images. About 1/18 is chance; 0 for a constant code.
 
     Args:
       represent: gives the code of drawn images, ``[n, latents]``.
@@ -331,41 +254,29 @@ def factor_vae_score(
       votes: batches for each factor that fix the majority vote, and as many that test it.
       batch: images in a batch.
       seed: seed of the images.
-
-    Returns:
-      In [0, 1]; about 1/18 is chance. 0 for a constant code.
     """
     stream = np.random.SeedSequence(seed)
     reference_seed, training_seed, test_seed = (int(s.generate_state(1)[0]) for s in stream.spawn(3))
     deviation = represent(smiley.generate(reference_seed, REFERENCE, presence)).std(axis=0)
-    varies = deviation > LEAST_DEVIATION
-    if not varies.any():
+    varying = deviation > LEAST_DEVIATION
+    if not varying.any():
         return 0.0
 
     def winners(seed: int) -> Int[np.ndarray, "factors votes"]:
-        faces = fixed_batches(seed, votes, batch, presence)
-        code = represent(faces)[:, varies] / deviation[varies]
-        variance = code.reshape(len(smiley.FACTORS), votes, batch, -1).var(axis=2)
-        return variance.argmin(axis=-1)
+        code = represent(fixed_batches(seed, votes, batch, presence))[:, varying] / deviation[varying]
+        return code.reshape(len(smiley.FACTORS), votes, batch, -1).var(axis=2).argmin(axis=-1)
 
-    factors = np.repeat(np.arange(len(smiley.FACTORS)), votes)
-    counts = np.zeros((len(smiley.FACTORS), int(varies.sum())), int)
-    np.add.at(counts, (factors, winners(training_seed).reshape(-1)), 1)
+    counts = np.stack([np.bincount(row, minlength=varying.sum()) for row in winners(training_seed)])
     majority = counts.argmax(axis=0)
-    return float((majority[winners(test_seed).reshape(-1)] == factors).mean())
+    return float((majority[winners(test_seed)] == np.arange(len(smiley.FACTORS))[:, None]).mean())
 
 
 def fixed_batches(seed: int, votes: int, batch: int, presence: float) -> smiley.Smileys:
-    """``votes`` batches for each feature in turn, in which that feature is shown with one value.
-
-    Returns:
-      ``18 * votes * batch`` faces, those of one batch side by side.
-    """
+    """``votes`` batches for each feature in turn, side by side, in which that feature has one value."""
     faces = smiley.generate(seed, len(smiley.FACTORS) * votes * batch, presence)
+    present, values = faces.presence.copy(), faces.values.copy()
     shape = (len(smiley.FACTORS), votes, batch, len(smiley.FACTORS))
-    shown, values = faces.presence.reshape(shape).copy(), faces.values.reshape(shape).copy()
-    for factor, attribute in enumerate(smiley.ATTRIBUTE_OF_FACTOR):
-        values[factor, :, :, factor] = values[factor, :, :1, factor]
-        shown[factor, :, :, smiley.GROUPS[attribute]] = 1
-    flat_shown, flat_values = shown.reshape(faces.presence.shape), values.reshape(faces.values.shape)
-    return smiley.Smileys(smiley.render(flat_shown, flat_values), flat_shown, flat_values)
+    for factor, attribute in enumerate(smiley.ATTRIBUTE_OF_FACTOR):  # reshaped, but the same memory
+        values.reshape(shape)[factor, :, :, factor] = values.reshape(shape)[factor, :, :1, factor]
+        present.reshape(shape)[factor, :, :, smiley.GROUPS[attribute]] = 1
+    return smiley.Smileys(smiley.render(present, values), present, values)

@@ -17,13 +17,9 @@ from jaxtyping import Bool, Float
 
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset, Split
-from vsc_jax.evaluation.recovery import areas, correlation, matched_count, matched_mean
+from vsc_jax.evaluation.recovery import areas, correlation, matched_mean, matched_sum
 
-FOUND_AUC = 0.99
-"""A gate tells an attribute from this area on."""
 _FEWEST_EXAMPLES = 20
-
-
 # Correlation of prediction and value, given presence, on new 32 x 32 images, in the order of smiley.FACTORS.
 # `python benchmarks/smiley_ceiling.py`: a network of 1024-512-256 units trained on 100,000 images.
 # A picture of whole pixels does not tell its real factors exactly, so no code can correlate perfectly.
@@ -65,8 +61,7 @@ def has_factors(dataset: Dataset) -> bool:
 
 def attributes(split: Split) -> list[Factor]:
     """The presence of the four attributes of a Smiley split."""
-    presence = _presence(split)
-    always = np.ones(len(split), bool)
+    always, presence = np.ones(len(split), bool), _known(split.presence, "the presence of its factors")
     return [
         Factor(name, presence[:, group.start].astype(np.int64), always, discrete=True)
         for name, group in zip(smiley.ATTRIBUTES, smiley.GROUPS, strict=True)
@@ -75,13 +70,17 @@ def attributes(split: Split) -> list[Factor]:
 
 def features(split: Split) -> list[Factor]:
     """The 18 features of a Smiley split, each given that its attribute is present."""
-    presence = _presence(split)
-    if split.factors is None:
-        raise ValueError("expected a split with factors")
+    presence, values = _known(split.presence, "the presence of its factors"), _known(split.factors, "factors")
     return [
-        Factor(name, split.factors[:, i].astype(np.float64), presence[:, i] > 0, discrete=False)
+        Factor(name, values[:, i].astype(np.float64), presence[:, i] > 0, discrete=False)
         for i, name in enumerate(smiley.FACTORS)
     ]
+
+
+def _known(values: np.ndarray | None, what: str) -> np.ndarray:
+    if values is None:
+        raise ValueError(f"expected a split with {what}")
+    return values
 
 
 def measurable(train: Factors, test: Factors) -> tuple[list[Factor], list[Factor]]:
@@ -95,24 +94,10 @@ def _varies(factor: Factor) -> bool:
     return len(values) >= _FEWEST_EXAMPLES and bool((values != values[0]).any())
 
 
-def _presence(split: Split) -> np.ndarray:
-    if split.presence is None:
-        raise ValueError("expected a split with the presence of its factors")
-    return split.presence
-
-
 def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"]:
-    """Area under the ROC curve of every column as a detector, whichever its direction.
+    """Area under the ROC curve of each column of scores, ``[n, latents]``, or of its negative, if larger.
 
-    The area is that of the column or of its negative, whichever is larger: 1 for a perfect detector, 1/2
-    for chance and for a constant. (Mann and Whitney's statistic; ties count half.)
-
-    Args:
-      scores: ``[n, latents]``.
-      present: what is to be detected, 0 or 1, ``[n]``.
-
-    Returns:
-      ``[latents]``, in [1/2, 1].
+    1 for a perfect detector of ``present`` (0 or 1, ``[n]``), 1/2 for chance and for a constant.
     """
     area = areas(scores, present[:, None])[:, 0]
     return np.maximum(area, 1 - area)
@@ -120,16 +105,11 @@ def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"
 
 def attributes_found(areas: Float[np.ndarray, "latents attributes"]) -> int:
     """Number of attributes that gates tell with an area of at least .99, no gate counting twice."""
-    return matched_count(areas >= FOUND_AUC)
+    return int(matched_sum(areas >= 0.99))
 
 
 def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
-    """``gate_auc_NAME``, the best gate's area for each attribute, and ``attributes_found``.
-
-    Args:
-      gamma: gate probabilities ``[n, latents]``.
-      attributes: presence of each attribute.
-    """
+    """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``."""
     areas = np.stack([auc(gamma, attribute.values) for attribute in attributes], axis=1)
     names = [f"gate_auc_{attribute.name.replace(' ', '_')}" for attribute in attributes]
     best = {name: float(area) for name, area in zip(names, areas.max(axis=0), strict=True)}
@@ -137,35 +117,18 @@ def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
 
 
 def correlations(code: np.ndarray, features: Factors) -> Float[np.ndarray, "latents features"]:
-    """Correlation of each latent with each feature where the feature is given; 0 for a constant.
-
-    Args:
-      code: ``[n, latents]``.
-      features: real factors.
-    """
-    columns = [
-        correlation(code[f.given], f.values[f.given, None])[:, 0]
-        if f.given.any()
-        else np.zeros(code.shape[1])
-        for f in features
-    ]
-    return np.stack(columns, axis=1)
+    """Correlation of each latent with each real feature where that is given; 0 for a constant."""
+    columns = [correlation(code[f.given], f.values[f.given, None]) for f in features]
+    return np.concatenate(columns, axis=1)
 
 
 def feature_statistics(
     code: np.ndarray, features: Factors, ceiling: Float[np.ndarray, " features"] | None
 ) -> dict[str, float]:
-    """Best correlation of a latent with each feature, mean over features.
+    """Best ``|correlation|`` of a latent with each real feature, mean over features.
 
-    Args:
-      code: ``[n, latents]``.
-      features: real factors.
-      ceiling: correlation that a supervised regressor reaches with each feature.
-
-    Returns:
-      ``feature_correlation`` (mean over features of the largest magnitude), the same with no latent
-      counting for two features as ``feature_correlation_distinct``, and with a ceiling
-      ``feature_ceiling_share``: ``feature_correlation`` as a share of the mean ceiling.
+    Also the same with no latent counting for two features, and as a share of the mean ceiling, which a
+    supervised regressor reaches.
     """
     magnitude = np.abs(correlations(code, features))
     best = float(magnitude.max(axis=0).mean())
@@ -176,12 +139,5 @@ def feature_statistics(
 
 
 def supervised_ceiling(image_size: int) -> Float[np.ndarray, " features"] | None:
-    """Correlation that a supervised regressor from pixels reaches with each feature, given presence.
-
-    Args:
-      image_size: side of the images.
-
-    Returns:
-      ``[18]``, or None for a size at which it has not been measured (28).
-    """
+    """Correlation that a regressor from pixels reaches with each feature; None at 28, not measured."""
     return np.array(_CEILING_32) if image_size == 32 else None

@@ -1,20 +1,12 @@
 """What every key of ``results.json`` means, and the results as a table to read."""
 
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 Unit = Literal["nats", "number", "share", "error", "words"]
 
 
 class Entry(NamedTuple):
-    """What one result means.
-
-    Attributes:
-      group: heading under which it is shown.
-      unit: nats (an example), number (of something), share (0 to 1, or a score in this range), error
-        (squared) or words.
-      text: what it is, in a few words.
-    """
+    """What one result means: heading, unit (nats an example, a share of 1, a squared error), text."""
 
     group: str
     unit: Unit
@@ -24,6 +16,7 @@ class Entry(NamedTuple):
 _LIKELIHOOD, _SPARSITY, _SELECTION = "Likelihood, nats an example", "Sparse code", "Pseudo-inputs"
 _ERRORS, _PROBES = "Reconstruction", "Classes read off the code"
 _ATTRIBUTES, _FEATURES, _ABOUT = "Attributes (presence)", "Features (given presence)", "What was measured"
+_OTHER = Entry("Other", "words", "")
 
 GLOSSARY: dict[str, Entry] = {
     "data": Entry(_ABOUT, "words", "data that all numbers are about"),
@@ -120,26 +113,14 @@ def format_value(name: str, value: Any) -> str:
 
 def table(results: dict[str, Any]) -> str:
     """The results by group, one a line: name, value, meaning."""
-    names = max((len(name) for name in results if name != "data"), default=0)
-    values = max((len(format_value(name, v)) for name, v in results.items() if name != "data"), default=0)
+    order = {name: place for place, name in enumerate(GLOSSARY)}
+    names = sorted((name for name in results if name != "data"), key=lambda name: order.get(name, len(order)))
+    cells = [(explain(name) or _OTHER, name, format_value(name, results[name])) for name in names]
+    first, second = (max((len(cell[i]) for cell in cells), default=0) for i in (1, 2))
     lines = [str(results["data"])] if "data" in results else []
-    for group, members in _grouped(results):
-        lines += ["", group]
-        lines += [
-            f"  {name:{names}}  {format_value(name, results[name]):>{values}}  {text}".rstrip()
-            for name, text in members
+    for group in dict.fromkeys(entry.group for entry in (*GLOSSARY.values(), _OTHER)):
+        rows = [
+            f"  {name:{first}}  {value:>{second}}  {e.text}" for e, name, value in cells if e.group == group
         ]
+        lines += ["", group, *(row.rstrip() for row in rows)] if rows else []
     return "\n".join(lines)
-
-
-def _grouped(results: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    groups: dict[str, list[tuple[str, str]]] = {m.group: [] for m in GLOSSARY.values()}
-    order = list(GLOSSARY)
-    ranks = {name: order.index(name) if name in GLOSSARY else len(order) for name in results}
-    for name in sorted(results, key=lambda name: ranks[name]):
-        known = explain(name)
-        if name != "data":
-            groups.setdefault(known.group if known else "Other", []).append(
-                (name, known.text if known else "")
-            )
-    yield from ((group, members) for group, members in groups.items() if members)

@@ -1,9 +1,9 @@
-"""Probes: how well simple classifiers and regressions read classes and true factors off a code."""
+"""Probes: how well simple classifiers and regressions read classes and true factors off a code.
+
+Each is fitted on one set of codes ``[n, latents]`` and scored on another, ``[m, latents]``.
+"""
 
 import warnings
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,39 +16,18 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from vsc_jax.evaluation.factors import Factors
 
-NEIGHBORS = 5
-P = ParamSpec("P")
-T = TypeVar("T")
+# A logistic regression on 10,000 codes takes 0.3 s on one thread; on two of a busy machine it took 30 s, as
+# each of its small products waits for both.
+_on_one_thread = threadpool_limits.wrap(limits=1)
 
 
-def on_one_thread(function: Callable[P, T]) -> Callable[P, T]:
-    """Limit BLAS and OpenMP to one thread while the function runs.
-
-    A logistic regression on 10,000 codes takes 0.3 s on one thread; on two of a busy machine it took 30 s, as
-    each of its small products waits for both.
-    """
-
-    @wraps(function)
-    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-        with threadpool_limits(1):
-            return function(*args, **kwargs)
-
-    return limited
-
-
-@on_one_thread
+@_on_one_thread
 def linear_probe(
     train_code: np.ndarray, train_labels: np.ndarray, test_code: np.ndarray, test_labels: np.ndarray
 ) -> float:
     """Test accuracy of multinomial logistic regression on a code, in [0, 1].
 
     Latents are divided by their largest absolute value, which keeps zeros at zero.
-
-    Args:
-      train_code: ``[n, latents]``.
-      train_labels: ``[n]``.
-      test_code: ``[m, latents]``.
-      test_labels: ``[m]``.
     """
     if len(np.unique(train_labels)) < 2:
         return float(np.mean(test_labels == train_labels[0]))
@@ -62,34 +41,20 @@ def linear_probe(
 def neighbor_probe(
     train_code: np.ndarray, train_labels: np.ndarray, test_code: np.ndarray, test_labels: np.ndarray
 ) -> float:
-    """Test accuracy of the five nearest neighbors in the code as it is, in [0, 1].
-
-    Args:
-      train_code: ``[n, latents]``.
-      train_labels: ``[n]``.
-      test_code: ``[m, latents]``.
-      test_labels: ``[m]``.
-    """
-    probe: Any = KNeighborsClassifier(n_neighbors=min(NEIGHBORS, len(train_code)), algorithm="brute")
-    probe.fit(train_code, train_labels)
-    return float(probe.score(test_code, test_labels))
+    """Test accuracy of the five nearest neighbors in the code as it is, in [0, 1]."""
+    probe = KNeighborsClassifier(n_neighbors=min(5, len(train_code)), algorithm="brute")
+    return float(probe.fit(train_code, train_labels).score(test_code, test_labels))
 
 
-@on_one_thread
+@_on_one_thread
 def explicitness(
     train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, test_factors: Factors
 ) -> float:
-    """How well logistic regression tells the classes of discrete factors, on new examples.
+    """How well logistic regression tells the classes of discrete factors.
 
     Ridgeway and Mozer, *Learning Deep Disentangled Embeddings with the F-Statistic Loss*, NeurIPS 2018,
     section 2: the area under the ROC curve of each class against the rest, mean over classes and
     factors; here scaled so that chance is 0 and not 1/2, and not below 0.
-
-    Args:
-      train_code: ``[n, latents]``.
-      train_factors: discrete factors of these examples.
-      test_code: ``[m, latents]``.
-      test_factors: the same factors of the test examples.
     """
     scores = []
     for train, test in zip(train_factors, test_factors, strict=True):
@@ -104,21 +69,11 @@ def explicitness(
     return max(0.0, float(np.mean(scores))) if scores else 0.0
 
 
-@on_one_thread
+@_on_one_thread
 def linear_r2(
     train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, test_factors: Factors
 ) -> float:
-    """R^2 of linear regression from the whole code to each real factor, where the factor is given.
-
-    On new examples, not below 0 for any factor, mean over factors. With Smiley's features: what a linear
-    map reads off the code about a feature whose attribute is present.
-
-    Args:
-      train_code: ``[n, latents]``.
-      train_factors: real factors of these examples.
-      test_code: ``[m, latents]``.
-      test_factors: the same factors of the test examples.
-    """
+    """R^2 of linear regression to each real factor where it is given, not below 0, mean over factors."""
     scores = []
     for train, test in zip(train_factors, test_factors, strict=True):
         regression = make_pipeline(StandardScaler(), Ridge(alpha=1.0))

@@ -20,13 +20,7 @@ NOISE = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 class Denoised(NamedTuple):
-    """How well the clean example is got back from a noisy one.
-
-    Attributes:
-      noise: standard deviation of the noise.
-      mse: mean squared error of a value of ``model.reconstruct(noisy)`` against the clean example.
-      explained_variance: the same error as :func:`explained_variance`.
-    """
+    """Error of the clean example from a noisy one: mean squared, and as :func:`explained_variance`."""
 
     noise: float
     mse: float
@@ -36,14 +30,8 @@ class Denoised(NamedTuple):
 def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
     """Squared error of each example of a batch, mean over its values: ``[n]`` each.
 
-    Args:
-      model: any model.
-      x: examples as floats.
-      key: key of the posterior sample.
-
-    Returns:
-      ``mse`` of ``model.reconstruct``, which takes the deterministic code, and for a variational model
-      ``mse_sample`` of ``E[x|z]`` at one hard posterior sample.
+    ``mse`` is that of ``model.reconstruct``, which takes the deterministic code; ``mse_sample``, of a
+    variational model, that of ``E[x|z]`` at one hard posterior sample.
     """
     errors = {"mse": _squared_error(model.reconstruct(x), x)}
     if model.variational:
@@ -65,19 +53,9 @@ def denoising(
     noise: Sequence[float] = NOISE,
     batch_size: int = 500,
 ) -> list[Denoised]:
-    """Error of the clean example from a noisy one, over a range of Gaussian noise.
+    """Error of the clean examples ``x`` from noisy ones, for each deviation of Gaussian noise.
 
     The same noise pattern is used at every level, in the units of :func:`noise_unit`.
-
-    Args:
-      model: any model.
-      x: clean examples, ``[n, *example_shape]``.
-      key: key of the noise.
-      noise: standard deviations.
-      batch_size: examples at a time.
-
-    Returns:
-      One entry a noise level.
     """
     unit, bounded = noise_unit(model, x)
     measure = _denoising_residuals(tuple(level * unit for level in noise), bounded)
@@ -109,11 +87,8 @@ def noisy(x: ArrayLike, noise: ArrayLike, *, bounded: bool) -> Float[Array, "n .
 def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
     def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
         noise = jax.random.normal(key, x.shape, x.dtype)
-
-        def residual(level: float) -> Float[Array, " n"]:
-            return _squared_error(model.reconstruct(noisy(x, level * noise, bounded=bounded)), x)
-
-        return jnp.stack([residual(level) for level in levels], axis=-1)
+        inputs = [noisy(x, level * noise, bounded=bounded) for level in levels]
+        return jnp.stack([_squared_error(model.reconstruct(given), x) for given in inputs], axis=-1)
 
     return residuals
 
@@ -121,16 +96,10 @@ def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
 def explained_variance(error: float, total: float) -> float:
     """``1 - error / total``: 1 is perfect, predicting every example by the mean gives 0.
 
-    Args:
-      error: mean squared error of a value.
-      total: mean squared deviation of a value from the mean example (:func:`total_variance`).
-
-    Returns:
-      At most 1; for constant data, whose variance is 0, 1 without an error and 0 with one.
+    ``error`` is the mean squared error of a value, ``total`` its :func:`total_variance`. For constant data,
+    whose variance is 0, it is 1 without an error and 0 with one.
     """
-    if total == 0:
-        return float(error == 0)
-    return 1.0 - error / total
+    return 1.0 - error / total if total else float(error == 0)
 
 
 def total_variance(x: np.ndarray) -> float:

@@ -25,32 +25,25 @@ class Calibration(NamedTuple):
 
 
 def match(
-    a: np.ndarray, b: np.ndarray, score: Callable[[np.ndarray, np.ndarray], Float[np.ndarray, "i j"]]
+    a: np.ndarray, b: np.ndarray, score: Callable[[np.ndarray, np.ndarray], Shaped[np.ndarray, "i j"]]
 ) -> Int[np.ndarray, "pairs 2"]:
     """Pairs (index in a, index in b) of the one-to-one matching with the largest total ``score(a, b)``."""
-    return _best(score(a, b))
+    return np.stack(linear_sum_assignment(score(a, b), maximize=True), axis=1)
 
 
-def _best(scores: np.ndarray) -> Int[np.ndarray, "pairs 2"]:
-    return np.stack(linear_sum_assignment(scores, maximize=True), axis=1)
+def matched_sum(scores: Shaped[np.ndarray, "latents sources"]) -> float:
+    """Total score of the best one-to-one matching."""
+    return float(scores[linear_sum_assignment(scores, maximize=True)].sum())
 
 
-def matched_mean(scores: Float[np.ndarray, "latents sources"], *, without: float = 0.0) -> float:
-    """Mean over sources of the score of each one's latent; ``without`` for a source that is left over."""
-    pairs = _best(scores)
-    total = scores[pairs[:, 0], pairs[:, 1]].sum() + without * (scores.shape[1] - len(pairs))
-    return float(total / scores.shape[1])
-
-
-def matched_count(found: Bool[np.ndarray, "latents sources"]) -> int:
-    """Number of sources that have a latent of their own which finds them."""
-    pairs = _best(found)
-    return int(found[pairs[:, 0], pairs[:, 1]].sum())
+def matched_mean(scores: Float[np.ndarray, "latents sources"]) -> float:
+    """Mean over sources of the score of each one's own latent; 0 for a source that is left over."""
+    return matched_sum(scores) / scores.shape[1]
 
 
 def correlation(a: Float[np.ndarray, "n i"], b: Float[np.ndarray, "n j"]) -> Float[np.ndarray, "i j"]:
-    """Pearson correlation of each column of a with each of b; 0 for a constant column."""
-    a, b = (np.asarray(x, np.float64) - x.mean(axis=0, dtype=np.float64) for x in (a, b))
+    """Pearson correlation of each column of a with each of b; 0 for a constant column, and without rows."""
+    a, b = (x - x.sum(axis=0, dtype=np.float64) / max(len(x), 1) for x in (a, b))
     return _cosines(a, b)
 
 
@@ -95,20 +88,16 @@ def areas(
 def support_auc(gates: Shaped[np.ndarray, "n latents"], supports: Shaped[np.ndarray, "n sources"]) -> float:
     """How well gates tell which sources are present: matched area under the ROC curve, mean over sources.
 
-    Args:
-      gates: the larger, the likelier on: probabilities, or magnitudes of a code without gates.
-      supports: presence, ``[n, sources]``; sources that are in all examples or in none do not count.
-
-    Returns:
-      1 for a perfect code, about 1/2 for chance, also for each source that is left without a latent.
+    ``gates`` are probabilities, or magnitudes of a code without gates; ``supports`` is presence. Sources that
+    are in all examples or in none do not count; one that is left without a latent counts as chance, 1/2.
     """
-    return matched_mean(areas(gates, _varying(supports)), without=0.5)
+    return 0.5 + matched_mean(areas(gates, _varying(supports)) - 0.5)
 
 
 def support_f1(gates_on: Shaped[np.ndarray, "n latents"], supports: Shaped[np.ndarray, "n sources"]) -> float:
-    """Matched F1 score of latents that are on as detectors of the sources, mean over sources.
+    """Matched F1 score of latents that are on as detectors of the sources of :func:`support_auc`.
 
-    ``supports`` as in :func:`support_auc`; a source without a latent counts as 0.
+    The mean over sources; one without a latent counts as 0.
     """
     on, present = (np.asarray(x).astype(bool).astype(np.float64) for x in (gates_on, _varying(supports)))
     return matched_mean(2 * on.T @ present / (on.sum(axis=0)[:, None] + present.sum(axis=0)))
@@ -128,20 +117,14 @@ def atoms_found(
     threshold: float = 0.95,
 ) -> int:
     """Number of true atoms with a component of their own whose ``|cosine|`` is at least the threshold."""
-    return matched_count(np.abs(cosine(components, atoms)) >= threshold)
+    return int(matched_sum(np.abs(cosine(components, atoms)) >= threshold))
 
 
 def calibration(gamma: np.ndarray, present: np.ndarray, bins: int = 15) -> Calibration:
-    """Are gate probabilities the frequencies of what they tell, over all entries of two arrays of one shape?
+    """Are probabilities the frequencies of what they tell, over all entries of two arrays of one shape?
 
-    Args:
-      gamma: probabilities, in [0, 1].
-      present: truth, 0 or 1.
-      bins: number of bins of equal width.
-
-    Returns:
-      ``ece``: the distance of mean probability and frequency in a bin, mean over entries (Guo et al., ICML
-      2017, eq. 3); ``brier``: the mean squared difference of probability and truth.
+    ``ece``: the distance of mean probability and frequency in each of ``bins`` bins of equal width, mean over
+    entries (Guo et al., ICML 2017, eq. 3); ``brier``: the mean squared difference of probability and truth.
     """
     gamma, present = np.asarray(gamma, np.float64).reshape(-1), np.asarray(present, np.float64).reshape(-1)
     excess = np.bincount(np.minimum((gamma * bins).astype(int), bins - 1), weights=gamma - present)

@@ -25,14 +25,7 @@ from vsc_jax.evaluation.disentanglement import (
     modularity,
     sap,
 )
-from vsc_jax.evaluation.encoding import (
-    Codes,
-    code_statistics,
-    codes,
-    collapse_statistics,
-    map_batches,
-    means,
-)
+from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapse_statistics, map_batches, means
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe
 from vsc_jax.evaluation.reconstruction import denoising, error_statistics, squared_errors
 from vsc_jax.evaluation.selection import Choices, selection_statistics
@@ -63,7 +56,8 @@ def evaluate(
     """Test metrics of a trained model: bounds in nats an example, sparsity, probe accuracy.
 
     Everything is measured on the test split; probes are fitted on training examples. With dynamic
-    binarization all of it is about one draw of the data.
+    binarization all of it is about one draw of the data. An autoencoder has no bound and no ``kl``;
+    ``probe_accuracy`` needs labels, attributes and features need Smiley.
 
     Args:
       model: the model.
@@ -73,9 +67,8 @@ def evaluate(
       on_stage: called with a few words before each part of the work.
 
     Returns:
-      A flat dictionary of numbers, and ``data``, which says in words what they are about. An
-      autoencoder has no bound and no ``kl``; ``probe_accuracy`` needs labels, attributes and features
-      need Smiley. :data:`vsc_jax.evaluation.glossary.GLOSSARY` explains every key.
+      A flat dictionary of numbers, which :data:`vsc_jax.evaluation.glossary.GLOSSARY` explains, and ``data``,
+      which says in words what they are about.
     """
     on_stage = on_stage or (lambda stage: None)
     key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
@@ -102,8 +95,10 @@ def evaluate(
     if labeled := probe.labels is not None and test.labels is not None:
         on_stage("linear probe")
         results["probe_accuracy"] = _probe(linear_probe, probe, test, "expected")
-        if dataset.form == "vector":
-            results["probe_accuracy_raw"] = _raw_probe(probe, test)
+    if labeled and (everything or dataset.form == "vector"):
+        on_stage("linear probe on the examples themselves")
+        known, asked = (np.asarray(as_float(rows)).reshape(len(rows), -1) for rows in (probe.x, test.x))
+        results["probe_accuracy_raw"] = linear_probe(known, probe.labels, asked, test.labels)
     if has_factors := factors.has_factors(dataset):
         if model.gated:
             results |= factors.gate_statistics(test.codes.gamma, factors.attributes(dataset.test))
@@ -117,9 +112,6 @@ def evaluate(
             results[f"denoising_explained_variance_{row.noise:g}"] = row.explained_variance
         if labeled:
             results |= _more_probes(model, probe, test, on_stage)
-            if dataset.form != "vector":
-                on_stage("linear probe on the examples themselves")
-                results["probe_accuracy_raw"] = _raw_probe(probe, test)
         if has_factors:
             results |= _disentanglement(model, dataset, probe, test, on_stage)
             on_stage("FactorVAE score")
@@ -141,38 +133,23 @@ def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
 
 
 def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: EvaluateConfig, on_stage: OnStage) -> Results:
-    samples = config.samples
-    values = importance_weighted(
-        model,
-        x,
-        key,
-        samples=samples,
-        batch_size=config.batch_size,
-        on_batch=lambda done: on_stage(f"iwae of {samples:,} samples: {done:,} of {len(x):,} examples"),
-    )
-    return {"iwae": float(values.mean(dtype=np.float64)), "iwae_samples": samples, "iwae_examples": len(x)}
+    def on_batch(done: int) -> None:
+        on_stage(f"iwae of {config.samples:,} samples: {done:,} of {len(x):,} examples")
+
+    options: Any = {"samples": config.samples, "batch_size": config.batch_size, "on_batch": on_batch}
+    value = float(importance_weighted(model, x, key, **options).mean(dtype=np.float64))
+    return {"iwae": value, "iwae_samples": config.samples, "iwae_examples": len(x)}
 
 
 def _probe(probe: Callable[..., float], train: _Split, test: _Split, form: str) -> float:
     return probe(getattr(train.codes, form), train.labels, getattr(test.codes, form), test.labels)
 
 
-def _raw_probe(train: _Split, test: _Split) -> float:
-    rows = [np.asarray(as_float(split.x)).reshape(len(split.x), -1) for split in (train, test)]
-    assert train.labels is not None
-    assert test.labels is not None
-    return linear_probe(rows[0], train.labels, rows[1], test.labels)
-
-
 def _more_probes(model: Model, train: _Split, test: _Split, on_stage: OnStage) -> Results:
     """Linear and nearest-neighbor probes; the linear one on E[z] is in the results already."""
-    forms = {"expected": ""}
-    if model.variational:
-        forms["z"] = "_z"
-    if model.gated:
-        forms["mean"] = "_mean"
     results: Results = {}
-    for form, suffix in forms.items():
+    suffixes = {"expected": ""} | ({"z": "_z"} if model.variational else {})
+    for form, suffix in (suffixes | ({"mean": "_mean"} if model.gated else {})).items():
         if suffix:
             on_stage(f"linear probe on {form}")
             results[f"probe_accuracy{suffix}"] = _probe(linear_probe, train, test, form)
@@ -191,14 +168,11 @@ def _disentanglement(
     are left out for attributes.
     """
     results: Results = {}
-    levels = [
-        factors.measurable(level(dataset.train), level(dataset.test))
-        for level in (factors.attributes, factors.features)
-    ]
-    if levels[0][0]:
+    known, asked = factors.measurable(factors.attributes(dataset.train), factors.attributes(dataset.test))
+    if known:
         on_stage("attributes")
         form = "gamma" if model.gated else "mean"
-        (known, asked), code, new = levels[0], getattr(train.codes, form), getattr(test.codes, form)
+        code, new = getattr(train.codes, form), getattr(test.codes, form)
         scores = dci(code, known, new, asked)
         results |= {
             "attribute_modularity": modularity(information(new, asked)),
@@ -206,8 +180,9 @@ def _disentanglement(
             "attribute_informativeness": scores.informativeness,
             "attribute_explicitness": explicitness(code, known, new, asked),
         }
-    if levels[1][0]:
-        (known, asked), code, new = levels[1], train.codes.expected, test.codes.expected
+    known, asked = factors.measurable(factors.features(dataset.train), factors.features(dataset.test))
+    if known:
+        code, new = train.codes.expected, test.codes.expected
         on_stage("features: mutual information")
         shares, concentrated = information(new, asked), infomec(test.codes.sparse, asked)
         on_stage("features: trees")
@@ -219,9 +194,7 @@ def _disentanglement(
             "feature_infom": concentrated.modularity,
             "feature_infoc": concentrated.compactness,
             "feature_sap": sap(new, asked),
-            "feature_disentanglement": scores.disentanglement,
-            "feature_completeness": scores.completeness,
-            "feature_informativeness": scores.informativeness,
+            **{f"feature_{name}": score for name, score in scores._asdict().items()},
         }
     return results
 
@@ -229,8 +202,6 @@ def _disentanglement(
 def _face_codes(
     model: Model, side: int, key: PRNGKeyArray, batch_size: int
 ) -> Callable[[smiley.Smileys], np.ndarray]:
-    """What gives E[z] of drawn Smiley faces."""
-
     def represent(faces: smiley.Smileys) -> np.ndarray:
         images = faces.images if side == smiley.SIDE else smiley.crop(faces.images)
         return codes(model, images * np.uint8(255), key, batch_size=batch_size).expected

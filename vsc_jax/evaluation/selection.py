@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
+from scipy.stats import entropy
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
+
+from vsc_jax.evaluation.recovery import matched_sum
 
 
 class Choices(NamedTuple):
@@ -26,31 +28,20 @@ class Choices(NamedTuple):
 
 
 def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[str, float]:
-    """Use of the pseudo-inputs, price of each selection, agreement with the classes.
+    """Use of the pseudo-inputs, price of each selection, agreement with the classes ``[n]``, if known.
 
-    Args:
-      choices: of n examples.
-      classes: their labels, ``[n]``, or None.
-
-    Returns:
-      ``selection_gap_soft``, ``_hard`` and ``_paper``: nats that the bound loses with these weights in
-      place of the exact ones; ``classifier_agreement``: share of examples whose first choice is the
-      same for the classifier and the exact weights; ``pseudo_inputs_chosen``: how many are somebody's
-      first exact choice; ``pseudo_inputs_used``: their effective number, the perplexity of the mean
-      exact weights. With classes also :func:`cluster_purity` of the model's own first choice, its normalised
-      mutual information ``cluster_nmi`` and, where there are no more pseudo-inputs than classes, so that it
-      can reach 1, :func:`cluster_accuracy`.
+    The keys are explained in the glossary. ``cluster_accuracy`` is there only where there are no more
+    pseudo-inputs than classes, so that it can reach 1.
     """
     first = choices.exact.argmax(axis=1)
-    gaps = {
+    statistics = {
         f"selection_gap_{how}": float(np.mean(choices.kl[how] - choices.kl["exact"], dtype=np.float64))
         for how in ("soft", "hard", "paper")
     }
-    statistics = {
-        **gaps,
+    statistics |= {
         "classifier_agreement": float((choices.classifier == first).mean()),
         "pseudo_inputs_chosen": float(len(np.unique(first))),
-        "pseudo_inputs_used": perplexity(choices.exact.mean(axis=0, dtype=np.float64)),
+        "pseudo_inputs_used": float(np.exp(entropy(choices.exact.mean(axis=0, dtype=np.float64)))),
     }
     if classes is not None:
         if choices.exact.shape[1] <= len(np.unique(classes)):
@@ -60,21 +51,12 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
     return statistics
 
 
-def perplexity(weights: np.ndarray) -> float:
-    """``exp`` of the entropy of weights ``[components]`` that sum to one: their effective number."""
-    positive = weights[weights > 0]
-    return float(np.exp(-np.sum(positive * np.log(positive))))
-
-
 def cluster_accuracy(clusters: np.ndarray, classes: np.ndarray) -> float:
     """Share of examples in the right cluster, each class matched with one cluster at most, in [0, 1].
 
-    The best one-to-one matching (Hungarian method). With more clusters than classes the examples of
-    clusters without a class count as wrong.
+    With more clusters than classes the examples of clusters without a class count as wrong.
     """
-    counts = contingency_matrix(classes, clusters)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    return float(counts[rows, columns].sum() / len(classes))
+    return matched_sum(contingency_matrix(classes, clusters)) / len(classes)
 
 
 def cluster_purity(clusters: np.ndarray, classes: np.ndarray) -> float:
