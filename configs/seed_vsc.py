@@ -1,4 +1,4 @@
-"""The seed report's VSC on MNIST, kept to show why it collapses; mnist_vsc is the repaired one.
+"""The collapsing recipe on MNIST, kept to show why it collapses; mnist_vsc is the repaired one.
 
 Its convolution and two latents, gates drawn without a gradient, and a slab that is paid for even where the
 gate is closed: every image ends with the same gates, and the decoder draws the average digit.

@@ -9,8 +9,10 @@ import functools
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, _programs, ignore_errors=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    # What vsc_jax.config.cache_folder says of Intel's processors; importing JAX has set it to less.
+    # What vsc_jax.config.paths says of Intel's processors; importing JAX has set it to less.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     jax.config.update("jax_compilation_cache_dir", _programs)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -88,6 +90,24 @@ def x64() -> Iterator[None]:
     """The test runs with 64-bit types enabled; arrays default to float64."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Python as a user does: ``python("-m", "vsc_jax.train", cwd=folder, NO_COLOR="1")``."""
+    root = str(Path(__file__).resolve().parents[1])
+
+    def run(*argv: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *argv],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": root, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vsc_jax.config.cache_folder import cache_folder
+from vsc_jax.config.paths import cache_folder
 
 _SENTENCES = 14_000
 _PACKAGES = ("numpy", "scipy", "sklearn", "pandas", "matplotlib", "jax")

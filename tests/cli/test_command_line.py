@@ -1,105 +1,73 @@
-"""Command lines: options of every field, one line for every mistake, exit codes, a quick --help."""
+"""Command lines: options of every field, one line for every mistake, exit codes, output, a quick --help."""
 
-import importlib.util
+import configparser
+import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import pytest
-import tyro
+from vsc_jax.train import TrainArguments
 
-from vsc_jax.cli.command_line import Preset, Settings, UsageError, parse, run_command
-from vsc_jax.config import Config, from_dict, load_preset, preset_names, to_dict
+import vsc_jax
+from vsc_jax.cli import command_line
+from vsc_jax.cli.__main__ import COMMANDS, main
+from vsc_jax.cli.command_line import Output, RunFolder, UsageError, parse, refuse_unfit, run_command
+from vsc_jax.config import FIELDS, load_preset, preset_names, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
 
-COMMANDS = [
-    name
-    for name in ("train", "evaluate", "sweep", "report", "explore")
-    if importlib.util.find_spec(f"vsc_jax.{name}")
-]
-
-
-@dataclass(frozen=True)
-class Arguments:
-    settings: Settings
-    config: Preset = "smiley_vsc"
-    workdir: Path | None = None
-    """Run folder."""
-    smoke: bool = False
-    """End in seconds."""
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class RunArguments:
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    run: RunFolder
     samples: int = 10
     """How many."""
 
 
-def parsed(*argv: str) -> Arguments:
-    return parse(Arguments, "Test.", argv)
+def parsed(*argv: str) -> TrainArguments:
+    return parse(TrainArguments, "Test.", argv)
 
 
-def options(values, prefix="--"):
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from options(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
+def explained(capsys, *argv: str) -> dict[str, str]:
+    """What ``--help`` says of each option."""
+    with pytest.raises(SystemExit) as caught:
+        parsed(*argv, "--help")
+    assert caught.value.code == 0
+    rows = [row.strip("│ ") for row in capsys.readouterr().out.splitlines()]
+    entries = re.split(r"^(?=--[a-z])", "\n".join(rows), flags=re.MULTILINE)
+    return {entry.split()[0].removeprefix("--"): entry.partition("\n")[2] for entry in entries[1:]}
 
 
-ALL_OPTIONS = list(options(to_dict(Config())))
-
-
-def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=100,
-    )
-
-
-def test_without_options_the_default_preset_is_used():
-    assert parsed() == Arguments(settings=load_preset("smiley_vsc"))
-
-
-@pytest.mark.parametrize("argv", [["--config", "mnist_vae"], ["--config=mnist_vae"]])
-def test_the_preset_is_read_first_and_options_change_it(argv):
-    arguments = parsed("--model.latents", "7", *argv)
-    expected = to_dict(load_preset("mnist_vae"))
-    expected["model"]["latents"] = 7
-    assert arguments.settings == from_dict(expected)
-    assert arguments.config == "mnist_vae"
-
-
-def test_values_of_every_kind():
+def test_the_preset_is_read_first_and_options_of_every_kind_change_it():
+    assert parsed() == TrainArguments(settings=load_preset("smiley_vsc"))
     argv = (
-        "--model.hidden 400 200 --data.path x.npy --schedule.kl.until 0.3 --train.progress False "
-        "--data.train_examples 9 --data.image-size 28 --model.min_log_var -3 --seed=5 --smoke --workdir out"
+        "--model.hidden 400 200 --data.directory x --schedule.kl.until 0.3 --train.progress False --seed=5 "
+        "--data.train_examples 9 --data.test-examples 28 --model.min_log_var -3 --smoke --workdir out"
     )
-    arguments = parsed(*argv.split())
-    assert arguments.settings.model.hidden == (400, 200)
-    assert arguments.settings.data.path == Path("x.npy")
-    assert arguments.settings.schedule.kl.until == 0.3
-    assert arguments.settings.train.progress is False
-    assert arguments.settings.data.train_examples == 9
-    assert arguments.settings.data.image_size == 28
-    assert arguments.settings.model.min_log_var == -3.0
-    assert arguments.settings.seed == 5
-    assert arguments.smoke is True
-    assert arguments.workdir == Path("out")
+    changed = {
+        "model.hidden": [400, 200],
+        "data.directory": "x",
+        "schedule.kl.until": 0.3,
+        "train.progress": False,
+        "seed": 5,
+        "data.train_examples": 9,
+        "data.test_examples": 28,
+        "model.min_log_var": -3.0,
+    }
+    expected = with_overrides(load_preset("mnist_vae"), changed)
+    for preset in (["--config", "mnist_vae"], ["--config=mnist_ae", "--config=mnist_vae"]):
+        arguments = parsed(*argv.split(), *preset)
+        assert arguments == TrainArguments(
+            settings=expected, config="mnist_vae", smoke=True, workdir=Path("out")
+        )
 
 
 @pytest.mark.parametrize(
@@ -110,27 +78,28 @@ def test_values_of_every_kind():
         ("--latents 3", "unknown option --latents; did you mean --model.latents?"),
         ("--batch-size 3", "unknown option --batch-size; did you mean --train.batch_size?"),
         ("--train.stpes 3", "unknown option --train.stpes; did you mean --train.steps?"),
-        ("--smok", "unknown option --smok; did you mean --smoke?"),
         ("--no-smoke", "unknown option --no-smoke; did you mean --smoke?"),
         ("--train.no-progress", "unknown option --train.no-progress; did you mean --train.progress?"),
         ("--qqq", "unknown option --qqq; see --help"),
-        ("extra", "unexpected argument extra; see --help"),
-        ("--model.latents 3 4", "unexpected argument 4; see --help"),
-        ("--model.latents a", "--model.latents: expected int, got a"),
-        ("--model.latents 1.5", "--model.latents: expected int, got 1.5"),
-        ("--model.latents", "--model.latents: expected int, got nothing"),
-        ("--model.alpha x", "--model.alpha: expected float, got x"),
-        ("--model.kind zz", "--model.kind: expected one of ae, vae, vsc, got zz"),
-        ("--data.image_size 30", "--data.image_size: expected one of 28, 32, got 30"),
-        ("--model.hidden 400 b", "--model.hidden: expected int values, got 400 b"),
-        ("--data.train_examples x", "--data.train_examples: expected int or None, got x"),
-        ("--train.progress no", "--train.progress: expected True or False, got no"),
+        ("extra", "Unrecognized options: extra"),
+        ("--model.latents 3 4", "Unrecognized options: 4"),
+        ("--model.latents a", "Error parsing --model.latents: invalid literal for int() with base 10: 'a'"),
+        ("--model.latents", "Missing value for argument '--model.latents'"),
+        ("--model.alpha x", "Error parsing --model.alpha: could not convert string to float: 'x'"),
+        ("--model.kind zz", "invalid choice 'zz' for argument '--model.kind'. Expected one of ('ae', 'vae'"),
+        ("--model.hidden 400 b", "Error parsing --model.hidden: Could not find valid parse for arguments: ["),
+        ("--data.train_examples x", "Error parsing --data.train_examples: no type matching {None}|INT could"),
+        ("--train.progress no", "invalid choice 'no' for argument '--train.progress'. Expected one of ('Tr"),
         ("--model.alpha 1", "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
         ("--model.latents 0", "model.latents: expected a number from 1 to 2147483647, got 0"),
         ("--train.learning_rate nan", "train.learning_rate: expected a number between 0 and 1000, exclusive"),
         ("--config nope", "--config: no preset 'nope'; presets are "),
         ("--config nope.py", "--config: no file nope.py"),
-        ("--config", "--config: expected str, got nothing"),
+        ("--config", "Missing value for argument '--config'"),
+        ("--workdir=", "--workdir: expected a value, got ''"),
+        ("--model.kind zz --help", "invalid choice 'zz' for argument '--model.kind'."),
+        ("--workdir caf\udce9", "expected names in UTF-8, got b'caf\\xe9'"),
+        (f"--model.latents {'a' * 300}", "Error parsing --model.latents: invalid literal for int() "),
     ],
 )
 def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
@@ -140,43 +109,63 @@ def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_long_value_stays_on_one_line():
-    with pytest.raises(UsageError) as caught:
-        parsed("--model.latents", "a" * 300)
-    assert str(caught.value) == f"--model.latents: expected int, got {'a' * 300}"
-
-
 def test_arguments_without_a_configuration():
     assert parse(RunArguments, "Test.", ["folder"]) == RunArguments(Path("folder"))
-    with pytest.raises(UsageError, match=r"^missing argument RUN; see --help$"):
-        parse(RunArguments, "Test.", [])
-    with pytest.raises(UsageError, match=r"^unknown option --sample; did you mean --samples\?$"):
-        parse(RunArguments, "Test.", ["folder", "--sample", "3"])
+    for argv, expected in (
+        ([], "^Missing from .*: RUN Run folder, or folder of a saved model. .required"),
+        (["folder", "--sample", "3"], r"^unknown option --sample; did you mean --samples\?$"),
+        (["folder", "--latents", "3"], "^unknown option --latents; see --help$"),
+    ):
+        with pytest.raises(UsageError, match=expected):
+            parse(RunArguments, "Test.", argv)
 
 
-def test_help_explains_every_option_and_names_every_preset(capsys):
-    with pytest.raises(SystemExit) as caught:
-        parsed("--help")
-    assert caught.value.code == 0
-    rows = [row.strip("│ ") for row in capsys.readouterr().out.splitlines()]
-    entries = re.split(r"^(?=--[a-z])", "\n".join(rows), flags=re.MULTILINE)
-    shown = {entry.split()[0]: entry for entry in entries[1:]}
-    for option in [*ALL_OPTIONS, "--config", "--workdir", "--smoke"]:
-        explanation = shown[option].partition("\n")[2].partition("(default")[0]
-        assert len(explanation.split()) >= 2, f"{option} is not explained"
-    for name in preset_names():
-        assert name in shown["--config"]
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ("--config mnist_vae --model.alpha .2", "--model.alpha: only for model kind vsc, not vae"),
+        ("--model.kind ae --schedule.kl.until=1", "--schedule.kl.until: only for model kind vae or vsc, not"),
+        ("--data.path x.npy --data.image-size 28", "--data.image_size: only for data source smiley, not f"),
+        ("--data.label x", "--data.label: only for data source files or tfds, not smiley"),
+    ],
+)
+def test_an_option_of_another_model_or_of_other_data_is_refused(argv, expected):
+    arguments = parsed(*argv.split())
+    with pytest.raises(UsageError) as caught:
+        refuse_unfit([arguments.settings], argv.split())
+    assert str(caught.value).startswith(expected)
+    # A sweep may have members that it is for.
+    fits = with_overrides(arguments.settings, {"model.kind": "vsc", "data.path": None, "data.name": "mnist"})
+    if "image-size" not in argv:
+        refuse_unfit([arguments.settings, fits], argv.split())
 
 
-def test_a_presets_values_are_the_defaults_in_the_help(capsys):
-    with pytest.raises(SystemExit):
-        parsed("--config", "mnist_vae", "--help")
-    assert "(default: mnist)" in capsys.readouterr().out
+def test_help_explains_the_options_of_the_chosen_model_and_data_and_names_every_preset(capsys):
+    common = {"config", "workdir", "smoke"} | {name for name, field in FIELDS.items() if not field.marks}
+    seen = set()
+    for argv in ("", "--config mnist_vae", "--config har_ae", "--data.path x.npy --model.kind=vae"):
+        shown = explained(capsys, *argv.split())
+        seen |= shown.keys()
+        assert common <= shown.keys()
+        for option, explanation in shown.items():
+            words = explanation.partition("(default")[0].split()
+            assert len(words) >= 2, f"{option} is not explained"
+        assert ("model.alpha" in shown) == ("schedule.warm_up.end" in shown) == (argv == "")
+        assert ("model.tc_weight" in shown) == ("vae" in argv)
+        assert ("data.image_size" in shown) == (argv == "")
+        assert ("data.representation" in shown) == ("har" in argv)
+        assert ("data.directory" in shown) == ("mnist" in argv)
+        assert ("data.separator" in shown) == ("x.npy" in argv)
+        if "mnist" in argv:
+            assert "(default: mnist)" in shown["data.name"]
+    assert seen >= FIELDS.keys()
+    assert all(name in shown["config"] for name in preset_names())
 
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
+        (None, 0, ""),
         (UserError("x.npy: no such\n file"), 1, "error: x.npy: no such file\n"),
         (UsageError("--seed: expected int"), 2, "error: --seed: expected int\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
@@ -185,7 +174,8 @@ def test_a_presets_values_are_the_defaults_in_the_help(capsys):
 )
 def test_exit_code_and_line_of_every_kind_of_mistake(error, code, line, capsys):
     def main():
-        raise error
+        if error is not None:
+            raise error
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.raises(SystemExit) as caught:
@@ -196,100 +186,113 @@ def test_exit_code_and_line_of_every_kind_of_mistake(error, code, line, capsys):
     assert capsys.readouterr().err == line
 
 
-def test_success_exits_with_zero():
-    with pytest.raises(SystemExit) as caught:
-        run_command(lambda: None)
-    assert caught.value.code == 0
-
-
 def test_a_bug_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_command(lambda: 1 / 0)
 
 
-COMMAND = """
-    import sys
-    from dataclasses import dataclass
-    from vsc_jax.cli.command_line import Preset, Settings, parse, run_command
-
-    @dataclass(frozen=True)
-    class Arguments:
-        settings: Settings
-        config: Preset = "smiley_vsc"
-
-    def main():
-        try:
-            parse(Arguments, "Test.", {argv})
-        finally:
-            assert not {{"jax", "numpy", "flax"}} & sys.modules.keys()
-
-    run_command(main)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_quick_help_without_jax_and_answers_a_mistake_in_one_line(name, python):
+    code = f"""
+import runpy, sys, time
+try:
+    runpy.run_module("vsc_jax.{name}", run_name="__main__", alter_sys=True)
+finally:
+    print(sorted({{"jax", "flax", "numpy"}} & sys.modules.keys()), time.process_time() < 1.0)
 """
-
-
-def test_reading_a_command_line_imports_no_jax():
-    assert run_python(COMMAND.format(argv=[])).returncode == 0
-    done = run_python(COMMAND.format(argv=["--help"]))
-    assert done.returncode == 0
-    assert "--model.latents" in done.stdout
-
-
-def test_a_process_that_fails_prints_one_line_and_nothing_else():
-    done = run_python(COMMAND.format(argv=["--model.latent", "3"]))
-    assert done.returncode == 2
-    assert done.stderr == "error: unknown option --model.latent; did you mean --model.latents?\n"
-    assert done.stdout == ""
+    done = python("-c", code, "--help")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "[] True"), done.stderr
+    done = python("-m", f"vsc_jax.{name}", "--hepl")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"error: unknown option --hepl.*\n", done.stderr)
 
 
 def test_a_reader_that_leaves_early_causes_no_traceback():
-    code = textwrap.dedent(COMMAND.format(argv=["--help"]))
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+    command = [sys.executable, "-m", "vsc_jax.train", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_line_has_quick_help_and_suggests(name):
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_help_on_a_terminal_has_colors_unless_the_user_wants_none(no_color):
+    """See https://no-color.org."""
+    mine, terminal = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": no_color, "TERM": "xterm"}
+    command = [sys.executable, "-m", "vsc_jax.explore", "--help"]
+    subprocess.run(command, env=environment, stdout=terminal, stderr=terminal, timeout=60, check=True)
+    os.close(terminal)
+    assert (b"\x1b[" in os.read(mine, 10_000)) == (not no_color)
+    os.close(mine)
+
+
+def test_figures_do_not_need_the_backend_of_a_notebook_that_started_the_command(python):
     code = """
-        import runpy, sys, time
-        sys.argv = ["{name}", "{option}"]
-        try:
-            runpy.run_module("vsc_jax.{name}", run_name="__main__", alter_sys=True)
-        finally:
-            print("jax" in sys.modules, time.process_time())
-    """
-    done = run_python(code.format(name=name, option="--help"))
-    assert done.returncode == 0, done.stderr
-    imported, seconds = done.stdout.splitlines()[-1].split()
-    assert imported == "False"
-    assert float(seconds) < 1.0
-    done = run_python(code.format(name=name, option="--hepl"))
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: unknown option --hepl.*\n", done.stderr)
-
-
-def test_arguments_in_no_encoding_are_one_line():
-    with pytest.raises(UsageError) as caught:
-        parsed("--workdir", "caf\udce9")
-    assert str(caught.value) == "expected names in UTF-8, got b'caf\\xe9'"
-
-
-def test_figures_do_not_need_the_backend_of_a_notebook_that_started_the_command():
-    code = """
-    import os
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline_that_is_not_there"
-    from vsc_jax.cli.command_line import run_command
-    def main():
-        from matplotlib.figure import Figure
-        Figure().savefig(os.devnull, format="png")
-    run_command(main)
-    """
-    done = run_python(code)
+import os
+from vsc_jax.cli.command_line import run_command
+def main():
+    from matplotlib.figure import Figure
+    Figure().savefig(os.devnull, format="png")
+run_command(main)
+"""
+    done = python("-c", code, MPLBACKEND="module://matplotlib_inline_that_is_not_there")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_output_suits_people_scripts_or_nobody(capsys):
+    for output, expected in (
+        (Output(), "words\n"),
+        (Output(json=True), '{"folder": "run", "elbo": -1.0, "auc": null}\n'),
+        (Output(quiet=True), ""),
+    ):
+        output.print("words")
+        output.print_json({"folder": Path("run"), "elbo": -1.0, "auc": float("nan")})
+        printed = capsys.readouterr().out
+        assert printed == expected
+        assert not output.json or json.loads(printed)["auc"] is None
+
+
+def test_a_shell_completes_the_options(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(command_line, "_program", lambda: "vsc_jax-train")
+    with pytest.raises(SystemExit) as stop:
+        parsed("--tyro-print-completion", "bash")
+    assert not stop.value.code
+    (tmp_path / "completion").write_text(capsys.readouterr().out)
+    typed = "COMP_WORDS=(vsc_jax-train --model.alp); COMP_CWORD=1; COMP_LINE='vsc_jax-train --model.alp'"
+    function = '$(complete -p vsc_jax-train | sed "s/.*-F \\([^ ]*\\).*/\\1/")'
+    script = f'source completion; {typed}; eval "{function}"; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["--model.alpha"]
+
+
+def test_every_command_is_listed_and_run_with_its_options(python, capsys):
+    done = python(
+        "-c", "import sys; from vsc_jax.cli.__main__ import main; main([]); assert 'jax' not in sys.modules"
+    )
+    assert done.returncode == 0, done.stderr
+    for command in COMMANDS:
+        assert f"python -m vsc_jax.{command} " in done.stdout
+        assert (ROOT / "vsc_jax" / "cli" / f"{command}.py").is_file()
+    main(["--version"])
+    assert capsys.readouterr().out == f"{vsc_jax.__version__}\n"
+    done = python("-m", "vsc_jax", "evaluate", "nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: nowhere: neither a run folder nor a saved model (no config.json)\n"
+    with pytest.raises(UsageError, match="tran: expected a command, one of train, evaluate"):
+        main(["tran"])
+
+
+def test_the_installed_programs_are_the_commands(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["vsc_jax-evaluate", "nowhere"])
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "of_the_user")
+    with pytest.raises(SystemExit) as stop:
+        vsc_jax.cli.__main__.evaluate()
+    assert stop.value.code == 1
+    assert "nowhere" in capsys.readouterr().err
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    scripts = setup["options.entry_points"]["console_scripts"].split("\n")[1:]
+    expected = {f"vsc_jax-{name} = vsc_jax.cli.__main__:{name}" for name in COMMANDS}
+    assert set(scripts) == {"vsc_jax = vsc_jax.cli.__main__:console", *expected}

@@ -11,7 +11,6 @@ from flax import nnx
 from vsc_jax.evaluate import main
 
 from vsc_jax import data
-from vsc_jax.cli.command_line import UsageError
 from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation import evaluate
@@ -87,18 +86,14 @@ def test_only_a_finished_run_keeps_its_results(run, expected, capsys):
         assert not (folder / "results.json").exists()
 
 
-def test_options_change_the_evaluation_and_nothing_else(saved, expected, capsys):
+def test_options_change_the_evaluation_and_where_it_is_written_and_nothing_else(saved, expected, tmp_path):
     config = (saved / "config.json").read_text()
-    main([str(saved), "--examples", "30"])
-    assert results(saved)["iwae_examples"] == 30
-    assert results(saved)["elbo"] == pytest.approx(expected["elbo"])
-    assert (saved / "config.json").read_text() == config
-
-
-def test_output_goes_where_it_is_asked_to(saved, expected, tmp_path, capsys):
-    main([str(saved), "--output", str(tmp_path / "mine.json")])
-    assert json.loads((tmp_path / "mine.json").read_text()) == pytest.approx(expected)
+    main([str(saved), "--examples", "30", "--output", str(tmp_path / "mine.json")])
+    written = json.loads((tmp_path / "mine.json").read_text())
+    assert written["iwae_examples"] == 30
+    assert written["elbo"] == pytest.approx(expected["elbo"])
     assert results(saved) == {"elbo": 0.0}
+    assert (saved / "config.json").read_text() == config
 
 
 def test_another_presentation_of_the_data_is_shown_and_not_kept(saved, capsys):
@@ -122,10 +117,7 @@ def edit(path: Path, **changes: object) -> None:
         (lambda folder: edit(folder / "config.json", version=9), "config.json: version: unknown key"),
         (lambda folder: (folder / "data.json").unlink(), "data.json: "),
         (lambda folder: edit(folder / "data.json", name="cats"), "was trained on other data than its config"),
-        (
-            lambda folder: (folder / "model.safetensors").write_bytes(b"half"),
-            "not a readable safetensors file",
-        ),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"half"), "readable safetensors file"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no checkpoints"),
     ],
 )
@@ -148,8 +140,3 @@ def test_values_that_cannot_be_used_are_refused_before_the_work(saved, options, 
     with pytest.raises(UserError, match=message):
         main([str(saved), *options])
     assert results(saved) == {"elbo": 0.0}
-
-
-def test_a_mistyped_option_is_a_usage_error():
-    with pytest.raises(UsageError, match="did you mean --samples"):
-        main(["somewhere", "--sample", "3"])

@@ -18,8 +18,6 @@ from vsc_jax.pages.explorer.server import listen
 from vsc_jax.run import Run, describe, save
 from vsc_jax.training.run_folder import write_json
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -39,7 +37,7 @@ def test_it_serves_the_page_and_stops_when_interrupted(run):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
     line = process.stdout.readline()
     address = line.split()[0]
@@ -51,19 +49,13 @@ def test_it_serves_the_page_and_stops_when_interrupted(run):
     assert (process.returncode, out, err) == (0, "stopped\n", "")
 
 
-def test_what_is_no_run_is_named(tmp_path):
+def test_a_mistake_is_named(run, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="neither a run folder nor a saved model"):
         explore.main([str(tmp_path)])
-
-
-def test_a_taken_port_or_an_impossible_one_is_named(run):
     with listen(0) as taken, pytest.raises(UserError, match="--port: cannot listen on"):
         explore.main([str(run), "--port", str(taken.getsockname()[1])])
     with pytest.raises(UserError, match="--port: expected a number from 0 to 65535, got 70000"):
         explore.main([str(run), "--port", "70000"])
-
-
-def test_without_its_extra_it_says_how_to_get_it(run, monkeypatch):
     monkeypatch.setattr(explore.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs starlette: pip install starlette uvicorn"):
         explore.main([str(run)])

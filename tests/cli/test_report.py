@@ -31,9 +31,8 @@ def run(tmp_path_factory):
 
 def test_a_real_run_gets_its_report(run, capsys):
     main([str(run)])
-    assert (
-        capsys.readouterr().out.splitlines()[-1] == f"written: {run / 'report.html'} and {run / 'report.md'}"
-    )
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == f"written: {run / 'report.html'} and {run / 'report.md'}"
     text = (run / "report.md").read_text()
     assert text.startswith("# run\n")
     assert "Smiley drawn from seed 0" in text
@@ -73,13 +72,9 @@ def test_compare_trains_and_sets_side_by_side(monkeypatch, quick, run, tmp_path,
     monkeypatch.setattr(comparison, "fit", trained)
     options = ["--smoke", "--workdir", str(tmp_path / "runs"), "-o", str(tmp_path / "out")]
     main(["--compare", "vae,vsc", "--config-prefix", "smiley", *options])
-    out = capsys.readouterr().out
-    assert [Path(line.split()[1]).name for line in out.splitlines() if line.startswith("training")] == [
-        "smiley_vae_conv_2_smoke",
-        "smiley_vsc_conv_2_smoke",
-        "smiley_vae_conv_32_smoke",
-        "smiley_vsc_conv_32_smoke",
-    ]
+    lines = capsys.readouterr().out.splitlines()
+    expected = [f"smiley_{kind}_conv_{latents}_smoke" for latents in (2, 32) for kind in ("vae", "vsc")]
+    assert [Path(line.split()[1]).name for line in lines if line.startswith("training")] == expected
     text = (tmp_path / "out" / "report.md").read_text()
     assert text.startswith("# vae, vsc on smiley, side by side at 2 and 32 latents\n")
     assert "### 2 latents" in text

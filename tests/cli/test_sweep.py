@@ -20,12 +20,12 @@ _SETTINGS = (
 SETTINGS = _SETTINGS.split()
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("VSC_JAX_CACHE", str(tmp_path / "cache"))
+def working_folder(folder, patch):
+    """The current folder, with data in it."""
+    patch.chdir(folder)
+    patch.setenv("VSC_JAX_CACHE", str(folder / "cache"))
     np.save("x.npy", np.random.default_rng(0).random((60, 6), np.float32))
-    return tmp_path
+    return folder
 
 
 def contents(folder):
@@ -36,10 +36,7 @@ def contents(folder):
 def swept(tmp_path_factory):
     """A sweep of two rates, two learning rates, one of them absurd, and one seed, with a second start."""
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("sweep")
-        patch.chdir(folder)
-        patch.setenv("VSC_JAX_CACHE", str(folder / "cache"))
-        np.save("x.npy", np.random.default_rng(0).random((60, 6), np.float32))
+        folder = working_folder(tmp_path_factory.mktemp("sweep"), patch)
         # At the absurd one each iteration multiplies the kernels by 10^4.
         grid = ["--train.weight_decay", "10", "--grid", "model.alpha=0.1,0.3"]
         grid += ["--grid", "train.learning_rate=0.01,999"]
@@ -57,24 +54,20 @@ def test_every_member_has_the_folder_of_its_solo_run(swept, tmp_path):
         patch.chdir(folder.parent)
         fit(config, tmp_path / "solo")
     names = ["config.json", "data.json", "metrics.jsonl", "results.json"]
-    assert [(mine / name).read_bytes() for name in names] == [
-        (tmp_path / "solo" / name).read_bytes() for name in names
-    ]
+    for name in names:
+        assert (mine / name).read_bytes() == (tmp_path / "solo" / name).read_bytes()
     # What the process that runs a solo run holds while it works is no part of the run.
     files = [{path.name for path in run.iterdir()} - {".lock"} for run in (mine, tmp_path / "solo")]
     assert files[0] == files[1] == {*names, "checkpoints"}
 
 
-def test_tables_and_pictures(swept):
-    folder, _, _ = swept
+def test_tables_and_pictures_and_members_that_diverge(swept):
+    folder, end, _ = swept
+    assert end == "2 of 4 members have no results; swept/sweep.csv"
     with (folder / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["model.alpha"], row["train.learning_rate"], row["seed"]) for row in rows] == [
-        ("0.1", "0.01", "0"),
-        ("0.1", "999.0", "0"),
-        ("0.3", "0.01", "0"),
-        ("0.3", "999.0", "0"),
-    ]
+    settings = [(row["model.alpha"], row["train.learning_rate"], row["seed"]) for row in rows]
+    assert settings == [(alpha, rate, "0") for alpha in ("0.1", "0.3") for rate in ("0.01", "999.0")]
     for row in rows:
         results = folder / row["member"] / "results.json"
         if row["train.learning_rate"] == "999.0":
@@ -90,10 +83,6 @@ def test_tables_and_pictures(swept):
     assert pictures == {"bound_against_model.alpha.png", "bound_against_active.png"}
 
 
-def test_members_that_diverge_are_counted_at_the_end(swept):
-    assert swept[1] == "2 of 4 members have no results; swept/sweep.csv"
-
-
 def test_a_second_start_trains_what_is_missing_and_keeps_the_rest(swept, capsys, monkeypatch):
     folder, _, argv = swept
     monkeypatch.chdir(folder.parent)
@@ -104,11 +93,10 @@ def test_a_second_start_trains_what_is_missing_and_keeps_the_rest(swept, capsys,
     assert contents(folder / "model.alpha=0.1,train.learning_rate=0.01,seed=0") == before
     lines = capsys.readouterr().out.splitlines()
     main([*argv, "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert [entry["results"]["elbo"] for entry in told["members"]] == [
-        json.loads((folder / entry["member"] / "results.json").read_text())["elbo"]
-        for entry in told["members"]
-    ]
+    members = json.loads(capsys.readouterr().out)["members"]
+    for entry in members:
+        results = json.loads((folder / entry["member"] / "results.json").read_text())
+        assert entry["results"]["elbo"] == results["elbo"]
     assert lines[0] == f"2 members of smiley_vsc; folder: {folder}"
     assert lines[2].split()[:4] == ["model.alpha", "train.learning_rate", "runs", "elbo"]
     assert lines[3].split()[:3] == ["0.1", "0.01", "1"]
@@ -130,7 +118,8 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
         ("--grid model.alhpa=1", UsageError, "--grid: no field 'model.alhpa'; did you mean model.alpha?"),
         ("--grid model.alpha=0.1,2", UsageError, "--grid: model.alpha: expected a number between 0 and 1"),
         ("--grid evaluate.samples=1,2", UsageError, "--grid: evaluate.samples cannot vary"),
-        ("--seeds x", UsageError, "--seeds: expected int or None, got x"),
+        ("--seeds x", UsageError, "Error parsing --seeds: no type matching {None}|INT could be"),
+        ("--seeds 2 --model.kind vae", UsageError, "--model.pseudo_inputs: only for model kind vsc, not vae"),
         ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),
         ("--grid parallel.data=1,2", UsageError, "--grid: parallel.data cannot vary: "),
         ("--seeds 2 --parallel.members 2", UserError, "parallel.members: expected at most 1, the number of"),
@@ -140,7 +129,8 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
         ("--seeds 2 --workdir x.npy", UserError, "--workdir: "),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(argv, kind, message, folder):
+def test_a_mistake_is_one_line_and_leaves_nothing(argv, kind, message, tmp_path, monkeypatch):
+    folder = working_folder(tmp_path, monkeypatch)
     before = contents(folder)
     with pytest.raises(kind) as caught:
         main([*SETTINGS, *argv.split()])

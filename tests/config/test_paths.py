@@ -1,5 +1,7 @@
-"""One rule for paths: ``~`` is the home folder wherever one is given, and nothing is refused."""
+"""Paths that are given; and that the second start compiles nothing and computes the same."""
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import pytest
 import vsc_jax
 from vsc_jax.cli.command_line import UsageError, parse
 from vsc_jax.config import Config, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config import paths as module
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.paths import as_path
+from vsc_jax.config.paths import as_path, cache_folder, keep_compiled_programs
 from vsc_jax.contrib import export
 
 CONFIG = Config(
@@ -65,3 +68,68 @@ def test_command_lines_expand_it_too_and_refuse_an_empty_value(home):
     for argv in (["--workdir", ""], ["--workdir="]):
         with pytest.raises(UsageError, match=r"^--workdir: expected a value, got ''$"):
             parse(Arguments, "Test.", argv)
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path):
+    """A copy of the environment to be changed, without what JAX and caches read."""
+    clean = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    monkeypatch.setattr(os, "environ", clean | {"HOME": str(tmp_path)})
+    return os.environ
+
+
+def test_the_cache_follows_environment_and_system(environment, monkeypatch, tmp_path):
+    environment |= {"VSC_JAX_CACHE": "/a", "XDG_CACHE_HOME": "/b", "LOCALAPPDATA": "/d"}
+    assert cache_folder() == Path("/a")
+    del environment["VSC_JAX_CACHE"]
+    assert cache_folder() == Path("/b/vsc_jax")
+    environment["XDG_CACHE_HOME"] = ""
+    systems = {"linux": tmp_path / ".cache", "darwin": tmp_path / "Library/Caches", "win32": Path("/d")}
+    for system, folder in systems.items():
+        monkeypatch.setattr(sys, "platform", system)
+        assert cache_folder() == folder / "vsc_jax"
+
+
+def test_programs_are_kept_within_bounds_in_a_folder_of_the_processors_kind(
+    environment, tmp_path, monkeypatch
+):
+    folders = []
+    for processor in ("flags : avx2", "flags : avx2 avx512f"):
+        monkeypatch.setattr(module, "_processor", lambda processor=processor: processor)
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+        keep_compiled_programs()
+        folders.append(Path(environment["JAX_COMPILATION_CACHE_DIR"]))
+    assert folders[0].parent == folders[1].parent == tmp_path / ".cache" / "vsc_jax" / "compiled"
+    assert folders[0] != folders[1]
+    assert int(environment["JAX_COMPILATION_CACHE_MAX_SIZE"]) == 2**30
+    # JAX makes it when it has something to keep.
+    assert not (tmp_path / ".cache").exists()
+
+
+def test_a_users_own_settings_go_before_and_a_folder_that_cannot_be_made_keeps_nothing(environment, tmp_path):
+    environment["JAX_COMPILATION_CACHE_DIR"] = "/elsewhere"
+    before = dict(environment)
+    keep_compiled_programs()
+    assert environment == before
+    del environment["JAX_COMPILATION_CACHE_DIR"]
+    (tmp_path / "file").write_text("")
+    environment["VSC_JAX_CACHE"] = str(tmp_path / "file" / "below")
+    keep_compiled_programs()
+    assert "JAX_COMPILATION_CACHE_DIR" not in environment
+
+
+def test_the_second_start_compiles_nothing_and_gives_the_same_bits(tmp_path, python, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("JAX_")]:
+        monkeypatch.delenv(name)
+    small = "--config smiley_vae --smoke --model.hidden 16 --model.latents 4"
+    argv = f"-m vsc_jax.train {small} --evaluate.figures False --train.progress False --workdir".split()
+    cache = tmp_path / "cache"
+    first = python(*argv, "first", cwd=tmp_path, VSC_JAX_CACHE=str(cache))
+    assert first.returncode == 0, first.stderr
+    kept = {path.name for path in (cache / "compiled").rglob("*-cache")}
+    assert any("train_chunk" in name for name in kept)
+    second = python(*argv, "second", cwd=tmp_path, VSC_JAX_CACHE=str(cache))
+    assert (second.returncode, second.stderr) == (0, "")
+    assert {path.name for path in (cache / "compiled").rglob("*-cache")} == kept
+    for name in ("metrics.jsonl", "results.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()

@@ -20,22 +20,21 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """List the commands, or run the one that is named with the arguments behind it."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["--version"]:
+    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command == "--version":
         print(vsc_jax.__version__)
-        return
-    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
-        raise UsageError(f"{arguments[0]}: expected a command, one of {', '.join(COMMANDS)}")
-    if arguments and arguments[0] in COMMANDS:
-        command, *sys.argv[1:] = arguments
+    elif command in COMMANDS:
+        sys.argv[1:] = rest
         runpy.run_module(f"vsc_jax.{command}", run_name="__main__", alter_sys=True)
-        return
-    print(f"vsc_jax {vsc_jax.__version__}: Variational Sparse Coding in JAX and Flax\n")
-    for name, text in COMMANDS.items():
-        print(f"  python -m vsc_jax.{name:<10}{text}")
-    print("\nEach explains its options with --help. Without arguments, train needs no network and no data.")
-    print("The same as installed programs: vsc_jax-train and so on, whose options a shell can complete:")
-    print('  eval "$(vsc_jax-train --tyro-print-completion bash)"')
+    elif command in ("-h", "--help"):
+        print(f"vsc_jax {vsc_jax.__version__}: Variational Sparse Coding in JAX and Flax\n")
+        for name, text in COMMANDS.items():
+            print(f"  python -m vsc_jax.{name:<10}{text}")
+        print("\nEach explains its options with --help. Without any, train needs no network and no data.")
+        print("The same as installed programs: vsc_jax-train and so on, whose options a shell can complete:")
+        print('  eval "$(vsc_jax-train --tyro-print-completion bash)"')
+    else:
+        raise UsageError(f"{command}: expected a command, one of {', '.join(COMMANDS)}")
 
 
 def console() -> None:

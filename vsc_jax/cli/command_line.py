@@ -1,30 +1,15 @@
 """What all command lines share: options from a dataclass, and one line for every mistake.
 
-A command line is a frozen dataclass of arguments and a ``main``::
-
-    @dataclass(frozen=True)
-    class TrainArguments:
-        settings: Settings
-        config: Preset = "smiley_vsc"
-        workdir: Path | None = None
-        \"\"\"Run folder.\"\"\"
-
-    def main(argv: Sequence[str] | None = None) -> None:
-        arguments = parse(TrainArguments, "Train a model.", argv)
-        ...
-
-    if __name__ == "__main__":
-        run_command(main)
-
-Exit codes: 0 done, 1 a mistake found at work (:class:`UserError`: a file, the data, the run folder),
-2 a mistake on the command line or in a configuration (:class:`UsageError`), 130 stopped by SIGINT
-(Ctrl-C), 143 stopped by SIGTERM. Heavy imports such as JAX belong into ``main``, after :func:`parse`,
-so that ``--help`` is quick.
+A command line is a frozen dataclass of arguments and a ``main`` that calls :func:`parse`. Heavy imports such
+as JAX belong into ``main``, after ``parse``, so that ``--help`` is quick. Exit codes: 0 done, 1 a mistake
+found at work (:class:`UserError`: a file, the data, the run folder), 2 a mistake on the command line or in a
+configuration (:class:`UsageError`), 130 stopped by SIGINT (Ctrl-C), 143 stopped by SIGTERM.
 """
 
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import re
@@ -37,23 +22,23 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import tyro
+from tyro import conf as conf  # commands take it from here, after NO_COLOR has been looked at
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
-from vsc_jax.cli.option_errors import explain, values_given
-from vsc_jax.config import Config, load_preset, preset_names, validate
-from vsc_jax.config.cache_folder import keep_compiled_programs
-from vsc_jax.config.errors import ProcessLostError, UserError
+from vsc_jax.config import FIELDS, Config, load_preset, preset_names, unfit_fields, validate, with_overrides
+from vsc_jax.config.errors import ProcessLostError, UserError, nearest
 from vsc_jax.config.fields import finite
-from vsc_jax.config.paths import as_path
+from vsc_jax.config.paths import as_path, keep_compiled_programs
 from vsc_jax.config.stopping import stopping_command
 
 T = TypeVar("T")
 
-Settings = Annotated[Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
+Settings = Annotated[Config, conf.arg(name=""), conf.FlagConversionOff]
 """Every field of the configuration as ``--section.field VALUE``, True or False for a switch."""
 
 Preset = Annotated[
     str,
-    tyro.conf.arg(
+    conf.arg(
         metavar="NAME|PATH",
         help="Preset that the other options change, or the path of a .py file that defines `config`, or "
         f"of a run's config.json. Presets: {', '.join(preset_names())}.",
@@ -61,9 +46,13 @@ Preset = Annotated[
 ]
 """The option ``--config``, which is read before all others."""
 
+RunFolder = Annotated[
+    Path, conf.Positional, conf.arg(metavar="RUN", help="Run folder, or folder of a saved model.")
+]
+
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Output:
     """What a command prints; base of the arguments of those that end by themselves."""
 
     quiet: bool = False
@@ -71,12 +60,12 @@ class Told:
     json: bool = False
     """Print one JSON object at the end, and nothing else on standard output: for scripts."""
 
-    def say(self, line: str = "") -> None:
+    def print(self, line: str = "") -> None:
         """Print a line for people."""
         if not (self.quiet or self.json):
             print(line, flush=True)
 
-    def tell(self, outcome: dict[str, Any]) -> None:
+    def print_json(self, outcome: dict[str, Any]) -> None:
         """Print the outcome for programs that ask: paths as strings, what is not finite as null."""
         if self.json:
             print(json.dumps(finite(outcome), default=str))
@@ -87,15 +76,11 @@ class UsageError(UserError):
 
 
 def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None = None) -> T:
-    """The arguments as a value of ``arguments_type``.
+    """The arguments as a value of ``arguments_type``, a dataclass whose field docstrings are the help.
 
-    Where the type has the fields ``config: Preset`` and ``settings: Settings``, the preset is loaded
-    first, gives the defaults of all settings, and the resulting configuration is validated.
-
-    Args:
-      arguments_type: frozen dataclass; the docstrings of its fields are the help.
-      description: what the command does, shown by ``--help``.
-      argv: arguments without the program's name; those of the process if not given.
+    Where the type has the fields ``config: Preset`` and ``settings: Settings``, the preset gives the defaults
+    of all settings, ``--help`` leaves out those that the chosen model and data do not use, and the resulting
+    configuration is validated.
 
     Raises:
       UsageError: one line that names the option and the value, and what was expected.
@@ -106,15 +91,16 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
         if token == "" or re.fullmatch(r"--[\w.-]+=", token):
             option = token[:-1] or (before if before.startswith("--") else "an argument")
             raise UsageError(f"{option}: expected a value, got ''")
-    for argument in argv:
-        if os.fsencode(argument).decode(errors="replace") != argument:
-            raise UsageError(f"expected names in UTF-8, got {os.fsencode(argument)!r}")
-    messages = io.StringIO()
-    if os.environ.get("NO_COLOR"):
-        tyro._experimental_options["ansi_codes"] = False
+        if os.fsencode(token).decode(errors="replace") != token:
+            raise UsageError(f"expected names in UTF-8, got {os.fsencode(token)!r}")
+    box, defaults, registry = io.StringIO(), tyro.MISSING_NONPROP, None
     try:
-        defaults = _defaults(arguments_type, argv)
-        with contextlib.redirect_stderr(messages):
+        if preset := getattr(arguments_type, "config", None):
+            config = load_preset(_last_value("config", argv) or preset)
+            defaults = typing.cast(Any, arguments_type)(settings=config)
+            if {"-h", "--help"} & set(argv):
+                registry = _without_unfit_fields(config, argv)
+        with contextlib.redirect_stderr(box):
             arguments = tyro.cli(
                 arguments_type,
                 prog=_program(),
@@ -122,29 +108,43 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
                 args=argv,
                 default=defaults,
                 use_underscores=True,
-                config=(tyro.conf.FlagCreatePairsOff,),
+                config=(conf.FlagCreatePairsOff,),
+                registry=registry,
             )
-        if isinstance(settings := getattr(arguments, "settings", None), Config):
-            validate(settings)
-        paths = {name: _path(value, name) for name, value in vars(arguments).items()}
-        arguments = dataclasses.replace(arguments, **paths)
+        if preset:
+            validate(arguments.settings)
+        paths = {name: _expanded(value, name) for name, value in vars(arguments).items()}
     except UserError as error:
         raise UsageError(str(error)) from None
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise UsageError(explain(messages.getvalue(), argv, arguments_type)) from None
-    return arguments
+        names = [*typing.get_type_hints(arguments_type), *(FIELDS if preset else ())]
+        raise UsageError(_mistake(argv, names, box.getvalue())) from None
+    return dataclasses.replace(arguments, **paths)
+
+
+def refuse_unfit(configs: Sequence[Config], argv: Sequence[str] | None = None) -> None:
+    """Refuse options that mean nothing to any of the configurations.
+
+    Raises:
+      UsageError: one line that names the option, and the model or data that it is for.
+    """
+    unfit = [unfit_fields(config) for config in configs]
+    for name in _options(sys.argv[1:] if argv is None else argv):
+        if all(name in fields for fields in unfit):
+            raise UsageError(f"--{name}: {unfit[0][name]}")
 
 
 def run_command(main: Callable[[], object]) -> NoReturn:
     """Run a command line's ``main`` and leave the process: mistakes as one line on stderr.
 
-    What JAX compiles in it is kept for the next start (:mod:`vsc_jax.config.cache_folder`).
+    What JAX compiles in it is kept for the next start (:func:`keep_compiled_programs`).
     """
     keep_compiled_programs()
     # Figures go to files; what a notebook's kernel left in the environment may not even be installed here.
     os.environ["MPLBACKEND"] = "agg"
+    code = 0
     try:
         try:
             with stopping_command():
@@ -152,29 +152,38 @@ def run_command(main: Callable[[], object]) -> NoReturn:
         finally:
             sys.stdout.flush()
     except UserError as error:
-        message = " ".join(str(error).split())
-        code = _report(f"error: {message}", 2 if isinstance(error, UsageError) else 1)
+        print("error:", *str(error).split(), file=sys.stderr)
+        code = 2 if isinstance(error, UsageError) else 1
         if isinstance(error, ProcessLostError):  # at the exit JAX would wait for the others
             os._exit(code)
-        sys.exit(code)
     except KeyboardInterrupt as stop:
-        number = getattr(stop, "signal", signal.SIGINT)
-        sys.exit(_report(str(stop) or "interrupted", 128 + number))
+        print(str(stop) or "interrupted", file=sys.stderr)
+        code = 128 + getattr(stop, "signal", signal.SIGINT)
     except BrokenPipeError:  # The reader of our output left, as in `--help | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    sys.exit(0)
+        code = 1
+    sys.exit(code)
 
 
-def _path(value: Any, name: str) -> Any:
+def _options(argv: Sequence[str]) -> dict[str, str]:
+    """The options that are given, ``section.a_field`` for ``--section.a-field=1``, as they are written."""
+    written = [token.partition("=")[0] for token in argv if token.startswith("--")]
+    return {option[2:].replace("-", "_"): option for option in written}
+
+
+def _last_value(name: str, argv: Sequence[str]) -> str | None:
+    value = None
+    for token, after in zip(argv, [*argv, ""][1:], strict=True):
+        option, equals, given = token.partition("=")
+        if option == f"--{name}":
+            value = given if equals else after
+    return value
+
+
+def _expanded(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
-        return tuple(_path(item, name) for item in value)
+        return tuple(_expanded(item, name) for item in value)
     return as_path(value, f"--{name}") if isinstance(value, Path) else value
-
-
-def _report(line: str, code: int) -> int:
-    print(line, file=sys.stderr)
-    return code
 
 
 def _program() -> str:
@@ -182,17 +191,34 @@ def _program() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _defaults(arguments_type: type[T], argv: Sequence[str]) -> Any:
-    """The arguments to start from, with the chosen preset as settings; tyro's marker without a preset."""
-    fields: dict[str, Any] = {
-        field.name: field for field in dataclasses.fields(typing.cast(Any, arguments_type))
-    }
-    if not {"config", "settings"} <= fields.keys():
-        return tyro.MISSING_NONPROP
-    chosen = next(iter(values_given("--config", argv)), fields["config"].default)
-    required = {
-        name: tyro.MISSING
-        for name, field in fields.items()
-        if field.default is field.default_factory is dataclasses.MISSING
-    }
-    return arguments_type(**{**required, "settings": load_preset(chosen)})
+def _mistake(argv: Sequence[str], names: Sequence[str], box: str) -> str:
+    """What is wrong with a command line: an option that there is not, or what tyro says in its box."""
+    for name, option in _options(argv).items():
+        if name not in [*names, "help"]:
+            return f"unknown option {option}{nearest(name, names, '--') or '; see --help'}"
+    # The first paragraph under the title; a row of its frame alone ends it.
+    rows = [row.strip("│| ") for row in box.splitlines()[1:]]
+    paragraph = itertools.dropwhile(lambda row: not row.strip("─-"), rows)
+    return " ".join(itertools.takewhile(lambda row: row.strip("─-"), paragraph))
+
+
+def _without_unfit_fields(config: Config, argv: Sequence[str]) -> ConstructorRegistry:
+    """Rules by which tyro leaves out the options that the chosen model and data do not use."""
+    chosen = {name: _last_value(name, argv) for name in ("model.kind", "data.name", "data.path")}
+    with contextlib.suppress(UserError):  # help is given all the same
+        config = with_overrides(config, {name: value for name, value in chosen.items() if value})
+    unfit = {part for name in unfit_fields(config) for part in (name, name.rpartition(".")[0])}
+    sections = {type(value): name for name, value in vars(config).items() if dataclasses.is_dataclass(value)}
+    registry = ConstructorRegistry()
+
+    @registry.struct_rule
+    def without(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if (section := sections.pop(info.type, None)) is None:
+            return None
+        spec = ConstructorRegistry.get_struct_spec(info)  # of the other rules
+        sections[info.type] = section
+        assert isinstance(spec, StructConstructorSpec)
+        fields = tuple(field for field in spec.fields if f"{section}.{field.name}" not in unfit)
+        return dataclasses.replace(spec, fields=fields)
+
+    return registry

@@ -4,11 +4,9 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-
-from vsc_jax.cli.command_line import parse, run_command
+from vsc_jax.cli.command_line import RunFolder, parse, run_command
 from vsc_jax.config.errors import UserError
 
 
@@ -16,8 +14,7 @@ from vsc_jax.config.errors import UserError
 class ExploreArguments:
     """Options of ``python -m vsc_jax.explore``."""
 
-    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Run folder, or folder of a saved model."""
+    run: RunFolder
     port: int | None = None
     """Port on the loopback address, 0 for any that is free. Default: the first free one from 8765 on."""
     open: bool = False
@@ -66,14 +63,12 @@ def explore(
     from vsc_jax.run import open_run
 
     stored = open_run(run, "run")
-
     from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.results import as_measured
     from vsc_jax.pages.explorer.explorer import Explorer
     from vsc_jax.pages.explorer.server import listen, serve, url
 
-    listening = listen(port)
-    with listening:
+    with listen(port) as listening:
         model, config = stored.model(), stored.config
         loaded = stored.dataset(dataset, directory=directory)
         view = CodeView(model, as_measured(loaded, config.data.binarize, config.seed), seed=config.seed)

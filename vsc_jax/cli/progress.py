@@ -17,43 +17,39 @@ class Progress:
     """
 
     def __init__(self, config: TrainConfig, *, quiet: bool = False, sweep: bool = False):
-        self._steps, self._log_every = config.steps, config.log_every
-        self._on = config.progress and not quiet
+        self._config, self._on = config, config.progress and not quiet
         self._opens = "wave" if sweep else "compiling"
         self._bar: tqdm | None = None
 
     def on_stage(self, stage: str) -> None:
         """Open a bar when training begins; show any other stage on a line that the next one replaces."""
-        if not self._on:
-            return
-        if not stage.startswith(self._opens):
+        if self._on and stage.startswith(self._opens):
+            self.__exit__()
+            steps = self._config.steps
+            self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
+        elif self._on:
             show_stage(stage)
-            return
-        show_stage("")
-        self._close()
-        self._bar = tqdm(total=self._steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
 
     def on_row(self, row: dict[str, Any]) -> None:
         """Move the bar to a row of metrics; the last one closes it."""
-        bar = self._bar
-        if bar is None:
-            return
-        if bar.n == 0:
-            # What was done before this process started does not count for the speed.
-            bar.initial = bar.n = max(0, row["step"] - self._log_every)
-        bar.set_description("training", refresh=False)
-        numbers = {label: f"{row[name]:.1f}" for name, label in _METRICS.items() if name in row}
-        bar.set_postfix(numbers, refresh=False)
-        bar.update(row["step"] - bar.n)
-        if row["step"] >= self._steps:
-            self._close()
+        self.on_rows([row])
 
     def on_rows(self, rows: list[dict[str, Any]]) -> None:
         """Move the bar to the rows of a wave's members; it shows their means."""
-        if rows:
-            names = [name for name in _METRICS if name in rows[0]]
-            means = {name: sum(row[name] for row in rows) / len(rows) for name in names}
-            self.on_row({"step": rows[0]["step"], **means})
+        bar = self._bar
+        if bar is None or not rows:
+            return
+        step = rows[0]["step"]
+        if bar.n == 0:
+            # What was done before this process started does not count for the speed.
+            bar.initial = bar.n = max(0, step - self._config.log_every)
+        bar.set_description("training", refresh=False)
+        shown = {name: label for name, label in _METRICS.items() if name in rows[0]}
+        means = {label: sum(row[name] for row in rows) / len(rows) for name, label in shown.items()}
+        bar.set_postfix({label: f"{mean:.1f}" for label, mean in means.items()}, refresh=False)
+        bar.update(step - bar.n)
+        if step >= self._config.steps:
+            self._close()
 
     def _close(self) -> None:
         if self._bar is not None:

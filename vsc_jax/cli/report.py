@@ -5,31 +5,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
-
-from vsc_jax.cli.command_line import Told, UsageError, parse, run_command
+from vsc_jax.cli.command_line import Output, UsageError, conf, parse, run_command
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 
 
 @dataclass(frozen=True)
-class ReportArguments(Told):
+class ReportArguments(Output):
     """Options of ``python -m vsc_jax.report``."""
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ()
+    runs: Annotated[tuple[Path, ...], conf.Positional, conf.arg(metavar="RUN")] = ()
     """Run folders, or folders of saved models."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="DIR")] = None
+    output: Annotated[Path | None, conf.arg(aliases=["-o"], metavar="DIR")] = None
     """Folder for report.html, report.md and figures/. Default: a single run's own folder; else report."""
-    compare: Annotated[str | None, tyro.conf.arg(metavar="MODEL,MODEL")] = None
-    """Instead of RUN: the seed report with these models, such as ae,vae,vsc,vsc_wu. Its runs (convolutional
-    networks, 2 and 32 latents) are trained where they are missing, and set side by side. A whole name of a
-    preset is taken as well, such as seed_vsc."""
+    compare: Annotated[str | None, conf.arg(metavar="MODEL,MODEL")] = None
+    """Instead of RUN: train these models where they are missing, such as ae,vae,vsc,vsc_wu, with
+    convolutional networks and 2 and 32 latents, and set them side by side. A whole name of a preset is taken
+    as well, such as seed_vsc, the recipe that collapses."""
     config_prefix: str = "mnist"
     """With --compare: presets PREFIX_MODEL are compared, such as mnist, fashion or smiley."""
     workdir: Path = Path("runs")
     """With --compare: the folder that holds the run folders."""
     steps: int | None = None
-    """With --compare: iterations of every run, in place of the seed report's 25 epochs (5,859 of 256)."""
+    """With --compare: iterations of every run, in place of 25 epochs of MNIST (5,859 of 256)."""
     smoke: bool = False
     """With --compare: shrink the runs so that each ends in seconds."""
     directory: Path | None = None
@@ -52,11 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax.pages.comparison import STEPS, comparison, train_missing
 
     on_stage = None if arguments.quiet else show_stage
-    if arguments.compare is None:
-        written = write_report(
-            arguments.runs, arguments.output, directory=arguments.directory, on_stage=on_stage
-        )
-    else:
+    runs: Any = arguments.runs
+    output, title = arguments.output, None
+    if arguments.compare is not None:
         compared = comparison(
             arguments.compare.split(","),
             arguments.config_prefix,
@@ -65,16 +61,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             steps=STEPS if arguments.steps is None else arguments.steps,
             shrink=arguments.smoke,
         )
-        train_missing(compared, on_run=arguments.say, progress=Progress)
-        output = arguments.output or Path("report")
-        written = write_report(
-            compared.groups, output, title=compared.title, directory=arguments.directory, on_stage=on_stage
-        )
+        train_missing(compared, on_run=arguments.print, progress=Progress)
+        runs, output, title = compared.groups, output or Path("report"), compared.title
+    written = write_report(runs, output, title=title, directory=arguments.directory, on_stage=on_stage)
     show_stage("")
     for problem in written.problems:
-        arguments.say(f"not shown: {problem}")
-    arguments.say(f"written: {written.html} and {written.markdown}")
-    arguments.tell({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
+        arguments.print(f"not shown: {problem}")
+    arguments.print(f"written: {written.html} and {written.markdown}")
+    arguments.print_json({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
 

@@ -5,18 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
-from vsc_jax.cli.command_line import Preset, Settings, Told, UsageError, parse, run_command
-from vsc_jax.config import FIELDS, TRACED, smoke, validate
+from vsc_jax.cli.command_line import (
+    Output,
+    Preset,
+    Settings,
+    UsageError,
+    conf,
+    parse,
+    refuse_unfit,
+    run_command,
+)
+from vsc_jax.config import FIELDS, TRACED, smoke
 from vsc_jax.config.errors import UserError
 
 # A schedule has many fields, all of them traced.
 _TRACED = ["schedule.*", *(n for n, f in FIELDS.items() if TRACED in f.marks and "schedule." not in n)]
 Grid = Annotated[
     tuple[str, ...],
-    tyro.conf.UseAppendAction,
-    tyro.conf.arg(
+    conf.UseAppendAction,
+    conf.arg(
         metavar="FIELD=VALUE,...",
         help="A setting and its values, such as model.alpha=0.01,0.1,0.5; give it several times for all "
         "combinations. model.beta=model.sparsity_weight=1,2 moves both; an x joins layers of model.hidden: "
@@ -28,7 +35,7 @@ Grid = Annotated[
 
 
 @dataclass(frozen=True)
-class SweepArguments(Told):
+class SweepArguments(Output):
     """Options of ``python -m vsc_jax.sweep``."""
 
     settings: Settings
@@ -59,24 +66,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax.run.grid import axes_of, default_workdir, expand
 
     try:
-        validate(config)
         axes = axes_of(config, arguments.grid, arguments.seeds)
         members = expand(config, axes)
         if arguments.memory is not None and not arguments.memory > 0:
             raise UserError(f"--memory: expected a number of GiB above 0, got {arguments.memory}")
     except UserError as error:
         raise UsageError(str(error)) from None
+    refuse_unfit([member.config for member in members], argv)
 
     from vsc_jax.cli.progress import Progress, show_stage
     from vsc_jax.run.sweep import Member, as_json, sweep, table
 
     workdir = arguments.workdir or default_workdir(config, axes)
-    arguments.say(f"{len(members)} members of {config.name}; folder: {workdir}")
+    arguments.print(f"{len(members)} members of {config.name}; folder: {workdir}")
 
     def on_member(finished: Member) -> None:
         if finished.problem is not None:
             show_stage("")
-            arguments.say(f"{finished.name}: {finished.problem}")
+            arguments.print(f"{finished.name}: {finished.problem}")
 
     with Progress(config.train, quiet=arguments.quiet, sweep=True) as progress:
         done = sweep(
@@ -88,16 +95,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             on_rows=progress.on_rows,
             on_member=on_member,
         )
-    arguments.say("test set (nats an example), mean ± standard deviation over seeds:")
-    arguments.say(table(axes, done.members))
-    arguments.say(f"tables: {workdir / 'sweep.csv'} and {workdir / 'sweep.json'}")
+    arguments.print("test set (nats an example), mean ± standard deviation over seeds:")
+    arguments.print(table(axes, done.members))
+    arguments.print(f"tables: {workdir / 'sweep.csv'} and {workdir / 'sweep.json'}")
     if done.figures:
-        names = ", ".join(file.name for file in done.figures)
-        arguments.say(f"figures: {workdir / 'figures'} ({names})")
-    arguments.tell({"workdir": workdir, "figures": done.figures, **as_json(axes, done.members)})
-    failed = [finished for finished in done.members if finished.problem is not None]
-    if failed:
-        raise UserError(f"{len(failed)} of {len(members)} members have no results; {workdir / 'sweep.csv'}")
+        arguments.print(f"figures: {workdir / 'figures'} ({', '.join(file.name for file in done.figures)})")
+    arguments.print_json({"workdir": workdir, "figures": done.figures, **as_json(axes, done.members)})
+    if failed := sum(finished.problem is not None for finished in done.members):
+        raise UserError(f"{failed} of {len(members)} members have no results; {workdir / 'sweep.csv'}")
 
 
 if __name__ == "__main__":

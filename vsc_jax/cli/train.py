@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vsc_jax.cli.command_line import Preset, Settings, Told, parse, run_command
-from vsc_jax.config import Config, choices, load_preset, preset_names, smoke, validate, with_overrides
+from vsc_jax.cli.command_line import Output, Preset, Settings, parse, refuse_unfit, run_command
+from vsc_jax.config import Config, choices, load_preset, preset_names, smoke, with_overrides
+
+if TYPE_CHECKING:
+    from vsc_jax.data import Dataset
 
 _NUMBERS = ("elbo", "iwae", "reconstruction", "kl", "active_per_image", "used_latents", "probe_accuracy")
 
 
 @dataclass(frozen=True)
-class TrainArguments(Told):
+class TrainArguments(Output):
     """Options of ``python -m vsc_jax.train``."""
 
     settings: Settings
@@ -25,7 +29,7 @@ class TrainArguments(Told):
     smoke: bool = False
     """Shrink the run so that it ends in seconds."""
     track: choices.Tracker | None = None
-    """Tell the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
+    """Log the metrics to TensorBoard (RUN/tensorboard) or Weights & Biases too."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,62 +41,57 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv,
     )
     config = smoke(arguments.settings) if arguments.smoke else arguments.settings
-    validate(config)
+    refuse_unfit([config], argv)
 
+    from vsc_jax import data
+    from vsc_jax.run import fit
     from vsc_jax.training import processes
 
     with processes.joined(config.parallel.distributed):
-        _train(arguments, config)
+        dataset = data.load(config.data)
+        if arguments.smoke and config.train.batch_size > len(dataset.train):
+            config = with_overrides(config, {"train.batch_size": len(dataset.train)})
+        if processes.is_first():
+            _train(arguments, config, dataset)
+        else:
+            fit(config, dataset=dataset)
 
 
-def _train(arguments: TrainArguments, config: Config) -> None:
-    from vsc_jax import data
+def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> None:
     from vsc_jax.cli.progress import Progress
     from vsc_jax.contrib import tracking
     from vsc_jax.run import fit
-    from vsc_jax.training import processes
-    from vsc_jax.training.run_folder import Row
 
-    dataset = data.load(config.data)
-    if arguments.smoke and config.train.batch_size > len(dataset.train):
-        config = with_overrides(config, {"train.batch_size": len(dataset.train)})
-    if not processes.is_first():
-        fit(config, dataset=dataset)
-        return
     workdir = arguments.workdir or default_workdir(config)
-    arguments.say(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
-    for note in dataset.notes:
-        arguments.say(note)
-    arguments.say(f"run folder: {workdir}")
     report = workdir / "report.html"
+    arguments.print(f"{config.model.kind.upper()} on {dataset.name}: {dataset.description}")
+    arguments.print("\n".join([*dataset.notes, f"run folder: {workdir}"]))
     with ExitStack() as opened:
         progress = opened.enter_context(Progress(config.train, quiet=arguments.quiet))
-        listeners = [progress.on_row]
+        listeners, tracker = [progress.on_row], None
         if arguments.track is not None:
             tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))
             listeners.append(tracker.on_row)
 
-        def on_row(row: Row) -> None:
+        def on_row(row: dict[str, Any]) -> None:
             for listener in listeners:
                 listener(row)
 
         run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=progress.on_stage)
-        if arguments.track is not None:
+        if tracker is not None:
             tracker.on_results(run.results)
         if config.evaluate.figures and not report.exists():
             from vsc_jax.pages import write_report
 
             write_report([run], dataset=dataset, every_figure=False, on_stage=progress.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
-    arguments.say(f"test set (nats an example): {numbers}")
-    figures = sorted((workdir / "figures").glob("*.png"))
-    if figures:
-        names = ", ".join(path.name for path in figures)
-        arguments.say(f"figures: {workdir / 'figures'} ({names})")
+    arguments.print(f"test set (nats an example): {numbers}")
+    if figures := sorted((workdir / "figures").glob("*.png")):
+        arguments.print(f"figures: {workdir / 'figures'} ({', '.join(path.name for path in figures)})")
     if config.evaluate.figures:
-        arguments.say(f"report: {report}")
+        arguments.print(f"report: {report}")
     written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
-    arguments.tell({**written, "results": run.results})
+    arguments.print_json({**written, "results": run.results})
 
 
 def default_workdir(config: Config) -> Path:

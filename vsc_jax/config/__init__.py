@@ -6,7 +6,6 @@ A field is marked where it is defined (:mod:`vsc_jax.config.fields`): for which 
 one compiled program can vary it, whether it is part of what a run is. All lists of fields follow from that.
 """
 
-import dataclasses
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from vsc_jax.config import choices
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.fields import Mark, Only, Range, fields_of, flat, from_plain, to_plain
 
 Seed = Annotated[int, Range(0, 2**31 - 1)]
@@ -28,11 +27,11 @@ Probability = Annotated[float, Range(0, 1, exclusive=True)]
 Weight = Annotated[float, Range(0, 1_000_000)]
 
 TRACED, FREE, MEASURED = Mark.TRACED, Mark.FREE, Mark.MEASURED
-VSC, VAE = Only("model.kind", ("vsc",)), Only("model.kind", ("vae",))
-WITH_KL = Only("model.kind", ("vae", "vsc"))
-SMILEY, HAR = Only("data.source", ("smiley",)), Only("data.source", ("uci_har",))
-TFDS, FILES = Only("data.source", ("tfds",)), Only("data.source", ("files",))
-READ = Only("data.source", ("files", "tfds"))
+VSC, VAE = Only("model kind", ("vsc",)), Only("model kind", ("vae",))
+WITH_KL = Only("model kind", ("vae", "vsc"))
+SMILEY, HAR = Only("data source", ("smiley",)), Only("data source", ("uci_har",))
+TFDS, FILES = Only("data source", ("tfds",)), Only("data source", ("files",))
+READ = Only("data source", ("files", "tfds"))
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class ModelConfig:
     latents: Count = 60
     """Number of latents J."""
     network: choices.Network = "mlp"
-    """Fully connected networks, the three-layer convolution of the seed report, or convolutions over time."""
+    """Fully connected networks, a convolution of three layers, or convolutions over time."""
     hidden: tuple[Count, ...] = (400,)
     """Widths of the hidden layers of the MLP encoder; the decoder mirrors them."""
     likelihood: choices.Likelihood = "bernoulli"
@@ -148,7 +147,7 @@ class ModelConfig:
     """Gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
     given: alpha."""
     weigh_slab_kl: Annotated[bool, VSC] = True
-    """Weight the slab's KL by gamma, as eq. 6 says; false keeps the seed report's mistake."""
+    """Weight the slab's KL by gamma, as eq. 6 says; false is the mistake of the collapsing recipe."""
 
     @property
     def blended_rate(self) -> float:
@@ -257,17 +256,26 @@ FIELDS = fields_of(Config)
 """Every field by its dotted name, with its marks."""
 
 
+def unfit_fields(config: Config) -> dict[str, str]:
+    """The fields that the chosen model and data do not use, and why."""
+    chosen = {"model kind": config.model.kind, "data source": config.data.source}
+    return {
+        name: f"only for {mark.setting} {' or '.join(mark.values)}, not {chosen[mark.setting]}"
+        for name, field in FIELDS.items()
+        for mark in field.marks
+        if isinstance(mark, Only) and chosen[mark.setting] not in mark.values
+    }
+
+
 def smoke(config: Config) -> Config:
     """The same run at a size that ends in seconds: few steps, few examples, small batches."""
-    return dataclasses.replace(
-        config,
-        data=dataclasses.replace(config.data, train_examples=512, test_examples=256),
-        train=dataclasses.replace(
-            config.train, steps=20, log_every=5, batch_size=min(config.train.batch_size, 64)
-        ),
-        checkpoint=dataclasses.replace(config.checkpoint, every=10),
-        evaluate=dataclasses.replace(config.evaluate, samples=8, examples=64, probe_examples=512),
-    )
+    small = {
+        "data": {"train_examples": 512, "test_examples": 256},
+        "train": {"steps": 20, "log_every": 5, "batch_size": min(config.train.batch_size, 64)},
+        "checkpoint": {"every": 10},
+        "evaluate": {"samples": 8, "examples": 64, "probe_examples": 512},
+    }
+    return with_overrides(config, dict(flat(small)))
 
 
 def preset_folder() -> Path:
@@ -285,22 +293,18 @@ def preset_names() -> list[str]:
 def load_preset(name_or_path: str | Path) -> Config:
     """The ``config`` that a preset defines.
 
-    Args:
-      name_or_path: a name from :func:`preset_names`, a path to a ``.py`` file that defines ``config``,
-        or a path to a ``.json`` file such as a run's ``config.json``.
+    ``name_or_path`` is a name from :func:`preset_names`, the path of a ``.py`` file that defines ``config``,
+    or that of a ``.json`` file such as a run's ``config.json``.
 
     Raises:
       UserError: if there is no such preset or file, or it does not hold a configuration.
     """
     text = str(name_or_path)
-    if text in preset_names():
-        path = preset_folder() / f"{text}.py"
-    elif text.endswith((".py", ".json")):
-        path = Path(text)
-        if not os.path.isfile(path):  # unlike Path.is_file, it takes any string
-            raise UserError(f"--config: no file {text}")
-    else:
+    path = preset_folder() / f"{text}.py" if text in preset_names() else Path(text)
+    if path.suffix not in (".py", ".json"):
         raise UserError(f"--config: no preset {text!r}; presets are {', '.join(preset_names())}")
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes any string
+        raise UserError(f"--config: no file {text}")
     if path.suffix == ".json":
         return from_json(path)
     before = list(sys.path)
@@ -313,10 +317,8 @@ def load_preset(name_or_path: str | Path) -> Config:
         sys.path[:] = before
     if not isinstance(config, Config):
         raise UserError(f"--config: {path} defines no `config` of type vsc_jax.config.Config")
-    try:
+    with within(f"--config: {path}"):
         return with_overrides(config, {})
-    except UserError as error:
-        raise UserError(f"--config: {path}: {error}") from None
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -327,9 +329,9 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
     """Plain values by dotted name, less the fields that have one of the marks."""
-    left_out = set(without)
+    marks = set(without)
     return {
-        name: value for name, value in flat(to_dict(config)) if not left_out.intersection(FIELDS[name].marks)
+        name: value for name, value in flat(to_dict(config)) if not marks.intersection(FIELDS[name].marks)
     }
 
 
@@ -339,15 +341,12 @@ def from_dict(values: Any) -> Config:
     Raises:
       UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type or range.
     """
-    return from_plain(Config, values)
+    config: Config = from_plain(Config, values)
+    return config
 
 
 def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
-    """The configuration with some fields replaced, named as on the command line.
-
-    Args:
-      config: where to start.
-      overrides: values by dotted name, such as ``{"model.alpha": 0.05, "seed": 3}``.
+    """The configuration with some fields replaced, such as ``{"model.alpha": 0.05, "seed": 3}``.
 
     Raises:
       UserError: naming the field, if there is none of that name or the value does not suit it.
@@ -358,11 +357,7 @@ def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
 
 
 def replaced(config: Config, overrides: dict[str, Any]) -> Config:
-    """:func:`with_overrides` with no look at how the fields go together.
-
-    Raises:
-      UserError: naming the field, if there is none of that name or the value does not suit it.
-    """
+    """:func:`with_overrides` that does not check how the fields go together."""
     values = to_dict(config)
     for name, value in overrides.items():
         *sections, last = name.split(".")
@@ -385,26 +380,15 @@ def from_json(path: Path) -> Config:
         values = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin with a mark
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error})") from None
-    try:
-        config = from_dict(_of_older_versions(values))
-        _check_together(config)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    return config
-
-
-def _of_older_versions(values: Any) -> Any:
-    data = values.get("data") if isinstance(values, dict) else None
-    if not isinstance(data, dict):
-        return values
-    data = dict(data)
-    if "colour" in data:
-        data["color"] = data.pop("colour")
-    if data.get("scaling") == "standardise":
-        data["scaling"] = "standardize"
-    if data.get("presence") == 0.5:  # was an option; others are refused as unknown
-        del data["presence"]
-    return {**values, "data": data}
+    if isinstance(values, dict) and isinstance(data := values.get("data"), dict):
+        if "colour" in data:
+            data["color"] = data.pop("colour")
+        if data.get("scaling") == "standardise":
+            data["scaling"] = "standardize"
+        if data.get("presence") == 0.5:  # was an option; others are refused as unknown
+            del data["presence"]
+    with within(path):
+        return with_overrides(from_dict(values), {})
 
 
 def validate(config: Config) -> None:
@@ -413,7 +397,7 @@ def validate(config: Config) -> None:
     Raises:
       UserError: one line that names the first field that cannot be used.
     """
-    _check_together(from_dict(to_dict(config)))
+    with_overrides(config, {})
 
 
 def _check_together(config: Config) -> None:
@@ -425,9 +409,10 @@ def _check_together(config: Config) -> None:
             raise UserError(
                 f"model.{name}: expected a number that is neither 0 nor 1 in float32, got {rate!r}"
             )
-    for entry in dataclasses.fields(ScheduleConfig):
-        name, ramp = f"schedule.{entry.name}", getattr(config.schedule, entry.name)
+    for name, ramp in vars(config.schedule).items():
         if ramp.begin > ramp.until:
-            raise UserError(f"{name}: expected begin <= until, got {ramp.begin} and {ramp.until}")
-        if entry.name in ("warm_up", "prior_blend", "slab_blend") and max(ramp.start, ramp.end) > 1:
-            raise UserError(f"{name}: expected start and end from 0 to 1, got {ramp.start} and {ramp.end}")
+            raise UserError(f"schedule.{name}: expected begin <= until, got {ramp.begin} and {ramp.until}")
+        if name in ("warm_up", "prior_blend", "slab_blend") and max(ramp.start, ramp.end) > 1:
+            raise UserError(
+                f"schedule.{name}: expected start and end from 0 to 1, got {ramp.start} and {ramp.end}"
+            )

@@ -1,6 +1,7 @@
 """The one exception for mistakes of the user: shown as a single line, without a traceback."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -19,3 +20,11 @@ def within(place: object) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
+
+
+def nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """``; did you mean NAME?`` for the name most alike, whose section may be left out; else nothing."""
+    names = list(names)
+    whole = {name.rpartition(".")[2]: name for name in reversed(names)} | {name: name for name in names}
+    close = difflib.get_close_matches(name, whole, n=1)
+    return f"; did you mean {prefix}{whole[close[0]]}?" if close else ""

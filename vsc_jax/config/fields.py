@@ -13,12 +13,9 @@ import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 from vsc_jax.config.errors import UserError
-
-T = TypeVar("T")
-_LONGEST = 60  # characters of a value in a message
 
 
 class Mark(enum.Enum):
@@ -31,9 +28,9 @@ class Mark(enum.Enum):
 
 @dataclass(frozen=True)
 class Only:
-    """The field is for some values of another setting alone."""
+    """The field is for some kinds of model or sources of data alone."""
 
-    setting: str
+    setting: Literal["model kind", "data source"]
     values: tuple[str, ...]
 
 
@@ -67,11 +64,11 @@ def fields_of(kind: type, prefix: str = "", marks: tuple[Any, ...] = ()) -> dict
     """All fields of nested dataclasses by dotted name, with their marks and those of their sections."""
     found: dict[str, Field] = {}
     for name, hint in _hints(kind).items():
-        inner, own = _unwrapped(hint)
+        inner, added = _unwrapped(hint)
         if dataclasses.is_dataclass(inner):
-            found |= fields_of(typing.cast(type, inner), f"{prefix}{name}.", marks + own)
+            found |= fields_of(typing.cast(type, inner), f"{prefix}{name}.", marks + added)
         else:
-            found[f"{prefix}{name}"] = Field(hint, marks + own)
+            found[f"{prefix}{name}"] = Field(hint, marks + added)
     return found
 
 
@@ -88,8 +85,8 @@ def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None
     """The first entry that differs between two flat descriptions, as ``a.b: old there, new asked``."""
     for name in {**there, **asked}:
         if there.get(name) != asked.get(name):
-            old, new = (repr(values.get(name)) for values in (there, asked))
-            return f"{name}: {_shortened(old)} there, {_shortened(new)} asked"
+            old, new = (_shortened(repr(values.get(name))) for values in (there, asked))
+            return f"{name}: {old} there, {new} asked"
     return None
 
 
@@ -111,7 +108,7 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def from_plain(kind: type[T], values: Any) -> T:
+def from_plain(hint: Any, value: Any, path: str = "") -> Any:
     """The dataclass that :func:`to_plain` wrote; a field that is not given keeps its default.
 
     Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these or
@@ -121,34 +118,30 @@ def from_plain(kind: type[T], values: Any) -> T:
       UserError: naming the field by its dotted path, on an unknown or missing key, or on a value of another
         type or out of its :class:`Range`.
     """
-    result: T = _read(kind, values, "")
-    return result
-
-
-def _read(hint: Any, value: Any, path: str) -> Any:
     given, (kind, marks) = value, _unwrapped(hint)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    expected = None
     if dataclasses.is_dataclass(kind):
         value = _read_dataclass(kind, value, path)
     elif origin in (types.UnionType, typing.Union):
         inner = next(option for option in arguments if option is not types.NoneType)
-        value = None if value is None else _read(inner, value, path)
+        value = None if value is None else from_plain(inner, value, path)
     elif origin is Literal:
         if not any(type(value) is type(choice) and value == choice for choice in arguments):
-            raise _mismatch(path, f"one of {', '.join(map(str, arguments))}", value)
-    elif origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise _mismatch(path, "list", value)
-        value = tuple(_read(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    elif kind is Path and isinstance(value, str):
+            expected = f"one of {', '.join(map(str, arguments))}"
+    elif origin is tuple and isinstance(value, list | tuple):
+        value = tuple(from_plain(arguments[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+    elif kind is Path and isinstance(value, str | Path):
         value = Path(value)
     elif kind is float and type(value) is int and abs(value) <= 2**53:
         value = float(value)
-    elif type(value) is not kind and not (kind is Path and isinstance(value, Path)):
-        raise _mismatch(path, "path" if kind is Path else kind.__name__, value)
-    for allowed in marks:
-        if isinstance(allowed, Range) and value not in allowed:
-            raise _mismatch(path, str(allowed), given)
+    elif type(value) is not kind:
+        expected = {tuple: "list", Path: "path"}.get(origin or kind, kind.__name__)
+    for mark in marks:
+        if expected is None and isinstance(mark, Range) and value not in mark:
+            expected = str(mark)
+    if expected is not None:
+        raise _mismatch(path, expected, given)
     return value
 
 
@@ -162,7 +155,7 @@ def _read_dataclass(kind: Any, values: Any, path: str) -> Any:
     for field in dataclasses.fields(kind):
         if field.default is field.default_factory is dataclasses.MISSING and field.name not in values:
             raise UserError(f"{prefix}{field.name}: missing")
-    return kind(**{key: _read(hints[key], value, f"{prefix}{key}") for key, value in values.items()})
+    return kind(**{key: from_plain(hints[key], value, f"{prefix}{key}") for key, value in values.items()})
 
 
 @functools.cache
@@ -171,9 +164,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    if typing.get_origin(hint) is Annotated:
-        return hint.__origin__, hint.__metadata__
-    return hint, ()
+    return (hint.__origin__, hint.__metadata__) if typing.get_origin(hint) is Annotated else (hint, ())
 
 
 def _mismatch(path: str, expected: str, value: Any) -> UserError:
@@ -181,5 +172,5 @@ def _mismatch(path: str, expected: str, value: Any) -> UserError:
     return UserError(f"{path}: expected {expected}, got {_shortened(shown)}")
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -27,7 +27,7 @@ def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         if received:
-            _stop(number, frame)
+            raise _stopped(number)
         received.append(signal.Signals(number))
 
     with _handled_by(note):
@@ -45,7 +45,7 @@ def stopping_command() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
         if len(received) == 1:
-            _stop(number, frame)
+            raise _stopped(number)
 
     with _handled_by(stop, ignored_after=True):
         yield
@@ -53,7 +53,7 @@ def stopping_command() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handled_by(
-    handler: Callable[[int, FrameType | None], None], *, ignored_after: bool = False
+    handler: Callable[[int, FrameType | None], None], ignored_after: bool = False
 ) -> Iterator[None]:
     """Signals go to ``handler``; one that is ignored, as in a shell's background job, stays so.
 
@@ -76,5 +76,5 @@ def _handled_by(
             signal.signal(number, old)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped("interrupted" if number == signal.SIGINT else "terminated", number)
+def _stopped(number: int) -> Stopped:
+    return Stopped("interrupted" if number == signal.SIGINT else "terminated", number)

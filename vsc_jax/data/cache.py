@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from vsc_jax.config.cache_folder import cache_folder
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import cache_folder
 
 _MANIFEST = "manifest.json"
 _PATIENCE = 30  # seconds without an answer

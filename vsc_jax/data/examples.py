@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from vsc_jax.config.cache_folder import cache_folder
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.paths import cache_folder
 
 LARGE = 2**28  # bytes from which a memory-mapped array is read piece by piece
 CHUNK_BYTES = 2**24  # of an array that are looked at together, so that a pass over it needs little memory

@@ -1,7 +1,6 @@
 """From ``model.alpha=0.01,0.1`` to the configurations of a sweep's members."""
 
 import ast
-import difflib
 import hashlib
 import itertools
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vsc_jax.config import FIELDS, FREE, MEASURED, Config, replaced, to_flat, with_overrides
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, nearest
 from vsc_jax.training.run_folder import identity
 
 
@@ -111,12 +110,7 @@ def _check_field(field: str) -> None:
         return
     if inner := [name for name in FIELDS if name.startswith(f"{field}.")]:
         raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
-
-    # The section may be left out, too.
-    named = {name.rpartition(".")[2]: name for name in reversed(FIELDS)} | {name: name for name in FIELDS}
-    close = difflib.get_close_matches(field, named, n=1)
-    hint = f"; did you mean {named[close[0]]}?" if close else ""
-    raise UserError(f"--grid: no field {field!r}{hint}")
+    raise UserError(f"--grid: no field {field!r}{nearest(field, FIELDS)}")
 
 
 def _read(config: Config, fields: Sequence[str], text: str) -> Any:
