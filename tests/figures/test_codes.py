@@ -63,6 +63,11 @@ def test_without_gates_there_is_one_map_of_all_latents(make_view):
     assert (facts["latent"], facts["high_class"], facts["high"], facts["low"]) == (4, "one", 3.0, 1.0)
 
 
+def test_as_many_latents_are_named_as_fit(make_view, ticks):
+    figure, _ = figures.draw_activation(make_view("ae", latents=100))
+    assert 16 <= len(ticks(figure.axes[0])) <= 32
+
+
 def test_names_of_classes_are_written_as_they_are_and_numbers_stand_for_those_without(
     make_view, ticks, tmp_path
 ):

@@ -45,6 +45,15 @@ def test_a_sparse_model_shows_bound_parts_gates_gradient_and_all_schedules():
     assert curve(shown["Schedules"], "gate slope c / 4.9").get_ydata()[-1] == 1
 
 
+def test_no_legend_hides_a_curve():
+    figure = draw_history(rows(sparse=True, count=4)).figure
+    figure.draw_without_rendering()
+    legends = [axes for axes in figure.axes if axes.get_legend()]
+    assert len(legends) == 3
+    for axes in legends:
+        assert axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0
+
+
 def test_other_models_have_no_panels_of_what_they_have_not():
     shown = panels(draw_history(rows(sparse=False)))
     expected = {"Bound and reconstruction", "Divergences and regularizers", "Gradient norm", "Schedules"}

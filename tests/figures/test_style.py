@@ -57,14 +57,6 @@ def test_long_titles_are_broken_into_lines_of_about_one_length():
     assert abs(len(lines[0]) - len(lines[1])) <= 5
 
 
-def test_as_many_latents_are_named_as_fit():
-    axes = Figure().subplots()
-    style.name_latents(axes, np.arange(200)[::-1])
-    named = axes.get_xticklabels()
-    assert len(named) <= style.MOST_LATENT_NAMES
-    assert named[0].get_text() == "199"
-
-
 def test_numbers_have_no_negative_zero():
     assert [style.number(value) for value in (-0.04, 0.06, -1.25)] == ["0.0", "0.1", "-1.2"]
 

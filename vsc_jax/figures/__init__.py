@@ -26,28 +26,9 @@ from vsc_jax.figures.images import (
 )
 from vsc_jax.figures.style import Drawn
 
-__all__ = [
-    "FIGURES",
-    "OVERVIEW",
-    "Curve",
-    "Drawn",
-    "ModelFigure",
-    "draw_activation",
-    "draw_all",
-    "draw_conditional_samples",
-    "draw_correlations",
-    "draw_curves",
-    "draw_gate_histogram",
-    "draw_history",
-    "draw_interpolations",
-    "draw_latent_density",
-    "draw_latent_grid",
-    "draw_pseudo_inputs",
-    "draw_reconstructions",
-    "draw_traversals",
-]
+__all__ = ["FIGURES", "OVERVIEW", "Curve", "Drawn", "ModelFigure", "draw_all", "draw_curves", "draw_history"]
 
-
+# What a figure may need, and the words for its absence, in which {0} is the data set.
 _NEEDS: dict[str, tuple[Callable[[CodeView], bool], str]] = {
     "labels": (lambda v: v.test.labels is not None, "no figure of classes: {0.name} has no labels"),
     "gates": (
@@ -70,7 +51,6 @@ _NEEDS: dict[str, tuple[Callable[[CodeView], bool], str]] = {
         "no correlations with true features: {0.name} has none that are known",
     ),
 }
-"""What a figure may need, and the words for its absence, in which {0} is the data set."""
 
 
 class ModelFigure(NamedTuple):
@@ -82,10 +62,8 @@ class ModelFigure(NamedTuple):
 
     def missing(self, view: CodeView) -> str | None:
         """Why the figure cannot be drawn, or None."""
-        for there, words in map(_NEEDS.__getitem__, self.needs):
-            if not there(view):
-                return words.format(view.dataset)
-        return None
+        reasons = (words for there, words in map(_NEEDS.__getitem__, self.needs) if not there(view))
+        return next((words.format(view.dataset) for words in reasons), None)
 
 
 FIGURES: dict[str, ModelFigure] = {

@@ -4,12 +4,12 @@ The two last after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding
 the Smiley experiment.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.code_view import CodeView
@@ -21,6 +21,7 @@ from vsc_jax.models import VSC
 UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
 OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart
 ALWAYS = 0.95  # a latent that is on in more examples than this is on for all
+MOST_LATENT_NAMES = 32  # how many latents' indices fit under a panel of full width
 _PER_ROW = 10  # pseudo-inputs as images
 
 
@@ -30,8 +31,8 @@ def draw_gate_histogram(view: CodeView) -> Drawn:
     Facts: the shares of gates ``off`` and ``on``, and the largest ``deviation`` of a gate over the examples.
     """
     gamma = view.codes.gamma
-    values = np.asarray(gamma, np.float64).ravel()
     low, high = UNDECIDED
+    values = np.asarray(gamma, np.float64).ravel()
     undecided = float(((values > low) & (values < high)).mean())
     figure = style.new_figure(2.7, f"{undecided:.1%} of the gates are undecided, between {low} and {high}")
     axes = figure.subplots()
@@ -57,12 +58,11 @@ def draw_latent_density(view: CodeView) -> Drawn:
     title = f"{used} of {latents} latents are used, {dead} never on; {count.mean():.1f} are on in an example"
     figure = style.new_figure(2.9, title)
     left, right = figure.subplots(1, 2)
-    place = np.arange(1, latents + 1)
-    left.bar(place, density, width=1.0, color=np.where(density >= USED_SHARE, style.PALETTE[0], style.GRAY))
+    colors = np.where(density >= USED_SHARE, style.PALETTE[0], style.GRAY)
+    left.bar(np.arange(1, latents + 1), density, width=1.0, color=colors)
     threshold = f"used: on in {USED_SHARE:.0%} or more"
     left.axhline(USED_SHARE, color=style.PALETTE[1], lw=1, ls="--", label=threshold)
-    left.set_xlim(0.5, latents + 0.5)
-    left.set_ylim(0, 1)
+    left.set(xlim=(0.5, latents + 0.5), ylim=(0, 1))
     style.label(left, "How often a latent is on", "latents, most used first", "share of examples")
     style.legend(left, loc="upper right")
     bins = np.arange(count.min(), count.max() + 2) - 0.5
@@ -70,10 +70,9 @@ def draw_latent_density(view: CodeView) -> Drawn:
     style.label(right, "How many are on at once", "latents on in an example", "share of examples")
     for axes in (left, right):
         style.open_frame(axes)
-    low, high = np.percentile(count, [5, 95])
-    always = int((density > ALWAYS).sum())
-    numbers = {"used": used, "latents": latents, "always": always}
-    return Drawn(figure, {**numbers, "active": float(count.mean()), "low": float(low), "high": float(high)})
+    low, high = map(float, np.percentile(count, [5, 95]))
+    facts = {"used": used, "latents": latents, "always": int((density > ALWAYS).sum())}
+    return Drawn(figure, {**facts, "active": float(count.mean()), "low": low, "high": high})
 
 
 def class_means(values: ArrayLike, labels: ArrayLike, classes: int) -> np.ndarray:
@@ -110,16 +109,15 @@ def draw_activation(view: CodeView) -> Drawn:
     order = order_by_class(first)
     order = order[np.isin(order, view.used)] if len(view.used) else order
     title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
-    if hidden := size.shape[1] - len(order):
+    if hidden := view.latents - len(order):
         title += (
-            f"\n({hidden} of {size.shape[1]} are left out: on in fewer than {USED_SHARE:.0%} of the examples)"
+            f"\n({hidden} of {view.latents} are left out: on in fewer than {USED_SHARE:.0%} of the examples)"
         )
     figure = style.new_figure(len(maps) * (0.17 * max(len(names), 6) + 0.75) + 0.4, title)
     panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]
-    for axes, (means, panel_title, bar, top) in zip(panels, maps, strict=True):
-        _heat_map(figure, axes, means[:, order], order, bar, top or 1.0)
-        style.label(axes, panel_title, "latent", "class")
-        axes.set_yticks(range(len(names)), names, parse_math=False)
+    for axes, (means, heading, bar, top) in zip(panels, maps, strict=True):
+        _heat_map(axes, means, order, bar, top or 1.0, names=names)
+        style.label(axes, heading, "latent", "class")
     high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
     latent = int(np.argmax(high - low))
     telling = int(((high > OFTEN) & (low < RARELY)).sum())
@@ -142,17 +140,15 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
     Facts: ``serving`` of ``components`` serve an example, the ``busiest`` such a share of them; they have
     ``fewest`` to ``most`` of ``latents`` on.
     """
-    model = view.model
-    assert isinstance(model, VSC)
-    assert model.pseudo_inputs is not None
-    gamma = np.asarray(model.components().gamma)
+    assert isinstance(view.model, VSC)
+    assert view.model.pseudo_inputs is not None
+    gamma = np.asarray(view.model.components().gamma)
     share = np.bincount(view.nearest, minlength=len(gamma)) / len(view.nearest)
     order = np.argsort(-share, kind="stable")
     on = np.asarray(gamma, np.float64)[order]
-    used = np.flatnonzero(on.max(axis=0) >= 0.5)
-    latents = np.arange(on.shape[1])
-    if len(used):
-        latents = used[np.argsort(-on[:, used].mean(axis=0), kind="stable")]
+    latents = np.flatnonzero(on.max(axis=0) >= 0.5)
+    latents = latents[np.argsort(-on[:, latents].mean(axis=0), kind="stable")]
+    latents = latents if len(latents) else np.arange(view.latents)
     serving = np.count_nonzero(share)
     title = f"{len(share)} pseudo-inputs, most used first: {serving} serve at least one example"
     matrix_height = min(0.3 + 0.11 * len(share), 4.5)
@@ -160,7 +156,7 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
         figure = style.new_figure(matrix_height + 0.9, title)
         bottom = figure.subplots()
     else:
-        images = style.as_pictures(model.pseudo_inputs())[order]
+        images = style.as_pictures(view.model.pseudo_inputs())[order]
         columns = min(_PER_ROW, len(images))
         rows = -(-len(images) // columns)
         tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
@@ -170,15 +166,15 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
         top, bottom = figure.subplots(2, 1, height_ratios=[mosaic_height, matrix_height])
         style.label(top, "As images (number of the first of each row at the left)")
         style.show_tiles(top, tiles, rows=[f"{row * columns + 1}" for row in range(rows)])
-    _heat_map(figure, bottom, on[:, latents], latents, r"$\gamma$")
-    panel_title = f"Their supports: the {len(latents)} latents that any of them has on"
-    style.label(bottom, panel_title, "latent", "rank: share of the examples")
+    _heat_map(bottom, on, latents, r"$\gamma$")
+    heading = f"Their supports: the {len(latents)} latents that any of them has on"
+    style.label(bottom, heading, "latent", "rank: share of the examples")
     every = range(0, len(share), -(-len(share) // 16))
     bottom.set_yticks(every, [f"{number + 1}: {share[order[number]]:.1%}" for number in every])
     active = (gamma > 0.5).sum(axis=1)
     facts = {"serving": serving, "components": len(share), "busiest": float(share.max())}
     span = {"fewest": int(active.min()), "most": int(active.max())}
-    return Drawn(figure, {**facts, **span, "latents": gamma.shape[1]})
+    return Drawn(figure, {**facts, **span, "latents": view.latents})
 
 
 def order_into_blocks(size: ArrayLike, signed: ArrayLike, groups: ArrayLike) -> np.ndarray:
@@ -206,14 +202,13 @@ def draw_correlations(view: CodeView) -> Drawn:
     order = view.used[order_into_blocks(size[:, view.used], signed[:, view.used], groups)]
     title = f"Which of {len(order)} latents follow which true features"
     figure = style.new_figure(2 * (0.16 * len(names) + 0.75) + 0.4, title)
-    titles = (
-        "Size against size: correlation of |feature| with |z|",
-        "Where the feature is present: correlation of its value with z",
-    )
-    for axes, matrix, panel_title in zip(figure.subplots(2, 1), (size, signed), titles, strict=True):
-        _heat_map(figure, axes, matrix[:, order], order, "correlation", signed=True)
-        style.label(axes, panel_title, "latent", "feature")
-        axes.set_yticks(range(len(names)), names, parse_math=False)
+    maps = {
+        "Size against size: correlation of |feature| with |z|": size,
+        "Where the feature is present: correlation of its value with z": signed,
+    }
+    for axes, (heading, matrix) in zip(figure.subplots(2, 1), maps.items(), strict=True):
+        _heat_map(axes, matrix, order, "correlation", signed=True, names=names)
+        style.label(axes, heading, "latent", "feature")
         for boundary in np.flatnonzero(np.diff(np.asarray(groups))):
             axes.axhline(boundary + 0.5, color="black", lw=0.8)
     best = np.abs(signed).max(axis=1)
@@ -223,11 +218,14 @@ def draw_correlations(view: CodeView) -> Drawn:
 
 
 def _heat_map(
-    figure: Figure, axes: Axes, matrix: np.ndarray, latents: np.ndarray, bar: str, high: float = 1.0,
-    *, signed: bool = False,
+    axes: Axes, matrix: np.ndarray, latents: np.ndarray, bar: str, high: float = 1.0, *,
+    signed: bool = False, names: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """A matrix ``[..., latents]`` as colors from 0, or around 0, to ``high``, with its color bar."""
+    """Columns of a matrix as colors from 0, or around 0, to ``high``, with as many indices as fit."""
     colors, low = (style.DIVERGING, -high) if signed else (style.SEQUENTIAL, 0)
-    image = axes.imshow(matrix, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-    style.name_latents(axes, latents)
-    style.color_bar(figure, image, axes, bar)
+    drawn = matrix[:, latents]
+    image = axes.imshow(drawn, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    places = np.arange(0, len(latents), -(-len(latents) // MOST_LATENT_NAMES) or 1)
+    axes.set_xticks(places, list(map(str, latents[places])), rotation=90 if len(latents) > 10 else 0)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    style.color_bar(image, axes, bar)

@@ -42,29 +42,31 @@ class Curve(NamedTuple):
 
 
 def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
-    """A quantity against a setting, or against the latents that are on.
+    """A quantity of each model against a setting, or against the latents that are on.
 
-    Args:
-      against: the setting, such as ``model.alpha``, or ``active_per_image``.
-      curves: one for each model.
-      quantity: what it is, in nats an example; or ``probe_accuracy``, shares that are drawn in percent.
+    ``against`` is the setting, such as ``model.alpha``, or ``active_per_image``; ``quantity`` is in nats an
+    example, or ``probe_accuracy``, shares that are drawn in percent.
     """
     title, name = _AGAINST.get(against, (against, against))
-    accuracy = quantity == "probe_accuracy"
-    what = "How well the class is read off the code," if accuracy else f"The {quantity}"
+    what, unit, scale = f"The {quantity}", f"{quantity} (nats an example)", 1.0
+    if quantity == "probe_accuracy":
+        what, unit, scale = "How well the class is read off the code,", "accuracy on the test set (%)", 100.0
     figure = style.new_figure(3.4, f"{what} against {title}")
     axes = figure.subplots()
     style.open_frame(axes)
-    settings = np.unique(
-        np.concatenate([[], *(_numbers(curve.x) for curve in curves if curve.x is not None)])
-    )
+    settings = np.unique([value for curve in curves if curve.x is not None for value in curve.x])
     decade = bool(settings.size and settings[0] > 0 and settings[-1] >= 10 * settings[0])
     if decade or against in ("model.alpha", "model.latents"):
         axes.set_xscale("log")
     if against != "active_per_image":  # at the settings that were run
         axes.set_xticks(settings, [f"{value:g}" for value in settings])
         axes.minorticks_off()
-    _draw(axes, curves, 100.0 if accuracy else 1.0)
+    for number, curve in enumerate(curves):
+        _draw(axes, curve, scale, style.PALETTE[number % len(style.PALETTE)], MARKERS[number % len(MARKERS)])
+    spread = any(curve.sd is not None for curve in curves)
+    heading = "bars and bands: ± 1 sd over seeds" if spread else None
+    for text in style.legend(axes, title=heading, title_fontsize=style.SMALL).get_texts():
+        text.set_parse_math(False)
     if against == "active_per_image":
         if decade:
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -72,33 +74,19 @@ def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bou
             axes.minorticks_off()
         else:
             axes.set_xlim(left=0)
-    style.label(
-        axes, "", name, "accuracy on the test set (%)" if accuracy else f"{quantity} (nats an example)"
-    )
+    style.label(axes, "", name, unit)
     return figure
 
 
-def _draw(axes: Axes, curves: Sequence[Curve], scale: float) -> None:
-    for number, curve in enumerate(curves):
-        color = style.PALETTE[number % len(style.PALETTE)]
-        mean, sd = scale * _numbers(curve.mean), None if curve.sd is None else scale * _numbers(curve.sd)
-        if curve.x is None:
-            axes.axhline(mean[0], color=color, lw=1.2, ls="--", label=curve.name)
-            if sd is not None:
-                axes.axhspan(mean[0] - sd[0], mean[0] + sd[0], color=color, alpha=0.15, lw=0)
-            continue
-        x, x_sd = _numbers(curve.x), None if curve.x_sd is None else _numbers(curve.x_sd)
-        order = np.argsort(x, kind="stable")
-        xerr, yerr = (None if error is None else error[order] for error in (x_sd, sd))
-        look: dict[str, Any] = {"color": color, "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
-        axes.errorbar(
-            x[order], mean[order], yerr=yerr, xerr=xerr, lw=1.2, capsize=2, label=curve.name, **look
-        )
-    spread = any(curve.sd is not None for curve in curves)
-    title = "bars and bands: ± 1 sd over seeds" if spread else None
-    for text in style.legend(axes, title=title, title_fontsize=style.SMALL).get_texts():
-        text.set_parse_math(False)
-
-
-def _numbers(values: Numbers) -> np.ndarray:
-    return np.atleast_1d(np.asarray(values, np.float64))
+def _draw(axes: Axes, curve: Curve, scale: float, color: str, marker: str) -> None:
+    mean = scale * np.asarray(curve.mean, np.float64)
+    sd = None if curve.sd is None else scale * np.asarray(curve.sd, np.float64)
+    if curve.x is None:
+        axes.axhline(mean[0], color=color, lw=1.2, ls="--", label=curve.name)
+        if sd is not None:
+            axes.axhspan(mean[0] - sd[0], mean[0] + sd[0], color=color, alpha=0.15, lw=0)
+        return
+    x, order = np.asarray(curve.x), np.argsort(curve.x, kind="stable")
+    yerr, xerr = (None if error is None else np.asarray(error)[order] for error in (sd, curve.x_sd))
+    look: dict[str, Any] = {"color": color, "marker": marker, "markersize": 4, "lw": 1.2, "capsize": 2}
+    axes.errorbar(x[order], mean[order], yerr, xerr, label=curve.name, **look)

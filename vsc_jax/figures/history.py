@@ -26,14 +26,11 @@ LATE = 0.1  # the last share of the iterations, which says whether training has 
 def draw_history(rows: Sequence[Row]) -> Drawn:
     """Bound and parts, schedules, active latents and gradient norm against the iteration.
 
-    Panels of what the rows do not hold, such as gates of a Gaussian model, are left out.
+    Panels of what the rows do not hold, such as gates of a Gaussian model, are left out. The rows hold means
+    between two log points, each with ``step`` and the dictionary ``schedule``.
 
     Facts: ``last``, the value of ``quantity`` (bound or reconstruction, in nats) at ``step``; ``gain`` over
     the last tenth of the iterations, None if there are too few rows; ``active`` latents or None.
-
-    Args:
-      rows: training metrics averaged between two log points, likelihoods in nats an example, each with
-        ``step`` and the dictionary ``schedule``.
 
     Raises:
       ValueError: if there are no rows.
@@ -45,7 +42,7 @@ def draw_history(rows: Sequence[Row]) -> Drawn:
     panels = [_bound, *(panel for key, panel in optional.items() if key in keys)]
     lines, schedules = -(-len(panels) // 2), "schedule" in keys
     title = "Training history: means over the batches between two log points"
-    figure = style.new_figure(1.95 * lines + 2.35 * schedules + 0.35, title)
+    figure = style.new_figure(1.95 * lines + 2.35 * schedules + 0.75, title)
     grid = figure.add_gridspec(lines + schedules, 2)
     places = [grid[number // 2, number % 2] for number in range(len(panels))]
     if schedules:
@@ -83,6 +80,11 @@ def _curves(axes: Axes, rows: Sequence[Row], names: Mapping[str, str]) -> list[n
     return drawn
 
 
+def _legend(axes: Axes, columns: int = 2) -> None:
+    """Under the panel, where no curve can be."""
+    style.legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=columns)
+
+
 def _bound(axes: Axes, rows: Sequence[Row]) -> None:
     drawn = _curves(axes, rows, _BOUND)
     style.label(axes, "Bound and reconstruction" if len(drawn) > 1 else "Reconstruction", "iteration", "nats")
@@ -90,14 +92,14 @@ def _bound(axes: Axes, rows: Sequence[Row]) -> None:
     if settled.size and np.ptp(settled) > 0:
         margin = 0.05 * float(np.ptp(settled))
         axes.set_ylim(float(settled.min()) - margin, float(settled.max()) + margin)
-    style.legend(axes, loc="lower right")
+    _legend(axes)
 
 
 def _divergences(axes: Axes, rows: Sequence[Row]) -> None:
     _curves(axes, rows, _DIVERGENCES)
     style.label(axes, "Divergences and regularizers", "iteration", "nats")
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    style.legend(axes)
+    _legend(axes)
 
 
 def _active(axes: Axes, rows: Sequence[Row]) -> None:
@@ -128,4 +130,4 @@ def _schedules(axes: Axes, rows: Sequence[Row]) -> None:
         line.set_linestyle(("-", "--", "-.")[number % 3])
     style.label(axes, "Schedules", "iteration", "factor")
     axes.set_ylim(-0.04, max(1.04, axes.get_ylim()[1]))
-    style.legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.26), ncols=3)
+    _legend(axes, columns=3)

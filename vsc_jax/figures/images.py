@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 from jax.typing import ArrayLike
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vsc_jax.data import streams
@@ -46,21 +45,17 @@ def draw_reconstructions(view: CodeView) -> Drawn:
     outputs = [np.asarray(model.reconstruct(each)) for each in inputs]
     titles = ("Clean input", f"Noisy (Gaussian, {level}) input")
     if form == "image":
-        figure = _images(clean, inputs, outputs, titles)
-    elif form == "signal":
-        figure = _signals(clean, inputs, outputs, view.dataset.channel_names)
+        figure = _images(inputs, outputs, titles)
     else:
-        figure = _vectors(clean, inputs, outputs, titles)
+        figure = _lines(inputs, outputs, titles, view.dataset.channel_names if form == "signal" else ())
     denoised = denoising(model, x, key, noise=(0.0, NOISE))
     explained = {name: d.explained_variance for name, d in zip(("clean", "noisy"), denoised, strict=True)}
     return Drawn(figure, {**explained, "noise": level, "form": form})
 
 
-def _images(
-    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]
-) -> Figure:
+def _images(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
     """Input, reconstruction and squared error against the clean image, a block for each input."""
-    clean = style.as_pictures(clean)
+    clean = style.as_pictures(inputs[0])
     drawn = [style.as_pictures(output) for output in outputs]
     errors = [np.square(output - clean) for output in drawn]
     if clean.ndim == 4:
@@ -80,57 +75,44 @@ def _images(
         sums = [f"{total:.1f}" for total in error.sum(axis=(1, 2))]
         names, colors = ("squared error",), style.SEQUENTIAL
         heat = style.show_tiles(bottom, error[None], rows=names, columns=sums, colors=colors, high=high)
-    style.color_bar(figure, heat, list(panels), "squared error of a pixel")
+    style.color_bar(heat, list(panels), "squared error of a pixel")
     return figure
 
 
-def _vectors(
-    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]
+def _lines(
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    titles: Sequence[str],
+    channels: Sequence[str],
 ) -> Figure:
-    """Curves over the dimensions, a row for each example, a column for each input."""
-    n, marker = len(clean), "." if clean[0].size <= 40 else ""
-    panels = _panels(1.25 * n + 0.75, n, len(inputs))
-    for (row, column), axes in np.ndenumerate(panels):
-        _curves(axes, inputs[column][row].ravel(), outputs[column][row].ravel(), 1.2, marker)
-        title = f"{titles[column]}\n" if row == 0 else ""
-        title += f"squared error {float(np.square(outputs[column][row] - clean[row]).sum()):.3g}"
-        style.label(axes, title, "dimension" if row == n - 1 else "", "value" if column == 0 else "")
-    return _with_legend(panels)
-
-
-def _signals(
-    clean: np.ndarray, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], channels: Sequence[str]
-) -> Figure:
-    """Curves over time, a row for each channel, a column for each example and input."""
-    panels = _panels(0.7 * len(channels) + 1.2, len(channels), len(clean) * len(inputs))
-    for (row, column), axes in np.ndenumerate(panels):
-        example, part = divmod(column, len(inputs))
-        given, output = inputs[part][example], outputs[part][example]
-        _curves(axes, given[:, row], output[:, row], 1.0)
-        error = float(np.square(output - clean[example]).sum())
-        title = f"{('Clean', 'Noisy')[part]} input\nerror {error:.3g}" if row == 0 else ""
-        first, _, last = channels[row].rpartition("_")  # body_acc_x is "body acc" over "x"
-        name = f"{first.replace('_', ' ')}\n{last}".strip() if column == 0 else ""
-        style.label(axes, title, "time step" if row == len(channels) - 1 else "", name)
-        axes.yaxis.label.set_parse_math(False)
-    panels[0, 0].figure.align_ylabels(panels[:, 0])
-    return _with_legend(panels)
-
-
-def _panels(height: float, rows: int, columns: int) -> np.ndarray:
+    """Inputs and outputs as curves: vectors in a row each; signals in a row for each of the ``channels``."""
+    clean, parts = inputs[0], len(inputs)
+    rows, columns = (len(channels), len(clean) * parts) if channels else (len(clean), parts)
+    height = 0.7 * rows + 1.2 if channels else 1.25 * rows + 0.75
+    marker = "." if clean[0].size <= 40 else ""
     figure = style.new_figure(height, "Test examples and their reconstructions")
-    return figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
-
-
-def _curves(axes: Axes, given: np.ndarray, output: np.ndarray, width: float, marker: str = "") -> None:
-    axes.plot(given, color=style.GRAY, lw=width, marker=marker, label="input")
-    axes.plot(output, color=style.PALETTE[0], lw=1.0, marker=marker, label="reconstruction")
-    style.open_frame(axes)
-    axes.margins(x=0.01)
-
-
-def _with_legend(panels: np.ndarray) -> Figure:
-    figure: Figure = panels[0, 0].figure
+    panels = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    for (row, column), axes in np.ndenumerate(panels):
+        example, part = divmod(column, parts) if channels else (row, column)
+        given, output = inputs[part][example], outputs[part][example]
+        error = float(np.square(output - clean[example]).sum())
+        if channels:
+            first, _, last = channels[row].rpartition("_")  # body_acc_x is "body acc" over "x"
+            name, below, lw = f"{first.replace('_', ' ')}\n{last}".strip(), "time step", 1.0
+            title = f"{('Clean', 'Noisy')[part]} input\nerror {error:.3g}" if row == 0 else ""
+            given, output = given[:, row], output[:, row]
+        else:
+            name, below, lw = "value", "dimension", 1.2
+            title = (f"{titles[part]}\n" if row == 0 else "") + f"squared error {error:.3g}"
+        look = {"marker": "" if channels else marker}
+        axes.plot(given.ravel(), color=style.GRAY, lw=lw, label="input", **look)
+        axes.plot(output.ravel(), color=style.PALETTE[0], lw=1.0, label="reconstruction", **look)
+        style.open_frame(axes)
+        axes.margins(x=0.01)
+        style.label(axes, title, below if row == rows - 1 else "", name if column == 0 else "")
+        axes.yaxis.label.set_parse_math(False)
+    if channels:
+        figure.align_ylabels(panels[:, 0])
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
     return figure
@@ -144,10 +126,9 @@ def draw_conditional_samples(view: CodeView) -> Drawn:
     chosen = view.examples(SAMPLED)
     key = streams.key(view.seed, Stream.SHOWN_SAMPLES)
     on = view.codes.on[chosen]
-    samples = view.decode(view.resampled(on, SAMPLES, jax.random.clone(key)))
+    drawn = style.as_pictures(view.decode(view.resampled(on, SAMPLES, jax.random.clone(key))))
     pictures = [view.test.x[chosen], view.decode(view.code[chosen])]
     first = np.stack([style.as_pictures(each) for each in pictures], axis=1)
-    drawn = style.as_pictures(samples)
     n, count, height, width = drawn.shape[:4]
     picture = 1.08 * (style.WIDTH - 1.0) / (count + 2.2) * height / width
     title = "Conditional sampling: the latents that are on stay on, their values are drawn anew"
@@ -241,22 +222,23 @@ def draw_latent_grid(view: CodeView, example: int = 0, pair: tuple[int, int] | N
     Facts: ``x`` and ``y``, the pair; ``along_x`` and ``along_y``, the mean share of the pixels that change
     visibly; ``whole``, whether these two are the whole code.
     """
-    pair = view.varied_pair(example) if pair is None else pair
-    grid = view.grid(example, pair)
+    x, y = view.varied_pair(example) if pair is None else pair
+    grid = view.grid(example, (x, y))
     decoded = view.decode(grid.codes)
     tiles = style.as_pictures(decoded)
     rows, columns, height, width = tiles.shape[:4]
-    title = f"What latents {pair[0]} and {pair[1]} change, the others kept where one test image has them"
+    title = f"What latents {x} and {y} change, the others kept where one test image has them"
     figure = style.new_figure((style.WIDTH - 0.8) * rows * height / (columns * width) + 0.9, title)
     axes = figure.subplots()
-    names = [[style.number(value) for value in values] for values in (grid.x, grid.y)]
-    style.show_tiles(axes, tiles[::-1], rows=names[1][::-1], columns=names[0], gap=0)
-    style.label(axes, x=f"value of latent {pair[0]}", y=f"value of latent {pair[1]}")
+    across, upwards = ([style.number(value) for value in values] for values in (grid.x, grid.y))
+    style.show_tiles(axes, tiles[::-1], rows=upwards[::-1], columns=across, gap=0)
+    style.label(axes, x=f"value of latent {x}", y=f"value of latent {y}")
     style.bare(axes)
-    along_x = float(np.mean([_moved(row) for row in decoded]))
-    along_y = float(np.mean([_moved(column) for column in decoded.swapaxes(0, 1)]))
-    shares = {"along_x": along_x, "along_y": along_y}
-    return Drawn(figure, {"x": pair[0], "y": pair[1], **shares, "whole": view.latents == 2})
+    shares = {
+        "along_x": float(np.mean([_moved(row) for row in decoded])),
+        "along_y": float(np.mean([_moved(column) for column in decoded.swapaxes(0, 1)])),
+    }
+    return Drawn(figure, {"x": x, "y": y, **shares, "whole": view.latents == 2})
 
 
 def _moved(pictures: ArrayLike) -> float:

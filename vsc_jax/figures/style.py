@@ -25,8 +25,8 @@ SEQUENTIAL, DIVERGING, PICTURES = "viridis", "RdBu_r", "gray"  # amounts from 0,
 # Okabe and Ito's colors, which the color-blind can tell apart; used in this order.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GRAY = "0.55"  # of reference lines and of what is left out
-MOST_LATENT_NAMES = 32  # how many latents' indices fit under a panel of full width
 _TITLE_CHARACTERS = 76  # of bold text that fit into the width
+_TICKS: dict[str, Any] = {"labelsize": SMALL, "width": 0.6, "length": 2.5}
 
 
 class Drawn(NamedTuple):
@@ -43,18 +43,13 @@ class Drawn(NamedTuple):
 def new_figure(height: float, title: str) -> Figure:
     """An empty figure of the shared width and of ``height`` inches, with a title over everything."""
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
-    figure.suptitle(_broken(title), fontsize=TEXT, fontweight="bold")
-    return figure
-
-
-def _broken(title: str) -> str:
-    """The title in as few lines as fit, about equally long."""
     lines: list[str] = []
-    for part in title.split("\n"):
+    for part in title.split("\n"):  # in as few lines as fit, about equally long
         count = len(textwrap.wrap(part, _TITLE_CHARACTERS))
         widths = range(len(part) // max(count, 1), _TITLE_CHARACTERS + 1)
         lines += next((wrapped for w in widths if len(wrapped := textwrap.wrap(part, w)) <= count), [part])
-    return "\n".join(lines)
+    figure.suptitle("\n".join(lines), fontsize=TEXT, fontweight="bold")
+    return figure
 
 
 def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
@@ -63,7 +58,7 @@ def label(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
         axes.set_title(title, fontsize=TEXT, loc="left")
     axes.set_xlabel(x, fontsize=SMALL)
     axes.set_ylabel(y, fontsize=SMALL)
-    axes.tick_params(which="both", labelsize=SMALL, width=0.6, length=2.5)
+    axes.tick_params(which="both", **_TICKS)
 
 
 def bare(axes: Axes) -> None:
@@ -84,19 +79,18 @@ def legend(axes: Axes, **options: Any) -> Legend:
     return axes.legend(fontsize=SMALL, frameon=False, handlelength=1.4, borderaxespad=0.3, **options)
 
 
-def color_bar(figure: Figure, image: AxesImage, axes: Any, text: str) -> None:
+def color_bar(image: AxesImage, axes: Any, text: str) -> None:
     """A slim color bar beside ``axes`` (one panel or several), named ``text``."""
-    bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=25)
+    bar = image.axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, aspect=25)
     bar.set_label(text, fontsize=SMALL)
-    bar.ax.tick_params(labelsize=SMALL, width=0.6, length=2.5)
+    bar.ax.tick_params(**_TICKS)
     bar.outline.set_linewidth(0.4)
 
 
 def as_pictures(images: ArrayLike) -> np.ndarray:
     """Images as float64 in [0, 1]: uint8 stands for x / 255, floats are clipped."""
     stored = np.asarray(images)
-    scale = 255 if stored.dtype == np.uint8 else 1
-    return np.clip(stored.astype(np.float64) / scale, 0, 1)
+    return np.clip(stored.astype(np.float64) / (255 if stored.dtype == np.uint8 else 1), 0, 1)
 
 
 def padded(images: np.ndarray, count: int) -> np.ndarray:
@@ -125,11 +119,11 @@ def show_tiles(
         pictures = pictures.mean(axis=-1)
     n, m, height, width, *channels = pictures.shape
     down, across = height + gap, width + gap
-    canvas = np.full((n * down - gap, m * across - gap, *channels), np.nan)
-    for row in range(n):
-        for column in range(m):
-            top, left = row * down, column * across
-            canvas[top : top + height, left : left + width] = pictures[row, column]
+    spaced = np.pad(pictures, [(0, 0), (0, 0), (0, gap), (0, gap), *[(0, 0)] * len(channels)],
+                    constant_values=np.nan)  # fmt: skip
+    canvas = spaced.swapaxes(1, 2).reshape(n * down, m * across, *channels)[
+        : n * down - gap, : m * across - gap
+    ]
     blank = np.isnan(canvas)
     pixels: np.ndarray = np.ma.masked_array(canvas, blank)
     if channels:
@@ -145,14 +139,6 @@ def show_tiles(
 def number(value: float | np.floating) -> str:
     """A value with one decimal, and no minus before a zero."""
     return f"{round(float(value), 1) + 0.0:.1f}"
-
-
-def name_latents(axes: Axes, order: ArrayLike) -> None:
-    """Write the indices of the latents under their places 0, 1, ... on the x axis, as many as fit."""
-    latents = np.asarray(order)
-    places = np.arange(0, len(latents), -(-len(latents) // MOST_LATENT_NAMES) or 1)
-    names = [str(latent) for latent in latents[places]]
-    axes.set_xticks(places, names, rotation=90 if len(latents) > 10 else 0)
 
 
 def as_png(figure: Figure) -> bytes:
