@@ -22,7 +22,6 @@ import numpy as np
 
 from vsc_jax.config import Config, load_preset, with_overrides
 from vsc_jax.data import Dataset, Split
-from vsc_jax.data.examples import give_back
 from vsc_jax.training import train
 
 PLACEMENTS = ("device", "stream")
@@ -65,11 +64,12 @@ def throughput(preset: str, rounds: int, chunks: int) -> None:
 def write_images(path: Path, gigabytes: float) -> int:
     """A file of grey noise, a block at a time; how many images it holds."""
     n = round(gigabytes * 1e9 / np.prod(SHAPE))
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(n, *SHAPE))
-    for start in range(0, n, WRITTEN):
-        file[start : start + WRITTEN] = noise(min(WRITTEN, n - start), start)
-        give_back(file)  # a process begins with the peak of the one that starts it
-    file.flush()
+    with path.open("wb") as file:  # not mapped: a process begins with the peak of the one that starts it
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (n, *SHAPE)}
+        )
+        for start in range(0, n, WRITTEN):
+            file.write(noise(min(WRITTEN, n - start), start).tobytes())
     return n
 
 

@@ -122,7 +122,7 @@ def test_sparse_matrices_become_dense_where_there_is_memory(monkeypatch):
     x = scipy.sparse.random_array((6, 5), density=0.4, rng=0)
     for matrix in (x.tocsr(), scipy.sparse.csc_matrix(x)):
         np.testing.assert_array_equal(from_arrays(matrix, x_test=matrix).train.x, x.toarray().astype("f4"))
-    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 100)
+    monkeypatch.setattr("vsc_jax.data.files.machine_memory", lambda: 100)
     with pytest.raises(UserError, match="^x: 6 x 5 values would take 0.0 GB, more than the 0.0 GB of memory"):
         from_arrays(x)
 
@@ -221,7 +221,8 @@ def test_unusable_arrays_are_named(arrays, message):
     ("data", "message"),
     [
         ((IMAGES, IMAGES, IMAGES), "^expected a tuple of examples and labels, got 3 entries$"),
-        ({"x": IMAGES, "z": IMAGES}, "^unknown array z; expected x, y, x_test, y_test$"),
+        ({"x": IMAGES, "z": IMAGES}, "^unknown array z; expected x, y, x_test, y_test, channels$"),
+        ({"y": LABELS}, "^expected an array x, got y$"),
         ("nowhere.npy", "^nowhere.npy: no such file or directory$"),
         ("table.xlsx", "^table.xlsx: expected a file .npy, .npz, .csv, .* or a folder of"),
         ("har.zip", r"or a folder of images \(the UCI HAR archive needs data.name uci_har\)$"),

@@ -1,7 +1,5 @@
 """Examples that are read when they are asked for are the examples, and leave no memory behind."""
 
-import mmap
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import examples, from_arrays, load
 from vsc_jax.data.dataset import Split, first_outside
-from vsc_jax.data.examples import LazyArray, bernoulli_draw, chunks, from_source, give_back, select
+from vsc_jax.data.examples import LazyArray, bernoulli_draw, chunks, from_source, select
 
 ROWS = np.random.default_rng(0).integers(0, 256, (50, 4, 4), np.uint8)
 
@@ -99,14 +97,6 @@ def test_rows_of_a_large_file_are_read_without_its_pages(zeros, everything_is_la
     assert resident(path) == 0
 
 
-def test_pages_that_were_looked_at_are_given_back(zeros):
-    path, mapped = zeros
-    assert mapped.sum() == 0
-    assert resident(path) > 4000
-    give_back(np.asarray(mapped)[3:])
-    assert resident(path) == 0
-
-
 def test_a_file_that_becomes_shorter_is_told(mapped):
     lazy = select(mapped)
     with open(mapped.filename, "r+b") as file:
@@ -128,21 +118,6 @@ def test_what_cannot_be_read_from_its_file_is_read_from_the_mapping(change, tmp_
     if change == "private":
         x[3] = expected[3] = 7
     np.testing.assert_array_equal(select(x)[2:5], expected[2:5])
-
-
-def test_what_is_in_no_file_is_kept(tmp_path):
-    np.save(tmp_path / "rows.npy", ROWS)
-    private = np.load(tmp_path / "rows.npy", mmap_mode="c")
-    private[:] = 7
-    anonymous = np.frombuffer(mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE), np.uint8)
-    anonymous[:] = 7
-    written = np.load(tmp_path / "rows.npy", mmap_mode="r+")
-    written[0] = 7
-    for x in (private, anonymous, written):
-        give_back(x)
-    assert (private == 7).all()
-    assert (anonymous == 7).all()
-    assert (written[0] == 7).all()
 
 
 @pytest.mark.parametrize(

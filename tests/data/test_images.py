@@ -122,7 +122,7 @@ def test_empty_and_mixed_folders_are_told_what_was_expected(tmp_path):
     [
         (GREY, {"crop": 9}, "/000.png: expected at least 9 x 9 pixels for data.crop, got 8 x 8$"),
         (np.full((2, 4, 4), 1000, np.uint16), {}, "/000.png: expected 8 bits a channel, got .* I"),
-        (0 * GREY, {}, ": every pixel of the images is 0$"),
+        (0 * GREY, {}, ": x: expected images, got nothing but 0$"),
     ],
 )
 def test_images_that_cannot_be_used_are_named(images, options, message, tmp_path):
@@ -132,7 +132,7 @@ def test_images_that_cannot_be_used_are_named(images, options, message, tmp_path
 
 def test_more_images_than_memory_are_refused(tmp_path, monkeypatch):
     saved(tmp_path, GREY)
-    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 200)
+    monkeypatch.setattr("vsc_jax.data.files.machine_memory", lambda: 200)
     with pytest.raises(
         UserError, match=f"^{tmp_path}: 6 images would take 0.0 GB, more than .* data.resize makes"
     ):
@@ -208,7 +208,7 @@ def test_masks_of_0_and_1_are_black_and_white(tmp_path):
     saved(tmp_path, GREY % 2)
     dataset = load(DataConfig(path=tmp_path))
     assert np.unique(dataset.train.x).tolist() == [0, 255]
-    assert dataset.notes == ("no pixel is above 1: 0 is taken for black, 1 for white",)
+    assert dataset.notes == ("x: 0 and 1 are taken for black and white, as bool images are",)
 
 
 @pytest.mark.parametrize("flat_neighbour", [True, False])
@@ -236,8 +236,8 @@ def test_the_parts_are_known_in_any_case_of_letters_and_val_stands_in_for_test(t
     np.testing.assert_array_equal(dataset.train.x, GREY[:4])
     np.testing.assert_array_equal(dataset.test.x, GREY[4:])
     assert dataset.notes == (
-        "2 classes, each a folder: a, b",
         f"{training} is the training part, {held_out} the test part",
+        "y: 2 classes, a, b",
     )
     assert dataset.test.labels.tolist() == [0, 1]
 

@@ -56,15 +56,15 @@ def test_prepared_sets_are_read_from_the_directory_and_cut(tiny_mnist):
     assert isinstance(dataset.train.x, np.memmap)
     assert dataset.description == (
         "MNIST 3.0.1 as TFDS prepares it: "
-        "5 training and 20 test images of 28 x 28, grey pixels, not binarised."
+        "5 training and 20 test images of 28 x 28, grey pixels, not binarized."
     )
 
 
-def test_static_binarisation_is_one_draw_of_the_seed(tiny_mnist):
+def test_static_binarization_is_one_draw_of_the_seed(tiny_mnist):
     def binary(**options):
         config = DataConfig(name="mnist", directory=tiny_mnist.root, binarize="static", **options)
         dataset = load(config)
-        assert f"binarised once (seed {config.seed})" in dataset.description
+        assert f"binarized once (seed {config.seed})" in dataset.description
         return np.concatenate([dataset.train.x, dataset.test.x])
 
     one, same, other = binary(), binary(), binary(seed=1)
@@ -76,14 +76,14 @@ def test_static_binarisation_is_one_draw_of_the_seed(tiny_mnist):
     assert one.mean() == pytest.approx(grey.mean(), abs=5 * 128 / grey.size**0.5)
 
 
-def test_dynamic_binarisation_is_left_to_who_takes_the_batch(tiny_mnist):
+def test_dynamic_binarization_is_left_to_who_takes_the_batch(tiny_mnist):
     dataset = load(DataConfig(name="mnist", directory=tiny_mnist.root, binarize="dynamic"))
     np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["train"])
-    assert "binarised anew at every draw" in dataset.description
+    assert "binarized anew at every draw" in dataset.description
 
 
 @pytest.mark.parametrize("binarize", ["static", "dynamic"])
-def test_values_that_are_no_probabilities_are_not_binarised(binarize, tmp_path):
+def test_values_that_are_no_probabilities_are_not_binarized(binarize, tmp_path):
     np.save(tmp_path / "x.npy", np.full((10, 4), 7.5))
     with pytest.raises(UserError, match=rf"^x.npy: expected values in \[0, 1\] for data.binarize {binarize}"):
         load(DataConfig(path=tmp_path / "x.npy", binarize=binarize))
@@ -122,7 +122,7 @@ def test_scaling_is_taken_from_the_training_examples_that_are_used(kind, words, 
     assert dataset.description.endswith(f"20 training and 10 test vectors of 4 values, values {words}.")
 
 
-def test_scaled_values_are_not_binarised(tmp_path):
+def test_scaled_values_are_not_binarized(tmp_path):
     np.save(tmp_path / "x.npy", np.full((10, 4), 0.5))
     with pytest.raises(UserError, match="^data.scaling: expected none with data.binarize static, got unit$"):
         load(DataConfig(path=tmp_path / "x.npy", binarize="static", scaling="unit"))

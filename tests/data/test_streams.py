@@ -47,7 +47,7 @@ def test_no_two_generators_draw_the_same():
     assert len(drawn) == len(Stream)
 
 
-def test_test_and_probe_images_are_binarised_apart():
+def test_test_and_probe_images_are_binarized_apart():
     grey = np.full((50, 4), 0.5, np.float32)
     test = binarized(grey, "dynamic", np.random.default_rng(SEED))
     probe = binarized(grey, "dynamic", generator(SEED, Stream.PROBE_PIXELS))

@@ -281,8 +281,8 @@ def test_a_frame_may_come_with_a_series_of_labels():
         assert dataset.label_names == ("cat", "owl")
         assert dataset.notes == (
             "4 columns: a, b, c, d",
+            "data.label owl is not used: the data are no table with a column of labels",
             "y: 2 classes, cat, owl",
-            "data.label owl is not used: the data are arrays, with labels y or none",
         )
 
 

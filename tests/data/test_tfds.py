@@ -290,8 +290,8 @@ def test_factors_inside_other_features_are_carried(root):
     assert by_pixels(dataset.train.x, map(tuple, dataset.train.factors.tolist())) == expected
     assert dataset.name == "tiny_celeb"
     assert dataset.description == (
-        "tiny_celeb 2.0.1 as TFDS prepares it: 5 training and 2 test images of 12 x 10 x 3, colour values, "
-        "not binarised."
+        "tiny_celeb 2.0.1 as TFDS prepares it: 5 training and 2 test images of 12 x 10 x 3, color values, "
+        "not binarized."
     )
 
 
@@ -392,7 +392,7 @@ def test_names_are_checked(root, name):
 
 
 def test_sets_larger_than_memory_are_refused(root, monkeypatch):
-    monkeypatch.setattr("vsc_jax.data.limits.machine_memory", lambda: 100)
+    monkeypatch.setattr("vsc_jax.data.files.machine_memory", lambda: 100)
     with pytest.raises(UserError, match="tiny_norb/2.0.1: 4 images of the train split would take 0.0 GB"):
         load(section(root, "tiny_norb"))
 

@@ -1,50 +1,26 @@
-"""Your own arrays as a data set: in memory, or in ``.npy`` and ``.npz`` files."""
+"""Your own arrays as a data set: in memory, or in ``.npy`` and ``.npz`` files; class labels of any kind."""
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from vsc_jax.config import DataConfig
 from vsc_jax.config.choices import FixedScaling
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out
 from vsc_jax.data.examples import Examples, LazyArray, select
-from vsc_jax.data.labels import Labels, as_labels
-from vsc_jax.data.limits import check_archive, check_memory, machine_memory
+from vsc_jax.data.files import check_archive, check_memory, in_a_line, machine_memory
 from vsc_jax.models import scaling as scalings
 from vsc_jax.models.values import as_array, as_float32, is_number, place
 
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _NAMES = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
-_LARGEST_FLOAT = float(np.finfo(np.float32).max)
-
-
-def load_file(path: Path, config: DataConfig) -> Dataset:
-    """The data set in a file: ``.npy`` (examples), or ``.npz`` with x and, optionally, other arrays.
-
-    The arrays x, y, x_test and y_test are those of :func:`from_arrays`. With an array ``channels`` of names
-    the examples are signals.
-
-    Raises:
-      UserError: naming the file, the array and, where there is one, the row.
-    """
-    arrays = _read(path)
-    with within(path):
-        if unknown := sorted(set(arrays) - set(_NAMES)):
-            raise UserError(f"unknown array {', '.join(unknown)}; expected {', '.join(_NAMES)}")
-        if "x" not in arrays:
-            raise UserError(f"expected an array x, got {', '.join(sorted(arrays)) or 'none'}")
-        channels = [str(name) for name in np.atleast_1d(arrays.pop("channels", []))]
-        return from_arrays(**arrays, name=path.name, channel_names=channels, **options(config))
-
-
-def options(config: DataConfig) -> dict[str, Any]:
-    """Options of :func:`from_arrays`; the scaling ``auto`` is decided when the form of the data is known."""
-    kind = "none" if config.scaling == "auto" else config.scaling
-    return {"scaling": kind, "test_fraction": config.test_fraction, "seed": config.seed}
+_IMAGES = "images [n, height, width, channels]"
+_CLASSES = "expected classes as whole numbers, bools or text"
+_MOST_CLASSES = 65536
 
 
 def from_arrays(
@@ -91,34 +67,25 @@ def from_arrays(
         raise UserError("y_test: given without x_test")
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
-    signals = len(channel_names) > 0
-    given, classes = {"x": x}, {"y": y}
-    if x_test is not None:
-        given, classes = given | {"x_test": x_test}, classes | {"y_test": y_test}
-    free = scaling != "none" or signals
-    parts = {part: _as_examples(array, part, free=free, signals=signals) for part, array in given.items()}
-    examples, masks = _as_pixels(parts)
+    given = {"x": x} if x_test is None else {"x": x, "x_test": x_test}
+    classes = {} if y is None else {"y": y} if x_test is None else {"y": y, "y_test": y_test}
+    signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
+    examples, masks = _as_pixels({n: _as_examples(array, n, free, signals) for n, array in given.items()})
     shape = examples["x"].shape
-    if signals and shape[2:] != (len(channel_names),):
-        channels = len(channel_names)
+    if signals and shape[2:] != (channels := len(channel_names),):
         raise UserError(f"x: expected signals [n, time, {channels}], one channel a name, got shape {shape}")
-    labels = Labels({}, tuple(label_names), ())
-    if y is not None:
-        for part, values in zip(classes, examples.values(), strict=True):
-            if (found := np.shape(classes[part])) != (len(values),):
-                raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
-        labels = _indices(classes, tuple(label_names)) if label_names else as_labels(classes)
-    train = Split(examples["x"], labels.indices.get("y"))
+    for (part, array), values in zip(classes.items(), examples.values(), strict=False):
+        if (found := np.shape(array)) != (len(values),):
+            raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
+    labels = as_labels(classes, tuple(label_names))
+    train, origin = Split(examples["x"], labels.indices.get("y")), f"{name}, its own test examples"
     if x_test is None:
         train, test = hold_out(train, test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
         test = Split(np.asarray(examples["x_test"]), labels.indices.get("y_test"))
-        origin = f"{name}, its own test examples"
-        for what, ours, theirs in (
-            ("shape", shape[1:], test.x.shape[1:]),
-            ("dtype", train.x.dtype, test.x.dtype),
-        ):
+        of_shape, of_dtype = (shape[1:], test.x.shape[1:]), (train.x.dtype, test.x.dtype)
+        for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
     return Dataset(
@@ -133,7 +100,7 @@ def from_arrays(
     )
 
 
-def _as_examples(x: Any, name: str, *, free: bool, signals: bool) -> Examples:
+def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
     """Vectors and signals as float32, images as they are: whole numbers from 0 to 255, bools or float32.
 
     With ``free`` images too may have any finite values.
@@ -143,79 +110,68 @@ def _as_examples(x: Any, name: str, *, free: bool, signals: bool) -> Examples:
         check_memory(4 * rows * columns, f"{name}: {rows:,} x {columns:,} values", "fewer columns")
         x = x.astype(np.float32)
     array = x if isinstance(x, LazyArray) else as_array(x, name)
-    shape, kind = array.shape, array.dtype.kind
-    if not is_number(array.dtype):
-        raise UserError(f"{name}: expected numbers or bools, got {array.dtype}")
-    if array.ndim not in (2, 3, 4):
-        raise UserError(
-            f"{name}: expected vectors [n, d] or images [n, height, width] or [n, height, width, channels], "
-            f"got shape {shape}"
-        )
-    if array.size == 0:
-        raise UserError(f"{name}: expected at least one value, got shape {shape}")
-    if array.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
-        raise UserError(
-            f"{name}: expected images [n, height, width, channels], got shape {shape}; give them"
-            f" channels last: {name}.transpose(0, 2, 3, 1)"
-        )
-    if array.ndim > 2 and kind in "biu":
-        if signals:  # whole numbers would be taken for pixels where they are encoded
-            raise UserError(
-                f"{name}: expected signals as floats, got {array.dtype}; {name}.astype('float32')"
-            )
-        if kind == "b" or array.dtype == np.uint8:
-            return select(array)
-        examples, low, high, expected = select(array), 0.0, 255.0, "whole numbers from 0 to 255"
-    elif free or array.ndim == 2:
-        low, high, expected = -_LARGEST_FLOAT, _LARGEST_FLOAT, "finite float32 numbers"
-        examples, free = select(array, convert=as_float32), True
-    else:
-        examples, low, high = select(array, convert=as_float32), 0.0, 1.0
-        expected = "images in [0, 1], or uint8"
+    shape, dtype = array.shape, array.dtype
+    whole = array.ndim > 2 and dtype.kind in "biu"
+    forms = f"vectors [n, d] or images [n, height, width] or {_IMAGES[7:]}"
+    first = array.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4
+    last = f"give them channels last: {name}.transpose(0, 2, 3, 1)"
+    for wrong, message in (
+        (not is_number(dtype), f"numbers or bools, got {dtype}"),
+        (array.ndim not in (2, 3, 4), f"{forms}, got shape {shape}"),
+        (array.size == 0, f"at least one value, got shape {shape}"),
+        (first, f"{_IMAGES}, got shape {shape}; {last}"),
+        # They would be taken for pixels where they are encoded.
+        (signals and whole, f"signals as floats, got {dtype}; {name}.astype('float32')"),
+    ):
+        if wrong:
+            raise UserError(f"{name}: expected {message}")
+    if whole and dtype in (bool, np.uint8):
+        return select(array)
+    examples, low, high, expected = select(array), 0.0, 255.0, "whole numbers from 0 to 255"
+    if not whole:
+        examples, high, expected = select(array, convert=as_float32), 1.0, "images in [0, 1], or uint8"
+    if free := not whole and (free or array.ndim == 2):
+        low, high, expected = -LARGEST_FLOAT, LARGEST_FLOAT, "finite float32 numbers"
     if (index := first_outside(examples, low, high)) is not None:
         raise UserError(f"{name}: expected {expected}, got {array[index[0]][index[1:]]} in {place(index)}")
-    if free and (array.ndim == 2 or kind not in "biu"):
+    if free:
         scalings.check_resolution(array, f"{name}: column {{}}")
     return examples
 
 
 def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[str]]:
     """Images of whole numbers and bools as uint8, and a note on those that hold nothing but 0 and 1."""
-    black = [name for name, x in parts.items() if x.dtype.kind in "iu" and first_outside(x, 0.0, 0.0) is None]
-    whole = [name for name, x in parts.items() if x.dtype.kind in "iu" and name not in black]
-    masks = [name for name in whole if first_outside(parts[name], 0.0, 1.0) is None]
-    if "x" in black:
+
+    def above(names: list[str], most: float) -> list[str]:
+        return [name for name in names if first_outside(parts[name], 0.0, most) is not None]
+
+    whole = [name for name, x in parts.items() if x.dtype.kind in "iu"]
+    lit = above(whole, 0.0)
+    if "x" in whole and "x" not in lit:
         raise UserError("x: expected images, got nothing but 0")
-    if masks and masks != whole:
-        other = next(name for name in whole if name not in masks)
+    grey = above(lit, 1.0)
+    masks = [name for name in lit if name not in grey]
+    if masks and grey:
         raise UserError(
-            f"{masks[0]}: expected whole numbers from 0 to 255 as in {other}, got nothing above 1"
+            f"{masks[0]}: expected whole numbers from 0 to 255 as in {grey[0]}, got nothing above 1"
         )
 
-    def pixels(x: Examples, white: int) -> Examples:
+    def pixels(x: Examples) -> Examples:
+        white = np.uint8(255 if masks or x.dtype.kind == "b" else 1)
         if x.dtype.kind not in "biu" or (x.dtype == np.uint8 and white == 1):
             return x
-        return select(x, convert=lambda part: part.astype(np.uint8) * np.uint8(white))
+        return select(x, convert=lambda part: part.astype(np.uint8) * white)
 
-    images = {name: pixels(x, 255 if masks or x.dtype.kind == "b" else 1) for name, x in parts.items()}
-    return images, [f"{name}: 0 and 1 are taken for black and white, as bool images are" for name in masks]
-
-
-def _indices(parts: dict[str, Any], names: tuple[str, ...]) -> Labels:
-    """Labels that are indices of names."""
-    indices = {}
-    for part, y in parts.items():
-        expected = f"{part}: expected labels from 0 to {len(names) - 1}, as there are names, got"
-        y = np.asarray(y)
-        if y.dtype.kind not in "iu":
-            raise UserError(f"{expected} {y.dtype}")
-        if (index := first_outside(y, 0.0, len(names) - 1.0)) is not None:
-            raise UserError(f"{expected} {y[index]} in {place(index)}")
-        indices[part] = y.astype(np.int32)
-    return Labels(indices, names, ())
+    notes = [f"{name}: 0 and 1 are taken for black and white, as bool images are" for name in masks]
+    return {name: pixels(x) for name, x in parts.items()}, notes
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_arrays(path: Path) -> dict[str, Any]:
+    """What :func:`from_arrays` takes, from a file: ``.npy`` (examples), or ``.npz``, see :func:`named`.
+
+    Raises:
+      UserError: naming the file, and the array in it that is not known.
+    """
     suffix = path.suffix.lower()
     if suffix not in _MAGIC:
         hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
@@ -226,9 +182,7 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC[suffix]))
     except OSError as error:
-        raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    except ValueError as error:  # a zero byte
-        raise UserError(f"{str(path)!r}: {error}") from None
+        raise UserError(f"{path}: {in_a_line(error).lower()}") from None
     if magic != _MAGIC[suffix]:
         raise UserError(f"{path}: not a {suffix} file that NumPy wrote")
     try:
@@ -237,11 +191,140 @@ def _read(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as members:
             check_archive(members, path, machine_memory())
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: np.asarray(archive[key]) for key in archive.files}
+            arrays = {key: np.asarray(archive[key]) for key in archive.files}
     except UserError:
         raise
     except Exception as error:  # NumPy, zipfile and zlib each have errors of their own for damaged files
-        reason = " ".join(str(error).split())
+        reason = in_a_line(error)
         if "object" in reason.lower():
             raise UserError(f"{path}: holds Python objects; expected numbers, or text of dtype str") from None
         raise UserError(f"{path}: damaged or incomplete ({reason})") from None
+    with within(path):
+        return named(arrays)
+
+
+def named(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays by their names, as :func:`from_arrays` takes them: x and, optionally, y, x_test and y_test.
+
+    With an array ``channels`` of names the examples are signals.
+    """
+    if unknown := sorted(set(arrays) - set(_NAMES)):
+        raise UserError(f"unknown array {', '.join(map(str, unknown))}; expected {', '.join(_NAMES)}")
+    if "x" not in arrays:
+        raise UserError(f"expected an array x, got {', '.join(sorted(arrays)) or 'none'}")
+    channels = [str(name) for name in np.atleast_1d(arrays.get("channels", []))]
+    return {name: arrays[name] for name in arrays if name != "channels"} | {"channel_names": channels}
+
+
+class Labels(NamedTuple):
+    """Class labels: for each part int32 indices ``[n]`` of the sorted ``names``, and how they were read."""
+
+    indices: dict[str, np.ndarray]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def as_labels(parts: Mapping[str, Any], names: tuple[str, ...] = ()) -> Labels:
+    """The labels of one or more parts of a data set, with one list of classes for all of them.
+
+    Each part ``[n]`` is an array, a list or a series of whole numbers (also as floats), bools or text, around
+    which spaces are taken off; with ``names`` indices of them.
+
+    Raises:
+      UserError: naming the part and, where there is one, the row.
+    """
+    if names or not parts:
+        return Labels(
+            {part: _indices(np.asarray(y), part, len(names)) for part, y in parts.items()}, names, ()
+        )
+    notes: list[str] = []
+    values = {part: _classes(y, part, notes) for part, y in parts.items()}
+    first, *others = values
+    for part in others:
+        kinds = [{"i": "whole numbers", "U": "text"}[values[p].dtype.kind] for p in (first, part)]
+        if len(set(kinds)) > 1:
+            raise UserError(f"{part}: expected classes as {kinds[0]} as in {first}, got {kinds[1]}")
+    found, indices = np.unique(np.concatenate(list(values.values())), return_inverse=True)
+    if len(found) > _MOST_CLASSES:
+        raise UserError(f"{first}: expected at most {_MOST_CLASSES:,} classes, got {len(found):,}")
+    names = tuple(map(str, found.tolist()))
+    split = np.split(indices.astype(np.int32), np.cumsum([len(part) for part in values.values()])[:-1])
+    if first.startswith("column ") or found.tolist() != list(range(len(found))):
+        notes.append(f"{first}: {len(names)} class{'es' * (len(names) > 1)}, {listed(names)}")
+    return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first names in one line."""
+    line = ", ".join(" ".join(name.split()) for name in names[:most])
+    return f"{line}, ... ({len(names)} in all)" if len(names) > most else line
+
+
+def _indices(y: np.ndarray, part: str, count: int) -> np.ndarray:
+    expected = f"{part}: expected labels from 0 to {count - 1}, as there are names, got"
+    if y.dtype.kind not in "iu":
+        raise UserError(f"{expected} {y.dtype}")
+    if (index := first_outside(y, 0.0, count - 1.0)) is not None:
+        raise UserError(f"{expected} {y[index]} in {place(index)}")
+    return y.astype(np.int32)
+
+
+def _classes(y: Any, name: str, notes: list[str]) -> np.ndarray:
+    """The labels as int64 or text ``[n]``."""
+
+    def error(row: int, what: str) -> UserError:
+        return UserError(
+            f"row {row}, {name}: {what}" if name.startswith("column ") else f"{name}: {what} in row {row}"
+        )
+
+    def refuse(wrong: np.ndarray, what: str) -> None:
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise error(row, what.format(labels[row]))
+
+    labels = as_array(_plain(y, name, error), name)
+    if labels.ndim != 1:
+        raise UserError(f"{name}: expected labels [n], one an example, got shape {labels.shape}")
+    if labels.dtype.kind == "b":
+        return np.where(labels, "True", "False")
+    if labels.dtype.kind == "f":
+        refuse(np.isnan(labels), "missing value")
+        refuse(labels != np.rint(labels), f"{_CLASSES}, got {{}}")
+    if labels.dtype.kind in "iuf":
+        refuse(np.abs(labels.astype(np.float64)) >= 2.0**63, f"{_CLASSES} of 64 bits, got {{}}")
+        return labels.astype(np.int64)
+    if labels.dtype.kind != "U":
+        raise UserError(f"{name}: {_CLASSES}, got {labels.dtype}")
+    stripped = np.strings.strip(labels)
+    refuse(stripped == "", "missing value")
+    if (stripped != labels).any():
+        notes.append(f"{name}: spaces around the names of classes are taken off")
+    return stripped
+
+
+def _plain(y: Any, name: str, error: Any) -> Any:
+    """Bytes decoded as text; a list, a series or an array of Python objects as one kind of labels."""
+    import narwhals
+
+    series = narwhals.from_native(y, series_only=True, pass_through=True)
+    y = series.to_list() if isinstance(series, narwhals.Series) else y
+    if not isinstance(y, list | tuple):
+        y = as_array(y, name)
+        if y.ndim != 1 or y.dtype.kind not in "OS":
+            return y
+        y = y.tolist()
+    plain = [value.item() if isinstance(value, np.generic) else value for value in y]
+    for row, value in enumerate(plain):
+        # NaN and pandas' NaT are not equal to themselves.
+        if value is None or type(value).__name__ == "NAType" or (value != value) is True:
+            raise error(row, "missing value")
+        if isinstance(value, bytes):
+            try:
+                plain[row] = value.decode()
+            except UnicodeDecodeError:
+                raise error(row, f"expected text in UTF-8, got {value!r:.40}") from None
+    kinds = {float if type(value) is int else type(value) for value in plain}
+    if len(kinds) > 1:
+        found = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
+        raise UserError(f"{name}: expected classes of one kind, got {found}")
+    return plain

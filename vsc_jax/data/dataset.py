@@ -19,24 +19,18 @@ Rows = TypeVar("Rows", bound=Examples, covariant=True)
 
 @dataclass(frozen=True)
 class Split(Generic[Rows]):
-    """Examples of one split, in a fixed order.
+    """Examples of one split, in a fixed order, and what is known of each.
 
-    Attributes:
-      x: uint8 images ``[n, height, width]`` or ``[n, height, width, channels]``, which stand for x / 255, or
-        float32 arrays (images in [0, 1], unless the data set is scaled; vectors ``[n, d]`` and signals
-        ``[n, time, channels]`` of any finite values); possibly memory-mapped or, in a training split, read
-        when they are asked for.
-      labels: int32 class labels ``[n]``, or None.
-      factors: float32 true generative factors ``[n, k]``, or None (Smiley: S * V).
-      presence: uint8 presence of every factor ``[n, k]``, or None.
-      subjects: int32 number ``[n]`` of the person each example comes from, or None.
+    ``x`` are uint8 images ``[n, height, width]`` or ``[n, height, width, channels]``, standing for x / 255,
+    or float32 arrays: images in [0, 1], unless the data set is scaled; vectors ``[n, d]`` and signals
+    ``[n, time, channels]`` of any finite values. They may be memory-mapped or, in a training split, lazy.
     """
 
     x: Rows
-    labels: np.ndarray | None = None
-    factors: np.ndarray | None = None
-    presence: np.ndarray | None = None
-    subjects: np.ndarray | None = None
+    labels: np.ndarray | None = None  # int32 classes [n]
+    factors: np.ndarray | None = None  # float32 true generative factors [n, k] (Smiley: S * V)
+    presence: np.ndarray | None = None  # uint8 presence of every factor [n, k]
+    subjects: np.ndarray | None = None  # int32 number [n] of the person each example comes from
 
     def __len__(self) -> int:
         return len(self.x)
@@ -57,30 +51,17 @@ class Split(Generic[Rows]):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named data set with a training and a test split.
-
-    Attributes:
-      name: what it is called.
-      train: training examples.
-      test: test examples.
-      label_names: names of the classes, empty without labels.
-      factor_names: names of the true factors, empty where none are known.
-      description: one sentence that says what the numbers are (source, grey or binarised, split).
-      channel_names: for signals the names of the channels; empty for everything else.
-      scaling: how a model of these data is to see them; x itself is not scaled.
-      notes: one line for everything that the source was understood to be (header, labels, split) and for
-        everything in it that is not used; ``train`` prints them at the start.
-    """
+    """A named data set with a training and a test split."""
 
     name: str
     train: Split[Examples]
     test: Split[np.ndarray]
-    label_names: tuple[str, ...] = ()
-    factor_names: tuple[str, ...] = ()
-    description: str = ""
-    channel_names: tuple[str, ...] = ()
-    scaling: Scaling | None = None
-    notes: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()  # of the classes; empty without labels
+    factor_names: tuple[str, ...] = ()  # of the true factors; empty where none are known
+    description: str = ""  # one sentence that says what the numbers are (source, grey or binarized, split)
+    channel_names: tuple[str, ...] = ()  # of the channels of signals; empty for everything else
+    scaling: Scaling | None = None  # how a model of these data is to see them; x itself is not scaled
+    notes: tuple[str, ...] = ()  # what the source was understood to be, and what in it is not used
 
     @property
     def example_shape(self) -> tuple[int, ...]:
@@ -120,10 +101,10 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
     if likelihood == "gaussian":
         return
     if dataset.scaling is None:
-        check_unit_range(
-            dataset,
-            "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)",
+        purpose = (
+            "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)"
         )
+        check_unit_range(dataset, purpose)
     elif dataset.scaling.kind == "standardize":
         raise UserError(
             f"{dataset.name}: standardized values do not suit the bernoulli likelihood; expected"
@@ -134,8 +115,7 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
 def check_unit_range(dataset: Dataset, purpose: str) -> None:
     """Refuse values outside [0, 1], which ``purpose`` needs, naming data set, split, row and value."""
     for part, split in (("training", dataset.train), ("test", dataset.test)):
-        index = first_outside(split.x, 0.0, 1.0) if split.x.dtype.kind == "f" else None
-        if index is not None:
+        if split.x.dtype.kind == "f" and (index := first_outside(split.x, 0.0, 1.0)) is not None:
             raise UserError(
                 f"{dataset.name}: expected values in [0, 1] for {purpose}, "
                 f"got {split.x[index[0]][index[1:]]} in {place(index)} of the {part} split"

@@ -1,10 +1,11 @@
 """Examples in memory, or read when they are asked for: rows of a mapped file, or of a source.
 
-Small arrays are arrays of NumPy. What lies in a mapped file and takes more than ``LARGE`` bytes becomes
-a :class:`LazyArray`, which reads its rows from the file itself: the pages of a mapping, up to 2 MiB a row,
-count as this process's memory while they are mapped.
+What lies in a mapped file and takes more than ``LARGE`` bytes becomes a :class:`LazyArray`, which reads its
+rows from the file itself: the pages of a mapping, up to 2 MiB a row, count as this process's memory while
+they are mapped.
 """
 
+import contextlib
 import itertools
 import math
 import mmap
@@ -13,7 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ CHUNK_BYTES = 2**24  # of an array that are looked at together, so that a pass o
 LARGEST_IN_MEMORY = 2**30  # bytes up to which `scratch` takes memory
 _DRAWN_TOGETHER = 4096  # examples
 
+Block = TypeVar("Block")
 Convert = Callable[[np.ndarray], np.ndarray]
 
 
@@ -59,10 +61,8 @@ Examples = np.ndarray | LazyArray
 def from_source(source: Any, decode: Callable[[Any], np.ndarray] = np.asarray) -> LazyArray:
     """The records of a random-access source as an array that is decoded while it is read.
 
-    Args:
-      source: has a length and gives records by number, to several threads: an ArrayRecord source of Grain,
-        ``tfds.data_source``, your own class.
-      decode: makes an example, always of the same shape and dtype, from a record.
+    ``source`` has a length and gives records by number, to several threads: an ArrayRecord source of Grain,
+    ``tfds.data_source``, your own class. ``decode`` makes of each an example, all of one shape and dtype.
     """
     first = decode(source[0])
 
@@ -82,9 +82,13 @@ def select(
 
     They are still to be read where x is, or is large and memory-mapped.
     """
-    if isinstance(x, np.ndarray) and (x.nbytes <= LARGE or _mapping(x) is None):
+    read: Convert
+    if isinstance(x, LazyArray):
+        read = x.__getitem__
+    elif x.nbytes > LARGE and (mapping := _mapping(x)) is not None:
+        read = _file_reader(x, mapping)
+    else:
         return convert(x[rows])
-    read = x.__getitem__ if isinstance(x, LazyArray) else _file_reader(x)
     indices = np.arange(len(x))[rows]
     dtype = convert(np.empty((0, *x.shape[1:]), x.dtype)).dtype
     return LazyArray(lambda index: convert(read(indices[index])), (len(indices), *x.shape[1:]), dtype)
@@ -95,15 +99,6 @@ def chunks(x: Examples) -> Iterator[np.ndarray]:
     rows = max(1, CHUNK_BYTES // max(1, x.nbytes // max(1, len(x))))
     for start in range(0, len(x), rows):
         yield x[start : start + rows]
-
-
-def give_back(x: np.ndarray) -> None:
-    """Let go of the pages of a memory-mapped array, which count as this process's memory until then."""
-    mapping = _mapping(x)
-    # The pages of a mapping that is private to the process hold what is in no file.
-    if mapping is not None and mapping.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
-        assert isinstance(mapping.base, mmap.mmap)
-        mapping.base.madvise(mmap.MADV_DONTNEED)
 
 
 def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
@@ -146,8 +141,23 @@ def bernoulli_draw(x: Examples, rng: np.random.Generator) -> np.ndarray:
         else:
             ones = rng.random(chunk.shape, np.float32) < chunk
         drawn[start : start + _DRAWN_TOGETHER] = np.where(ones, 255, 0)
-        give_back(drawn)
     return drawn
+
+
+@contextlib.contextmanager
+def read_ahead(read: Callable[[int], Block], blocks: int) -> Iterator[Iterator[Block]]:
+    """The results of ``read(0)``, ``read(1)``, ... in this order, two of them made ahead in two threads.
+
+    An error in ``read`` is raised where its block is due.
+    """
+    import grain  # it takes as long to import as Orbax
+
+    source = grain.MapDataset.range(blocks).map(lambda number: read(int(number)))
+    iterator = iter(source.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)))
+    try:
+        yield iterator
+    finally:
+        iterator.close()
 
 
 def _mapping(x: Any) -> np.memmap | None:
@@ -157,10 +167,8 @@ def _mapping(x: Any) -> np.memmap | None:
     return x
 
 
-def _file_reader(x: np.ndarray) -> Convert:
+def _file_reader(x: np.ndarray, mapping: np.memmap) -> Convert:
     """Reads rows of a memory-mapped array from its file; from the mapping where that cannot be."""
-    mapping = _mapping(x)
-    assert mapping is not None
     if mapping.mode == "c" or mapping.filename is None or not x.flags.c_contiguous:
         return x.__getitem__
     try:
@@ -174,8 +182,8 @@ def _file_reader(x: np.ndarray) -> Convert:
         rows = np.empty((len(index), *x.shape[1:]), x.dtype)
         view = rows.reshape(-1).view(np.uint8).data
         # Successive rows are read together.
-        ends = [*(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
-        for start, end in itertools.pairwise((0, *ends)):
+        ends = [0, *(np.flatnonzero(np.diff(index) != 1) + 1).tolist(), len(index)]
+        for start, end in itertools.pairwise(ends):
             part = view[start * row_bytes : end * row_bytes]
             place = begin + int(index[start]) * row_bytes if part else 0
             while part:

@@ -25,14 +25,12 @@ _FIELDS = ("x", "labels", "factors", "presence", "subjects")
 
 def describe(dataset: Dataset) -> dict[str, Any]:
     """The content of ``data.json``: enough to know a data set again, and to rebuild a model without it."""
+    lists = ("example_shape", "label_names", "factor_names", "channel_names")
     return {
         "name": dataset.name,
-        "example_shape": list(dataset.example_shape),
+        **{name: list(getattr(dataset, name)) for name in lists},
         "train_examples": len(dataset.train),
         "test_examples": len(dataset.test),
-        "label_names": list(dataset.label_names),
-        "factor_names": list(dataset.factor_names),
-        "channel_names": list(dataset.channel_names),
         "description": dataset.description,
         "scaling": scaling.to_json(dataset.scaling),
         "digest": digest(dataset),
@@ -59,8 +57,7 @@ def digest(dataset: Dataset) -> str:
 def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     """In what two data sets differ, by what ``data.json`` says of them; None where they are the same.
 
-    How they are described is no difference, nor is what one of them does not say, as an earlier version did
-    not.
+    How they are described is no difference, nor is what an earlier version did not say.
     """
     there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
     said = [name for name in asked if name in there and name not in ("description", "digest")]
@@ -93,8 +90,7 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
     Raises:
       UserError: if there is none, it is damaged, or not enough for ``evaluate.probe_examples``.
     """
-    path = folder / "data.npz"
-    again = "give the data again from Python, with dataset="
+    path, again = folder / "data.npz", "give the data again from Python, with dataset="
     if not path.exists():
         raise UserError(
             f"{folder}: was trained on data given from Python ({described.get('name')}), and does not keep"
@@ -105,17 +101,12 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
             train, test = (
                 Split(*(arrays.get(f"{part}_{field}") for field in _FIELDS)) for part in ("train", "test")
             )
-        shape, wanted = tuple(described["example_shape"]), described["train_examples"]
-        wanted = min(config.evaluate.probe_examples, wanted)
+        shape = tuple(described["example_shape"])
+        wanted = min(config.evaluate.probe_examples, described["train_examples"])
+        names = {key: tuple(described[key]) for key in ("label_names", "factor_names", "channel_names")}
+        constants = scaling.from_json(described["scaling"], shape)
         dataset = Dataset(
-            described["name"],
-            train,
-            test,
-            tuple(described["label_names"]),
-            tuple(described["factor_names"]),
-            described["description"],
-            tuple(described["channel_names"]),
-            scaling.from_json(described["scaling"], shape),
+            described["name"], train, test, description=described["description"], scaling=constants, **names
         )
         fits = dataset.example_shape == test.x.shape[1:] == shape
     except Exception as error:  # zipfile, zlib and NumPy have errors of their own for damaged files

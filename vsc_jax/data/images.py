@@ -1,10 +1,8 @@
-"""Images from files: cropped, resized and in one color mode, and folders of them as a data set."""
+"""Images from files: cropped, resized and in one color mode, and folders of them."""
 
-import dataclasses
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,8 @@ import numpy as np
 from vsc_jax.config import DataConfig
 from vsc_jax.config.choices import Color
 from vsc_jax.config.errors import UserError, within
-from vsc_jax.data.arrays import from_arrays
-from vsc_jax.data.dataset import Dataset
-from vsc_jax.data.labels import listed
-from vsc_jax.data.limits import check_memory
+from vsc_jax.data.arrays import listed
+from vsc_jax.data.files import check_memory, in_a_line
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -27,47 +23,39 @@ _BITS_PER_SAMPLE = 258  # tag of a TIFF file
 _MOST_NAMES = 10
 
 
-def load_folder(path: Path, config: DataConfig) -> Dataset:
-    """A folder of images as a data set, whose notes name the classes, the split, and what is not used.
+def read_folder(path: Path, config: DataConfig) -> dict[str, Any]:
+    """A folder of images as arguments of :func:`vsc_jax.data.arrays.from_arrays`.
 
     Images lie in the folder itself, or in one folder for each class, whose name is the class's. Where the
     folder holds folders ``train`` and ``test`` (in any case of letters; ``val``, ``valid`` or ``validation``
-    where there is no ``test``), these are the two splits; else a share is held out.
+    where there is no ``test``), these are the two splits.
 
     Raises:
       UserError: naming the file that cannot be read, is of another size than the first, holds several
         images, or lies in a folder below that of a class.
     """
     folders, notes = _splits(path)
-    found, others = zip(*map(_files, folders), strict=True)
-    files = [file for part in found for file, _ in part]
-    classes = sorted({name for part in found for _, name in part if name is not None})
-    if any(name is None for part in found for _, name in part) and classes:
+    parts: dict[str, list[Path]] = {}
+    others: list[str] = []
+    for name, folder in zip(("x", "x_test"), folders, strict=False):
+        files = _in_classes(folder)
+        parts[name] = [file for file in files if _is_image(file)]
+        others += [str(file.relative_to(path)) for file in files if not _is_image(file)]
+        if not parts[name]:
+            raise UserError(f"{folder}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
+    classes = {"y" + name[1:]: [file.parent.name for file in parts[name]] for name in parts}
+    flat = [file.parent in folders for files in parts.values() for file in files]
+    if any(flat) and not all(flat):
         raise UserError(f"{path}: expected images in folders of classes or without, found both")
-    if classes:
-        notes.insert(0, f"{len(classes)} classes, each a folder: {listed(tuple(classes), _MOST_NAMES)}")
-    if left_out := tuple(str(file.relative_to(path)) for part in others for file in part):
-        names = listed(left_out, _MOST_NAMES)
-        notes.append(f"left out, being no images that can be read: {names} (files: {len(left_out):,})")
-    color, with_alpha = _look(files, config.color)
+    if others:
+        names = listed(others, _MOST_NAMES)
+        notes.append(f"left out, being no images that can be read: {names} (files: {len(others):,})")
+    files = [file for part in parts.values() for file in part]
+    x, with_alpha = _decoded(files, config)
     if with_alpha:
         notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
-    x = _decoded(files, config, color)
-    if x.max() == 0:
-        raise UserError(f"{path}: every pixel of the images is 0")
-    if x.max() == 1:  # masks
-        x *= 255
-        notes.append("no pixel is above 1: 0 is taken for black, 1 for white")
-    y = np.array([classes.index(name) for part in found for _, name in part if name], np.int32)
-    n = len(found[0])
-    parts: dict[str, Any] = {"x": x, "y": y}
-    if len(folders) == 2:
-        parts = {"x": x[:n], "y": y[:n], "x_test": x[n:], "y_test": y[n:]}
-    if not classes:
-        parts = {name: array for name, array in parts.items() if name.startswith("x")}
-    parts |= {"label_names": classes, "test_fraction": config.test_fraction, "seed": config.seed}
-    dataset = from_arrays(**parts, name=path.name)
-    return dataclasses.replace(dataset, notes=(*dataset.notes, *notes))
+    split = dict(zip(parts, np.split(x, [len(parts["x"])]), strict=False))
+    return {**split, **({} if any(flat) else classes), "notes": notes}
 
 
 def fitted(content: bytes | Path, config: DataConfig, color: Color, white: int = 255) -> np.ndarray:
@@ -97,9 +85,8 @@ def fitted(content: bytes | Path, config: DataConfig, color: Color, white: int =
         picture = picture if picture.mode == mode else picture.convert(mode)
     if white != 255:
         picture = picture.point([min(value * 255 // white, 255) for value in range(256)] * len(mode))
-    side = config.crop or (min(picture.size) if config.resize else None)
-    if side is not None:
-        width, height = picture.size
+    width, height = picture.size
+    if side := config.crop or (min(width, height) if config.resize else None):
         if side > min(width, height):
             raise UserError(f"expected at least {side} x {side} pixels for data.crop, got {height} x {width}")
         left, top = (width - side) // 2, (height - side) // 2
@@ -122,14 +109,12 @@ def _check_whole(image: Any) -> None:
     """Refuse an image of which Pillow would give a part: the upper 8 bits, or the first page or frame."""
     if image.mode[0] in "IF":
         raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
-    bits = 8
+    bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) if image.format == "TIFF" else 8
     if image.format == "PNG":
         position = image.fp.tell()
         image.fp.seek(24)
         bits = image.fp.read(1)[0]
         image.fp.seek(position)
-    elif image.format == "TIFF":
-        bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,)))
     if bits > 8:
         raise UserError(f"expected 8 bits a channel, got {bits}")
     # What a camera adds to a photograph (format MPO) is a preview of it.
@@ -154,30 +139,24 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
             f" names, found {names}"
         )
     notes = [f"{used[0].name} is the training part, {used[1].name} the test part"]
-    beside = {entry.name: _images(entry) for entry in entries if entry not in used}
-    if left_out := [name for name, images in beside.items() if images]:
-        notes.append(
-            f"not used: {listed(tuple(left_out), _MOST_NAMES)} (images: {sum(map(len, beside.values())):,})"
-        )
+    beside = {entry.name: count for entry in entries if entry not in used and (count := len(_images(entry)))}
+    if beside:
+        notes.append(f"not used: {listed([*beside], _MOST_NAMES)} (images: {sum(beside.values()):,})")
     return used, notes
 
 
-def _files(folder: Path) -> tuple[list[tuple[Path, str | None]], list[Path]]:
-    """The images of a folder in the order of their names, each with its class; and the other files."""
+def _in_classes(folder: Path) -> list[Path]:
+    """The files of a folder, then those in folders of classes in it, both in the order of their names."""
     entries = _entries(folder)
-    inside: list[tuple[Path, str | None]] = [(file, None) for file in entries if not file.is_dir()]
-    for inner in filter(Path.is_dir, entries):
-        content = _entries(inner)
+    files = [file for file in entries if not file.is_dir()]
+    for content in map(_entries, filter(Path.is_dir, entries)):
         if deeper := [file for deep in content if deep.is_dir() for file in _images(deep)]:
             raise UserError(
                 f"{deeper[0]}: expected images in {folder} or in folders of classes in it, found this one"
                 " deeper"
             )
-        inside += [(file, inner.name) for file in content if not file.is_dir()]
-    found = [(file, name) for file, name in inside if _is_image(file)]
-    if not found:
-        raise UserError(f"{folder}: expected images ({', '.join(sorted(SUFFIXES))}), found none")
-    return found, [file for file, _ in inside if not _is_image(file)]
+        files += [file for file in content if not file.is_dir()]
+    return files
 
 
 def _images(entry: Path) -> list[Path]:
@@ -191,7 +170,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
-        raise UserError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+        raise UserError(f"{folder}: {in_a_line(error).lower()}") from None
     for entry in entries:
         if os.fsencode(entry.name).decode(errors="replace") != entry.name:
             raise UserError(f"{folder}: expected names in UTF-8, got {os.fsencode(entry.name)!r}")
@@ -199,46 +178,36 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
 
 
-def _look(files: list[Path], color: Color) -> tuple[Color, int]:
-    """The color mode that the images ask for, and how many have an alpha channel."""
+def _decoded(files: list[Path], config: DataConfig) -> tuple[np.ndarray, int]:
+    """All files as one array ``[n, height, width, ...]``, and how many of them have an alpha channel."""
     import PIL.Image
 
-    with_alpha, colored = 0, False
-    for file in files:
-        with _reading(file), PIL.Image.open(file, formats=_FORMATS) as image:
-            with_alpha += image.has_transparency_data
-            colored |= image.mode not in _GREY_MODES
-    if color == "auto":
-        color = "rgb" if colored else "grey"
-    return color, with_alpha
+    def look(file: Path) -> tuple[bool, bool]:
+        with PIL.Image.open(file, formats=_FORMATS) as image:
+            return image.has_transparency_data, image.mode not in _GREY_MODES
 
-
-def _decoded(files: list[Path], config: DataConfig, color: Color) -> np.ndarray:
-    """All files as one array ``[n, height, width, ...]``."""
-    x: np.ndarray | None = None
+    with_alpha, colored = zip(*(_reading(file, look) for file in files), strict=True)
+    color = config.color if config.color != "auto" else "rgb" if any(colored) else "grey"
+    x = np.empty(0, np.uint8)
     for row, file in enumerate(files):
-        with _reading(file):
-            picture = fitted(file, config, color)
-            if x is not None:
-                check_size(picture.shape, x.shape[1:], files[0].name)
-        if x is None:
+        picture = _reading(file, lambda file: fitted(file, config, color))
+        if row == 0:
             check_memory(len(files) * picture.nbytes, f"{file.parent}: {len(files):,} images", "data.resize")
             x = np.empty((len(files), *picture.shape), np.uint8)
+        with within(file):
+            check_size(picture.shape, x.shape[1:], files[0].name)
         x[row] = picture
-    assert x is not None
-    return x
+    return x, sum(with_alpha)
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[None]:
+def _reading(file: Path, read: Callable[[Path], Any]) -> Any:
     with within(file):
         try:
-            yield
+            return read(file)
         except UserError:
             raise
         except Exception as error:  # Pillow has many errors of its own for damaged files
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise UserError(f"cannot be read as an image ({reason})") from None
+            raise UserError(f"cannot be read as an image ({in_a_line(error)})") from None

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data import smiley, tfds, uci_har
-from vsc_jax.data.arrays import from_arrays, load_file, options
+from vsc_jax.data.arrays import from_arrays, named, read_arrays
 from vsc_jax.data.dataset import Dataset, check_unit_range
-from vsc_jax.data.examples import Examples, LazyArray, bernoulli_draw, select
-from vsc_jax.data.images import load_folder
+from vsc_jax.data.examples import Examples, bernoulli_draw, select
+from vsc_jax.data.images import read_folder
 from vsc_jax.data.tables import from_frame, is_frame, is_table, read_table
 from vsc_jax.models import scaling
 
@@ -24,23 +24,20 @@ _MOST_NAMES = 5  # in a note
 
 
 def load(config: DataConfig, data: Any = None) -> Dataset:
-    """The data set that the configuration names, cut to size, scaled and binarised as it says.
+    """The data set that the configuration names, cut to size, scaled and binarized as it says.
 
     Args:
       config: the data section; ``path`` goes before ``name``.
       data: data to use in place of those: a :class:`Dataset`, which is returned as it is; a pandas or polars
         frame or an Arrow table (``config.label`` names the column of classes); an array, a sparse matrix or
         anything that NumPy makes an array of; a tuple of examples, which may be a frame, and labels; a
-        mapping with x and, optionally, y, x_test, y_test; or a path.
+        mapping with x and, optionally, y, x_test, y_test and channels; or a path.
 
     Raises:
       UserError: naming the file, field or value that cannot be used.
     """
     if isinstance(data, Dataset):
         return data
-    for field, path in (("data.path", config.path), ("data.directory", config.directory)):
-        if path is not None:
-            _check_path(path, field)
     try:
         whole = _source(config) if data is None else _of_data(data, config)
     except MemoryError:
@@ -93,10 +90,14 @@ def _check_path(path: Path, field: str) -> None:
 
 
 def _source(config: DataConfig) -> Dataset:
+    known = config.name.startswith(tfds.PREFIX)
+    named_path = Path(config.name.removeprefix(tfds.PREFIX)) if known else None
+    for field, path in (("path", config.path), ("directory", config.directory), ("name", named_path)):
+        if path is not None:
+            _check_path(path, f"data.{field}")
     if config.path is not None and config.name != "uci_har":
         return _of_path(config.path, config)
-    if config.name.startswith(tfds.PREFIX):
-        _check_path(Path(config.name.removeprefix(tfds.PREFIX)), "data.name")
+    if known:
         return tfds.load_tfds(config)
     if config.name not in SOURCES:
         near = difflib.get_close_matches(config.name.lower().replace("-", "_"), SOURCES, n=1)
@@ -117,55 +118,55 @@ def _of_path(path: Path, config: DataConfig) -> Dataset:
     """The data set in a file of arrays, a table, or a folder of images or of ``.parquet`` files."""
     path = path.expanduser()
     if is_table(path):
-        table = read_table(path, config.label, config.header, config.separator)
-        return from_arrays(**table._asdict(), name=path.name, **options(config))
-    if path.is_dir():
-        return load_folder(path, config)
-    return _without_label(load_file(path, config), config)
+        parts = read_table(path, config.label, config.header, config.separator)._asdict()
+    else:
+        parts = read_folder(path, config) if path.is_dir() else read_arrays(path)
+        parts["notes"] = (*parts.get("notes", ()), *_label_not_used(config))
+    with within(path):
+        return from_arrays(**parts, name=path.name, **_options(config))
 
 
 def _of_data(data: Any, config: DataConfig) -> Dataset:
     if isinstance(data, str | Path):
+        _check_path(Path(data), "data")
         return _of_path(Path(data), config)
-    if isinstance(data, Mapping):
-        if unknown := sorted(set(data) - {"x", "y", "x_test", "y_test"}):
-            raise UserError(f"unknown array {', '.join(map(str, unknown))}; expected x, y, x_test, y_test")
-        arrays = dict(data)
-    elif isinstance(data, tuple):
+    if is_frame(data):
+        return from_arrays(**from_frame(data, config.label)._asdict(), name="frame", **_options(config))
+    if isinstance(data, tuple):
         if len(data) != 2:
             raise UserError(f"expected a tuple of examples and labels, got {len(data)} entries")
-        arrays = dict(zip(("x", "y"), data, strict=True))
-    elif not isinstance(data, np.ndarray | list | LazyArray) and is_frame(data):
-        table = from_frame(data, config.label)
-        return from_arrays(**table._asdict(), name="frame", **options(config))
-    else:
-        arrays = {"x": data}
+        data = dict(zip(("x", "y"), data, strict=True))
+    arrays = named(data if isinstance(data, Mapping) else {"x": data})
     notes: dict[str, None] = {}  # in order, each once
     for name in ("x", "x_test"):
         if is_frame(arrays.get(name)):
             table = from_frame(arrays[name])
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
-    return _without_label(from_arrays(**arrays, **options(config), notes=tuple(notes)), config)
+    return from_arrays(**arrays, notes=(*notes, *_label_not_used(config)), **_options(config))
 
 
-def _without_label(dataset: Dataset, config: DataConfig) -> Dataset:
-    if config.label is None:
-        return dataset
-    note = f"data.label {config.label} is not used: the data are arrays, with labels y or none"
-    return replace(dataset, notes=(*dataset.notes, note))
+def _options(config: DataConfig) -> dict[str, Any]:
+    # What the scaling ``auto`` is, is decided when the form of the data is known.
+    kind = "none" if config.scaling == "auto" else config.scaling
+    return {"scaling": kind, "test_fraction": config.test_fraction, "seed": config.seed}
+
+
+def _label_not_used(config: DataConfig) -> list[str]:
+    note = f"data.label {config.label} is not used: the data are no table with a column of labels"
+    return [] if config.label is None else [note]
 
 
 def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
     """At most as many examples as are asked for: the first of a shuffled set, else drawn at random."""
     parts: dict[str, Any] = {}
-    notes = list(dataset.notes)
+    notes, names = list(dataset.notes), dataset.label_names
     for part, n in (("train", config.train_examples), ("test", config.test_examples)):
         if n is None:
             continue
         split: Any = getattr(dataset, part)
         parts[part] = split = split.first(n) if shuffled else split.sample(n, config.seed)
-        names, labels = dataset.label_names, split.labels
+        labels = split.labels
         absent = [] if labels is None else [name for i, name in enumerate(names) if not (labels == i).any()]
         if absent:
             first = ", ".join(absent[:_MOST_NAMES]) + ", ..." * (len(absent) > _MOST_NAMES)
@@ -176,27 +177,26 @@ def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
 
 def _binary(x: Examples, rng: np.random.Generator) -> Examples:
     """One Bernoulli draw of every value: images of 0 and 255, vectors of 0 and 1."""
-    convert = (lambda drawn: drawn) if x.ndim > 2 else (lambda drawn: (drawn // 255).astype(np.float32))
-    return select(bernoulli_draw(x, rng), convert=convert)
+    drawn = bernoulli_draw(x, rng)
+    return drawn if x.ndim > 2 else select(drawn, convert=lambda part: (part // 255).astype(np.float32))
 
 
 def _describe(dataset: Dataset, config: DataConfig) -> str:
     """The data set's origin, then sizes and what the values are."""
-    shape = dataset.example_shape
+    shape, signal = dataset.example_shape, dataset.form == "signal"
     what = f"vectors of {shape[0]} values" if len(shape) == 1 else f"images of {' x '.join(map(str, shape))}"
-    if dataset.form == "signal":
+    if signal:
         what = f"signals of {shape[0]} steps in {shape[1]} channels"
-    if config.binarize == "static":
-        values = f"binarised once (seed {config.seed})"
-    elif config.binarize == "dynamic":
-        values = "binarised anew at every draw"
+    if config.binarize != "none":
+        once = f"binarized once (seed {config.seed})"
+        values = once if config.binarize == "static" else "binarized anew at every draw"
     elif dataset.scaling is not None:
         values = f"values {dataset.scaling}"
     elif dataset.name == "smiley":
         values = "binary pixels"
-    elif len(shape) == 1 or dataset.form == "signal":
+    elif len(shape) == 1 or signal:
         values = "values as given"
     else:
-        values = "grey pixels, not binarised" if shape[2:] in ((), (1,)) else "colour values, not binarised"
+        values = f"{'grey pixels' if shape[2:] in ((), (1,)) else 'color values'}, not binarized"
     sizes = f"{len(dataset.train):,} training and {len(dataset.test):,} test {what}"
     return f"{dataset.description}: {sizes}, {values}."

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, Split
-from vsc_jax.data.limits import machine_memory
+from vsc_jax.data.files import machine_memory
 
 ATTRIBUTES = ("bow tie", "hat", "eyes", "mouth")  # in the order of their factors
 FACTORS = (  # in the published order
@@ -68,12 +68,13 @@ def generate(seed: int | Sequence[int], n: int, presence: float = 0.5) -> Smiley
     ``seed`` is an integer of at least 0, or several of them. The first images of a longer draw with the same
     seed and presence are those of a shorter one.
     """
-    if n < 0:
-        raise UserError(f"n: expected a number of images of at least 0, got {n}")
-    if not 0 <= presence <= 1:
-        raise UserError(f"presence: expected a probability from 0 to 1, got {presence}")
-    if np.min(seed) < 0:
-        raise UserError(f"seed: expected an integer of at least 0, got {seed}")
+    for name, wrong, expected, value in (
+        ("n", n < 0, "a number of images of at least 0", n),
+        ("presence", not 0 <= presence <= 1, "a probability from 0 to 1", presence),
+        ("seed", np.min(seed) < 0, "an integer of at least 0", seed),
+    ):
+        if wrong:
+            raise UserError(f"{name}: expected {expected}, got {value}")
     attribute_stream, value_stream = np.random.SeedSequence(seed).spawn(2)
     attributes = np.random.default_rng(attribute_stream).random((n, len(ATTRIBUTES))) < presence
     normal = np.random.default_rng(value_stream).standard_normal((n, len(FACTORS)))
@@ -110,61 +111,42 @@ def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
     Raises:
       UserError: naming the argument and row, on a wrong shape or on a value that cannot be drawn.
     """
-    v = np.asarray(values)
-    _check_values(v)
-    v, attributes = v.astype(np.float64), _attributes(np.asarray(presence), len(v))
+    v, present = np.asarray(values), np.asarray(presence)
+    if v.ndim != 2 or v.shape[1] != len(FACTORS) or v.dtype.kind not in "fiu":
+        raise UserError(f"values: expected numbers [n, 18], got {v.dtype} {list(v.shape)}")
+    v = v.astype(np.float64)
+    for row, column in np.argwhere(~(np.abs(v) <= LARGEST_VALUE))[:1]:
+        raise UserError(
+            f"values: expected finite numbers of magnitude at most {LARGEST_VALUE:g}, "
+            f"got {v[row, column]} in row {row}, column {column}"
+        )
+    if present.ndim != 2 or present.shape[1] not in (len(ATTRIBUTES), len(FACTORS)):
+        raise UserError(f"presence: expected shape [n, 4] or [n, 18], got {list(present.shape)}")
+    if len(present) != len(v):
+        raise UserError(f"presence: expected {len(v)} rows, as many as values, got {len(present)}")
+    if present.dtype.kind not in "biuf" or not np.isin(present, (0, 1)).all():
+        raise UserError("presence: expected only 0 and 1")
+    each = present.shape[1] == len(FACTORS)
+    attributes = (present[:, _FIRST] if each else present).astype(bool)
+    uneven = (present != (attributes[:, ATTRIBUTE_OF_FACTOR] if each else attributes)).any(axis=1)
+    if uneven.any():
+        raise UserError(
+            f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
+            "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
+        )
     pictures = np.empty((len(v), SIDE, SIDE), bool)
-    for start in range(0, len(v), _CHUNK):
+    for start in range(0, len(v), _CHUNK):  # the parts in the published order
         chunk = slice(start, start + _CHUNK)
-        pictures[chunk] = _draw(attributes[chunk], v[chunk])
+        pictures[chunk] = _disc(np.full(1, 16.5), np.full(1, 16.5), np.full(1, 10.0))
+        for part, shape, ink in ((0, _bow_tie, True), (2, _eyes, False), (3, _mouth, False), (1, _hat, True)):
+            rows = start + np.flatnonzero(attributes[chunk, part])
+            pictures[rows] = np.where(shape(*v[rows, GROUPS[part]].T), ink, pictures[rows])
     return pictures.view(np.uint8)
 
 
 def crop(images: np.ndarray) -> np.ndarray:
     """The inner 28 x 28 pixels of images ``[n, 32, 32]``; bow ties and hats may lose their edges."""
     return images[:, 2:-2, 2:-2]
-
-
-def _check_values(values: np.ndarray) -> None:
-    if values.ndim != 2 or values.shape[1] != len(FACTORS) or values.dtype.kind not in "fiu":
-        raise UserError(f"values: expected numbers [n, 18], got {values.dtype} {list(values.shape)}")
-    wrong = ~(np.abs(values.astype(np.float64)) <= LARGEST_VALUE)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise UserError(
-            f"values: expected finite numbers of magnitude at most {LARGEST_VALUE:g}, "
-            f"got {float(values[row, column])} in row {row}, column {column}"
-        )
-
-
-def _attributes(presence: np.ndarray, n: int) -> np.ndarray:
-    """Presence of the four attributes, bool ``[n, 4]``."""
-    if presence.ndim != 2 or presence.shape[1] not in (len(ATTRIBUTES), len(FACTORS)):
-        raise UserError(f"presence: expected shape [n, 4] or [n, 18], got {list(presence.shape)}")
-    if len(presence) != n:
-        raise UserError(f"presence: expected {n} rows, as many as values, got {len(presence)}")
-    if presence.dtype.kind not in "biuf" or not np.isin(presence, (0, 1)).all():
-        raise UserError("presence: expected only 0 and 1")
-    if presence.shape[1] == len(ATTRIBUTES):
-        return presence.astype(bool)
-    attributes = presence[:, _FIRST].astype(bool)
-    uneven = (presence != attributes[:, ATTRIBUTE_OF_FACTOR]).any(axis=1)
-    if uneven.any():
-        raise UserError(
-            f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
-            "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
-        )
-    return attributes
-
-
-def _draw(attributes: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Bool pictures ``[n, 32, 32]``, the parts drawn in the published order."""
-    pictures = np.repeat(_disc(np.full(1, 16.5), np.full(1, 16.5), np.full(1, 10.0)), len(values), axis=0)
-    for part, shape, ink in ((0, _bow_tie, True), (2, _eyes, False), (3, _mouth, False), (1, _hat, True)):
-        rows = np.flatnonzero(attributes[:, part])
-        mask = shape(*values[rows, GROUPS[part]].T)
-        pictures[rows] = pictures[rows] | mask if ink else pictures[rows] & ~mask
-    return pictures
 
 
 def _round(x: np.ndarray) -> np.ndarray:

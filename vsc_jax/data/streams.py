@@ -19,18 +19,17 @@ class Stream(IntEnum):
 
     INITIAL = 0  # the initial model
     MODEL = 2  # the objective's samples, folded with the iteration
-    PIXELS = 3  # dynamic binarisation of batches, folded with the iteration
+    PIXELS = 3  # dynamic binarization of batches, folded with the iteration
     DENOISING = 4  # noise and codes of the further evaluation
     EVALUATION = 5  # posterior samples of the results
     SHOWN_CODES = 6  # posterior samples behind figures, pages and the explorer
     SHOWN_NOISE = 7  # noise of figures and pages
     SHOWN_SAMPLES = 8  # samples of figures and pages
     EXPLORED = 9  # samples that are asked for in the explorer
-
     # Of NumPy's generators.
     EPOCHS = 1  # the order of the training examples, with the epoch
     ROWS = 10  # subsets of a data set
-    PROBE_PIXELS = 11  # dynamic binarisation of the probe's examples; the test's is drawn from the seed alone
+    PROBE_PIXELS = 11  # dynamic binarization of the probe's examples; the test's is drawn from the seed alone
 
 
 def key(seed: int, stream: Stream) -> "PRNGKeyArray":

@@ -19,11 +19,11 @@ import numpy as np
 
 from vsc_jax.config.choices import Header, Separator
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.labels import as_labels, listed
+from vsc_jax.data.arrays import LARGEST_FLOAT, as_labels, listed
+from vsc_jax.data.files import in_a_line
 from vsc_jax.models import scaling
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")  # possibly with .gz after it, in any case of letters
-_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # What pandas calls an index without a name in its CSV files, and when it reads them.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+(_level_\d+|\.\d+)?")
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
@@ -76,8 +76,7 @@ def read_table(
         missed = str(error).startswith("data.label: no")
         raise UserError(f"{path}: {error}{hint if missed else ''}") from None
     except (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise UserError(f"{path}: cannot be read as a {suffix} file ({reason})") from None
+        raise UserError(f"{path}: cannot be read as a {suffix} file ({in_a_line(error)})") from None
     return read._replace(notes=(*filter(None, [note]), *read.notes))
 
 
@@ -99,12 +98,12 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
       UserError: naming row (counted from 0) and column.
     """
     columns, notes = _columns(frame)
-    chosen = [place for place, (name, _) in enumerate(columns) if label is not None and name == label]
-    if label is not None and len(chosen) != 1:
-        if chosen:
-            raise UserError(f"data.label: {len(chosen)} columns are called {label!r}")
-        there = listed(tuple(name for name, _ in columns), 20)
-        raise UserError(f"data.label: no column {label!r}; there are {there}")
+    names, rows = [name for name, _ in columns], len(columns[0][1]) if columns else 0
+    chosen = [place for place, name in enumerate(names) if label is not None and name == label]
+    if len(chosen) > 1:
+        raise UserError(f"data.label: {len(chosen)} columns are called {label!r}")
+    if label is not None and not chosen:
+        raise UserError(f"data.label: no column {label!r}; there are {listed(names, 20)}")
     # What pandas wrote down as its index.
     metadata = getattr(getattr(frame, "schema", None), "pandas_metadata", None) or {}
     index = {name for name in metadata.get("index_columns", ()) if isinstance(name, str)}
@@ -115,22 +114,20 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
         if name in index or name.startswith("__index_level_") or (place == 0 and _NO_NAME.fullmatch(name)):
             notes.append(f"column {name!r} is left out: an index, no values")
         elif not _NO_NAME.fullmatch(name):
-            used.append((name, series))
+            used.append((series, name))
         elif series.null_count() == len(series):
             notes.append(f"column {place} is left out: it has no name and no values")
         else:
             raise UserError(f"column {place}: expected a name, got {name!r}; name it or leave it out")
-    rows = len(columns[0][1]) if columns else 0
     if not used or not rows:
         raise UserError(f"expected rows and columns of numbers, got {rows} rows and {len(used)} columns")
     x = np.empty((rows, len(used)), np.float32)
-    for column, (name, series) in enumerate(used):
+    for column, (series, name) in enumerate(used):
         x[:, column] = _numbers(series, name)
-    notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed(tuple(name for name, _ in used))}")
+    notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed([name for _, name in used])}")
     if not chosen:
         return Table(x, None, (), tuple(notes))
-    name, series = columns[chosen[0]]
-    labels = as_labels({f"column {name!r}": series.to_native()})
+    labels = as_labels({f"column {label!r}": columns[chosen[0]][1].to_native()})
     [indices] = labels.indices.values()
     return Table(x, indices, labels.names, (*notes, *labels.notes))
 
@@ -163,7 +160,8 @@ def _numbers(series: Any, name: str) -> np.ndarray:
     if not (series.dtype.is_numeric() or series.dtype == narwhals.Boolean):
         if series.null_count() == len(series):
             raise UserError(f"column {name!r}: expected numbers, got none")
-        row = next((row for row, value in enumerate(series.to_list()) if not _is_number(value)), 0)
+        texts = ("0" if value is None else str(value).strip() for value in series.to_list())
+        row = next((row for row, text in enumerate(texts) if not _NUMBER.fullmatch(text)), 0)
         raise UserError(
             f"column {name!r}: expected numbers, got {series.dtype}; leave it out, or name it with"
             f" data.label if it holds the classes (row {row}: {series[row]!r:.40})"
@@ -174,20 +172,12 @@ def _numbers(series: Any, name: str) -> np.ndarray:
     given = series.cast(narwhals.Float64).to_numpy()
     with np.errstate(over="ignore"):
         values = np.asarray(given, np.float32)
-    wrong = ~(np.abs(values) <= _LARGEST_FLOAT)
+    wrong = ~(np.abs(values) <= LARGEST_FLOAT)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(f"row {row}, column {name!r}: expected a finite float32 number, got {series[row]}")
     scaling.check_resolution(given[:, None], f"column {name!r}")
     return values
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return value is None
-    return True
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -204,11 +194,8 @@ def _read_parquet(path: Path) -> tuple[Any, str]:
         raise UserError("expected a folder of .parquet files and nothing else")
     if any(re.match(r"(train|test|val)", file.name, re.IGNORECASE) for file in files[1:]):
         raise UserError(f"{files[-1].name}: the parts of a split cannot be read as one table; name one file")
-    tables = []
-    for file in files:
-        with pyarrow.parquet.ParquetFile(file) as opened:
-            tables.append(opened.read())
-    note = f"{len(files)} files as one table: {listed(tuple(file.name for file in files), 4)}"
+    tables = [pyarrow.parquet.ParquetFile(file).read() for file in files]
+    note = f"{len(files)} files as one table: {listed([file.name for file in files], 4)}"
     return pyarrow.concat_tables(tables), note if path.is_dir() else ""
 
 
@@ -219,22 +206,39 @@ def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, b
     text = _text(path)
     lines: list[str] = []
     for line in io.StringIO(text[:_CHARACTERS], newline=None):
-        lines.append(line)
+        if lines or line.strip():
+            lines.append(line)
         if len(lines) == _LINES or (len(lines) >= 4 and 16 * sum(map(len, lines)) > _CHARACTERS):
             break
-    lines = list(itertools.dropwhile(lambda line: not line.strip(), lines))
     if not lines:
         raise pyarrow.ArrowInvalid("Empty CSV file")
     word = _separator(lines) if separator == "auto" else separator
     rows = _rows(lines, word)
     has_names = _has_names(rows) if header == "auto" else header == "true"
-    content = "\n".join(map(_single_spaces, io.StringIO(text, newline=None))) if word == "space" else text
-    table, decimal = _parsed(content, lines, word, has_names, "."), ""
+    if word == "space":
+        text = "\n".join(" ".join(line.split()) for line in io.StringIO(text, newline=None))
+
+    def parsed(decimal: str) -> Any:
+        import pyarrow.csv
+
+        return pyarrow.csv.read_csv(
+            pyarrow.BufferReader(text.encode()),
+            pyarrow.csv.ReadOptions(
+                autogenerate_column_names=not has_names,
+                # A block holds whole rows; some may be longer than the first.
+                block_size=min(max(2**20, 64 * max(map(len, lines))), 2**30),
+            ),
+            # An empty line of a file with one column is a missing value.
+            pyarrow.csv.ParseOptions(delimiter=_SEPARATORS[word], ignore_empty_lines=len(rows[0]) > 1),
+            pyarrow.csv.ConvertOptions(decimal_point=decimal, strings_can_be_null=True),
+        )
+
+    table, decimal = parsed("."), ""
     texts = [column for column in table.columns if pyarrow.types.is_string(column.type)]
     firsts = [next((value.as_py() for value in column if value.is_valid), "") for column in texts]
     if word != "comma" and any(map(_DECIMAL_COMMA.fullmatch, firsts)):
-        table, decimal = _parsed(content, lines, word, has_names, ","), ", decimal comma"
-    first = "names the columns" if has_names else f"is an example, {listed(tuple(rows[0]))}"
+        table, decimal = parsed(","), ", decimal comma"
+    first = "names the columns" if has_names else f"is an example, {listed(rows[0])}"
     asked = "auto" in (header, separator)
     note = f"separator {word}{decimal}; the first line {first}{' (data.separator, data.header)' * asked}"
     return table, has_names, note
@@ -243,10 +247,9 @@ def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, b
 def _text(path: Path) -> str:
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         content = file.read()
-    utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     expected = "expected text in UTF-8, or in UTF-16 with its byte order mark"
     try:
-        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = len((content[: error.start] + b".").splitlines())
         raise UserError(f"{expected}, not so in line {line} ({error}); save the file as UTF-8") from None
@@ -255,34 +258,10 @@ def _text(path: Path) -> str:
     return text
 
 
-def _parsed(text: str, lines: list[str], word: str, has_names: bool, decimal: str) -> Any:
-    import pyarrow
-    import pyarrow.csv
-
-    return pyarrow.csv.read_csv(
-        pyarrow.BufferReader(text.encode()),
-        pyarrow.csv.ReadOptions(
-            autogenerate_column_names=not has_names,
-            # A block holds whole rows; some may be longer than the first.
-            block_size=min(max(2**20, 64 * max(map(len, lines))), 2**30),
-        ),
-        pyarrow.csv.ParseOptions(
-            delimiter=_SEPARATORS[word],
-            # An empty line of a file with one column is a missing value.
-            ignore_empty_lines=len(_rows(lines[:1], word)[0]) > 1,
-        ),
-        pyarrow.csv.ConvertOptions(decimal_point=decimal, strings_can_be_null=True),
-    )
-
-
-def _single_spaces(line: str) -> str:
-    return " ".join(line.split())
-
-
 def _rows(lines: Sequence[str], word: str) -> list[list[str]]:
     """The cells of lines, spaces around them taken off."""
     if word == "space":
-        lines = [_single_spaces(line) for line in lines]
+        lines = [" ".join(line.split()) for line in lines]
     try:
         rows = list(csv.reader(lines, delimiter=_SEPARATORS[word], skipinitialspace=True))
     except csv.Error as error:
@@ -316,18 +295,14 @@ def _kind(cell: str) -> Literal["missing", "number", "text"]:
 
 
 def _has_names(rows: list[list[str]]) -> bool:
-    """Whether the first of some rows holds names of columns.
-
-    Raises:
-      UserError: it may be names as well as an example.
-    """
+    """Whether the first of some rows holds names of columns; an error where it may also be an example."""
     first, *others = rows
     body = [row for row in others if len(row) == len(first)]
-    kinds = [_kind(cell) for cell in first]
     columns = [[row[column] for row in body] for column in range(len(first))]
     below = [{_kind(cell) for cell in column} - {"missing"} for column in columns]
-    numbers = [column for column, kind in enumerate(kinds) if kind == "number"]
-    texts = [column for column, kind in enumerate(kinds) if kind == "text"]
+    numbers, texts = (
+        [column for column, cell in enumerate(first) if _kind(cell) == kind] for kind in ("number", "text")
+    )
     a_name = any(below[column] == {"number"} for column in texts)
     a_class = any(first[column] in columns[column] for column in texts)
     if not numbers or not body:
@@ -339,31 +314,29 @@ def _has_names(rows: list[list[str]]) -> bool:
     verdict = _numbers_as_names(
         [first[column] for column in numbers], [[row[column] for column in numbers] for row in body]
     )
-    if verdict == "open" and any(below[column] == {"text"} for column in numbers):
-        verdict = "names"
-    if verdict == "open" or (verdict == "example" and a_name):
+    if verdict is None and any(below[column] == {"text"} for column in numbers):
+        verdict = True
+    if verdict is None or (a_name and not verdict):
         raise UserError(
-            f"the first line, {listed(tuple(first))}, may hold names of columns or an example;"
+            f"the first line, {listed(first)}, may hold names of columns or an example;"
             " expected data.header true or false"
         )
-    return verdict == "names"
+    return verdict
 
 
-def _numbers_as_names(first: list[str], body: list[list[str]]) -> Literal["names", "example", "open"]:
+def _numbers_as_names(first: list[str], body: list[list[str]]) -> bool | None:
     """Whether numbers in the first line are names, as pandas writes 0, 1, 2 and spectra their wavelengths."""
     if not _rises(first) or first in body:
-        return "example"
+        return False
     whole = all(map(_WHOLE.fullmatch, first))
     cells = [cell for row in body for cell in row if _kind(cell) == "number"]
     # Whoever writes numbers writes all of them with a point or an exponent, or whole ones without.
     otherwise = whole and len(cells) >= 8 and not any(map(_WHOLE.fullmatch, cells))
     if len(first) == 1:
-        return "example" if first != ["0"] else "names" if otherwise else "open"
+        return False if first != ["0"] else otherwise or None
     if any(map(_rises, body)) and not (_counts(first) and otherwise):
-        return "open" if _counts(first) else "example"
-    if otherwise or len(first) >= 8:
-        return "names"
-    return "open" if whole else "example"
+        return None if _counts(first) else False
+    return True if otherwise or len(first) >= 8 else None if whole else False
 
 
 def _counts(cells: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """Sets of images as TensorFlow Datasets prepares them, read without TensorFlow.
 
 ``tensorflow_datasets`` reads prepared ArrayRecord files by itself. Only the first preparation of most sets
-needs TensorFlow, which is therefore an extra. Decoded images are kept by :mod:`vsc_jax.data.cache`.
+needs TensorFlow, which is therefore an extra. Decoded images are kept by :mod:`vsc_jax.data.files`.
 """
 
 import importlib.util
@@ -16,15 +16,13 @@ import numpy as np
 
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError, within
-from vsc_jax.data.cache import cached, fingerprint
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out, sample_rows
-from vsc_jax.data.examples import give_back, scratch
+from vsc_jax.data.examples import scratch
+from vsc_jax.data.files import cached, check_memory, fingerprint, in_a_line
 from vsc_jax.data.images import check_size, fitted
-from vsc_jax.data.licenses import ORIGINS
-from vsc_jax.data.limits import check_memory
 
 PREFIX = "tfds:"  # of data.name for any set of TFDS
-TITLES = {name: ORIGINS[name].title for name in ("mnist", "fashion_mnist")}  # known without the prefix
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # known without the prefix
 OWN_BUILDERS = ("smiley", "uci_har")  # of tfds_builders, which are prepared without TensorFlow
 
 _BATCH = 4096  # records decoded at a time
@@ -80,10 +78,18 @@ def load_tfds(config: DataConfig) -> Dataset:
 
 def _prepared(name: str, version: str | None, root: Path) -> Path:
     """The folder of the version that is asked for, or of the newest prepared one."""
-    title = TITLES.get(name, name)
-    if found := _version(root / name, version):
+    title, where = TITLES.get(name, name), root / name / (version or "")
+
+    def there() -> Path | None:
+        folders = [
+            path
+            for path in (root / name).glob(version or "*.*.*")
+            if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / "dataset_info.json").is_file()
+        ]
+        return max(folders, key=lambda path: [*map(int, path.name.split("."))], default=None)
+
+    if found := there():
         return found
-    where = root / name if version is None else root / name / version
     if name not in OWN_BUILDERS and importlib.util.find_spec("tensorflow") is None:
         raise UserError(
             f"{where}: no prepared {title} there; point --data.directory or TFDS_DATA_DIR to a "
@@ -98,20 +104,9 @@ def _prepared(name: str, version: str | None, root: Path) -> Path:
         tensorflow_datasets.builder(asked, data_dir=root, file_format="array_record").download_and_prepare()
     except Exception as error:  # network, disk and TensorFlow fail in their own ways
         raise UserError(f"{where}: could not prepare {title} ({_line(error)})") from error
-    found = _version(root / name, version)
-    if found is None:
-        raise UserError(f"{where}: expected a prepared {title} there, found none; name its configuration")
-    return found
-
-
-def _version(folder: Path, version: str | None) -> Path | None:
-    versions = {
-        path.name: path
-        for path in folder.glob("*.*.*")
-        if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / "dataset_info.json").is_file()
-    }
-    newest = max(versions, key=lambda name: [int(number) for number in name.split(".")], default=None)
-    return versions.get(version or newest)  # type: ignore[arg-type]
+    if found := there():
+        return found
+    raise UserError(f"{where}: expected a prepared {title} there, found none; name its configuration")
 
 
 def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
@@ -120,8 +115,7 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
     try:
         builder = tensorflow_datasets.builder_from_directory(source)
         features = _leaves(builder.info.features)
-        file_format = builder.info.file_format.value
-        splits = list(builder.info.splits)
+        file_format, splits = builder.info.file_format.value, list(builder.info.splits)
     except Exception as error:  # whatever a damaged description leads to
         raise UserError(f"cannot be read as a TFDS set ({_line(error)})") from error
     if file_format != "array_record":
@@ -129,26 +123,23 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
             f"expected ArrayRecord files, got {file_format}; prepare the set in another folder with"
             f" tfds build {builder.name} --file_format=array_record"
         )
-    image, label, factors = _columns(features, config)
+    columns = image, label, factors = _columns(features, config)
     if config.color == "auto":
         config = replace(config, color="grey" if features[image].shape[-1] == 1 else "rgb")
     if "train" not in splits:
         raise UserError(f"expected a split train, found {', '.join(splits) or 'none'}")
-    arrays: dict[str, np.ndarray] = {}
+    arrays = {"factor_names": np.array(factors)} if factors else {}
     most = math.inf
     if label is not None:
-        feature = features[label]
-        bools = ["no", "yes"] if np.dtype(feature.np_dtype).kind == "b" else []
-        arrays["label_names"] = np.array(getattr(feature, "names", None) or bools)
+        bools = ["no", "yes"] if np.dtype(features[label].np_dtype).kind == "b" else []
+        arrays["label_names"] = np.array(getattr(features[label], "names", None) or bools)
         most = len(arrays["label_names"]) - 1.0 if len(arrays["label_names"]) else most
-    if factors:
-        arrays["factor_names"] = np.array(factors)
     test = next((split for split in ("test", "validation") if split in splits), None)
     limits = {"train": config.train_examples, test: config.test_examples}
     if test is None:  # the test examples are some of the training split
         limits = {"train": None if None in limits.values() else sum(filter(None, limits.values()))}
     for part, (split, limit) in zip(("train", "test"), limits.items(), strict=False):
-        decoded = _decode_split(builder, str(split), (image, label, factors), config, limit, source)
+        decoded = _decode_split(builder, str(split), columns, config, limit, source)
         if "labels" in decoded and (index := first_outside(decoded["labels"], 0.0, most)) is not None:
             raise UserError(
                 f"example {index[0]} of the {split} split: {label}: expected a class from 0 to {most:g},"
@@ -173,13 +164,12 @@ def _columns(features: dict[str, Any], config: DataConfig) -> _Columns:
 
     kinds = {name: np.dtype(each.np_dtype).kind for name, each in features.items() if each.shape == ()}
     images = [name for name in features if isinstance(features[name], tensorflow_datasets.features.Image)]
-    image = config.image or ("image" if "image" in images else images[0] if len(images) == 1 else None)
-    if image not in images or image is None:
+    image = config.image or ("image" if "image" in images else images[0] if len(images) == 1 else "none")
+    if image not in images:
         there = ", ".join(images) or "there are none"
-        asked = config.image or "none"
-        raise UserError(f"data.image: expected one of the features with images ({there}), got {asked}")
-    if np.dtype(features[image].np_dtype) != np.uint8:
-        raise UserError(f"{image}: expected images of uint8, got {features[image].np_dtype}")
+        raise UserError(f"data.image: expected one of the features with images ({there}), got {image}")
+    if (dtype := np.dtype(features[image].np_dtype)) != np.uint8:
+        raise UserError(f"{image}: expected images of uint8, got {dtype}")
     numbers, classes = ([name for name in kinds if kinds[name] in wanted] for wanted in ("biuf", "biu"))
     label = config.label or ("label" if "label" in numbers else None)
     if label is not None and label not in classes:
@@ -205,17 +195,13 @@ def _decode_split(
     builder: Any, split: str, columns: _Columns, config: DataConfig, limit: int | None, source: Path
 ) -> dict[str, np.ndarray]:
     """Uint8 images ``x``, and int32 ``labels`` and float32 ``factors`` if any, of ``limit`` records."""
-    arrays: dict[str, np.ndarray] = {}
     image, label, factors = columns
     try:
         # Pillow by itself decodes a PNG in half the time that TFDS takes around it.
         records = builder.as_data_source(split=split, decoders=_without_images(builder.info.features))
         chosen = np.arange(len(records))[sample_rows(len(records), limit or len(records), config.seed)]
-        n = len(chosen)
-        if label is not None:
-            arrays["labels"] = np.empty(n, np.int32)
-        if factors:
-            arrays["factors"] = np.empty((n, len(factors)), np.float32)
+        n, white, x = len(chosen), 255, np.empty(0, np.uint8)
+        labels, values = np.empty(n, np.int32), np.empty((n, len(factors)), np.float32)
         for start in range(0, n, _BATCH):
             examples = records.__getitems__(chosen[start : start + _BATCH].tolist())
             if start == 0:
@@ -223,18 +209,15 @@ def _decode_split(
             for row, example in enumerate(examples, start):
                 with within(f"example {chosen[row]} of the {split} split"):
                     picture = fitted(_at(example, image), config, config.color, white)
-                    if "x" in arrays:
-                        check_size(picture.shape, arrays["x"].shape[1:], "the first")
-                if "x" not in arrays:
+                    if row > 0:
+                        check_size(picture.shape, x.shape[1:], "the first")
+                if row == 0:
                     what = f"{n:,} images of the {split} split"
                     check_memory(n * picture.nbytes, what, "data.resize or data.train_examples")
-                    arrays["x"] = scratch((n, *picture.shape), np.uint8)
-                arrays["x"][row] = picture
-                if label is not None:
-                    arrays["labels"][row] = _at(example, label)
-                if factors:
-                    arrays["factors"][row] = [_at(example, name) for name in factors]
-            give_back(arrays["x"])
+                    x = scratch((n, *picture.shape), np.uint8)
+                x[row] = picture
+                labels[row] = 0 if label is None else _at(example, label)
+                values[row] = [_at(example, name) for name in factors]
     except UserError:
         raise
     except Exception as error:  # ArrayRecord, protobuf and Pillow each have errors of their own
@@ -243,9 +226,10 @@ def _decode_split(
             f"{files[0] + ': ' if len(files) == 1 else ''}cannot be read as the {split} split, damaged or"
             f" incomplete ({_line(error)}); prepare or copy the set again"
         ) from error
-    if "x" not in arrays:
+    if n == 0:
         raise UserError(f"expected examples in the {split} split, found none")
-    return arrays
+    found = {"x": x, "labels": None if label is None else labels, "factors": values if factors else None}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 def _white(pictures: Any) -> int:
@@ -260,4 +244,4 @@ def _at(example: Any, path: str) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{type(error).__name__}: {in_a_line(error)}"

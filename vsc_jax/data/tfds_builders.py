@@ -25,10 +25,8 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
         super().__init__(file_format=file_format or "array_record", **options)
 
     def _info(self) -> Any:
-        features = tfds.features.FeaturesDict(self.FEATURES)
-        return tfds.core.DatasetInfo(
-            builder=self, description=self.TEXT[0], citation=self.TEXT[1], features=features
-        )
+        (text, citation), features = self.TEXT, tfds.features.FeaturesDict(self.FEATURES)
+        return tfds.core.DatasetInfo(builder=self, description=text, citation=citation, features=features)
 
     def _generate_examples(self, examples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from enumerate(examples)
@@ -48,10 +46,8 @@ class Smiley(_Builder):
     }
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        return {
-            split: self._generate_examples(_faces(stream, smiley.EXAMPLES[split]))
-            for stream, split in enumerate(("train", "test"))
-        }
+        splits = enumerate(("train", "test"))
+        return {part: self._generate_examples(_faces(i, smiley.EXAMPLES[part])) for i, part in splits}
 
 
 class UciHar(_Builder):
@@ -80,10 +76,8 @@ class UciHar(_Builder):
         except (AssertionError, AttributeError, OSError):  # no such folder, or an empty one
             path = None
         features, signals = (uci_har.load_uci_har(path, form) for form in ("features", "signals"))
-        return {
-            split: self._generate_examples(_windows(getattr(features, split), getattr(signals, split).x))
-            for split in ("train", "test")
-        }
+        parts = ((part, getattr(features, part), getattr(signals, part).x) for part in ("train", "test"))
+        return {part: self._generate_examples(_windows(split, x)) for part, split, x in parts}
 
 
 def _faces(stream: int, n: int) -> Iterator[dict[str, Any]]:
@@ -91,14 +85,11 @@ def _faces(stream: int, n: int) -> Iterator[dict[str, Any]]:
 
     faces = smiley.generate((0, stream), n)
     for image, presence, values in zip(faces.images * np.uint8(255), *faces[1:], strict=True):
-        file = io.BytesIO()
-        PIL.Image.fromarray(image).save(file, "PNG")
+        PIL.Image.fromarray(image).save(file := io.BytesIO(), "PNG")
         file.seek(0)
         yield {"image": file, "presence": presence, "values": values}
 
 
-def _windows(features: Any, signals: np.ndarray) -> Iterator[dict[str, Any]]:
-    for x, signal, label, subject in zip(
-        features.x, signals, features.labels, features.subjects, strict=True
-    ):
+def _windows(split: Any, signals: np.ndarray) -> Iterator[dict[str, Any]]:
+    for x, signal, label, subject in zip(split.x, signals, split.labels, split.subjects, strict=True):
         yield {"features": x, "signals": signal, "label": int(label), "subject": subject}

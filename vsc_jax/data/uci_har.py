@@ -10,15 +10,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vsc_jax.config.choices import Representation
 from vsc_jax.config.errors import UserError, within
-from vsc_jax.data.cache import cached, downloaded, fingerprint
+from vsc_jax.data.arrays import LARGEST_FLOAT
 from vsc_jax.data.dataset import Dataset, Split, first_outside
-from vsc_jax.data.limits import check_archive
+from vsc_jax.data.files import cached, check_archive, downloaded, fingerprint, in_a_line
 
 # The copy that a university course offers, with the checksum that many have noted independently.
 URL = "https://d396qusza40orc.cloudfront.net/getdata%2Fprojectfiles%2FUCI%20HAR%20Dataset.zip"
@@ -31,7 +31,6 @@ OFFICIAL_WINDOWS = (7352, 2947)  # of the training and the test part
 
 _SPLITS = ("train", "test")
 _LARGEST = 2 * 10**9  # bytes; the official files take 0.3 GB
-_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _PARSING = 1  # part of the cache key; raise it when parsing changes
 
 
@@ -85,8 +84,7 @@ class Members(NamedTuple):
         except (KeyError, FileNotFoundError):
             raise UserError(f"{self.path}: expected a file {name} in it, found none") from None
         except Exception as error:  # every way of compressing has errors of its own
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise UserError(f"{self.path}: {name}: damaged or incomplete ({reason})") from None
+            raise UserError(f"{self.path}: {name}: damaged or incomplete ({in_a_line(error)})") from None
 
 
 @contextmanager
@@ -103,11 +101,7 @@ def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
         files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         yield Members(path, files, lambda name: (path / name).read_bytes())
         return
-    try:
-        content = path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    with content, _zip(content, path, largest) as archive:
+    with _zip(path, path, largest) as archive:
         members = Members(path, archive.namelist(), archive.read)
         inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
         if len(inner) != 1:
@@ -118,12 +112,16 @@ def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
             yield Members(nested, archive.namelist(), archive.read)
 
 
-def _zip(content: io.BufferedIOBase, path: Path, largest: int) -> zipfile.ZipFile:
+def _zip(content: Any, path: Path, largest: int) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(content)
     except Exception as error:  # zipfile has its own, and passes on those of what it is made of
-        raise UserError(f"{path}: not a zip archive, or an incomplete one ({error})") from None
-    check_archive(archive, path, largest)
+        raise UserError(f"{path}: not a zip archive, or an incomplete one ({in_a_line(error)})") from None
+    try:
+        check_archive(archive, path, largest)
+    except UserError:
+        archive.close()
+        raise
     return archive
 
 
@@ -147,13 +145,22 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
             if representation == "features":
                 x = _table(members, f"{root}{split}/X_{split}.txt", FEATURES)
             else:
-                files = [f"{root}{split}/Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
-                first = _table(members, files[0], STEPS)
-                others = [_table(members, file, STEPS, len(first)) for file in files[1:]]
-                x = np.stack([first, *others], axis=-1)
-            labels = _integers(members, f"{root}{split}/y_{split}.txt", len(rows), len(x))
-            subjects = _integers(members, f"{root}{split}/subject_{split}.txt", 2**31 - 1, len(x))
-            arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
+                names = [f"{root}{split}/Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
+                first = _table(members, names[0], STEPS)
+                x = np.stack([first, *(_table(members, name, STEPS, len(first)) for name in names[1:])], -1)
+            for what, most in (("y", len(rows)), ("subject", 2**31 - 1)):
+                name = f"{root}{split}/{what}_{split}.txt"
+                column = _table(members, name, 1, len(x))[:, 0]
+                wrong = (column < 1) | (column > most) | (column != np.floor(column))
+                if wrong.any():
+                    line = int(np.argmax(wrong))
+                    raise UserError(
+                        f"{members.path}: {name}: line {line + 1}: expected a whole number from 1 to {most},"
+                        f" got {column[line]:g}"
+                    )
+                arrays[f"{split}_{what}"] = column.astype(np.int32)
+            arrays |= {f"{split}_x": x, f"{split}_labels": arrays.pop(f"{split}_y") - 1}
+            arrays[f"{split}_subjects"] = arrays.pop(f"{split}_subject")
     both = np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])
     if len(both):
         people = ", ".join(map(str, both))
@@ -173,7 +180,7 @@ def _table(members: Members, name: str, columns: int, lines: int | None = None) 
     with within(f"{members.path}: {name}"):
         if table.size == 0 or table.shape[1] != columns:
             raise UserError(_first_fault(text, columns))
-        if (index := first_outside(table, -_LARGEST_FLOAT, _LARGEST_FLOAT)) is not None:
+        if (index := first_outside(table, -LARGEST_FLOAT, LARGEST_FLOAT)) is not None:
             line, column = index[0] + 1, index[1] + 1
             raise UserError(f"line {line}, column {column}: expected a finite number, got {table[index]}")
         if lines is not None and len(table) != lines:
@@ -192,13 +199,3 @@ def _first_fault(text: bytes, columns: int) -> str:
             except ValueError:
                 return f"line {number}: expected numbers, got {value!r:.40}"
     return f"expected lines of {columns} numbers, got none"
-
-
-def _integers(members: Members, name: str, most: int, lines: int) -> np.ndarray:
-    """A text file of one integer a line, 1 to ``most``, as int32 ``[lines]``."""
-    column = _table(members, name, 1, lines)[:, 0]
-    wrong = (column < 1) | (column > most) | (column != np.floor(column))
-    if wrong.any():
-        line, expected = int(np.argmax(wrong)), f"expected a whole number from 1 to {most}"
-        raise UserError(f"{members.path}: {name}: line {line + 1}: {expected}, got {column[line]:g}")
-    return column.astype(np.int32)

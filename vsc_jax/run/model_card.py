@@ -10,9 +10,23 @@ from typing import Any
 
 from vsc_jax import __version__
 from vsc_jax.config import Config, ModelConfig
-from vsc_jax.data.licenses import ORIGINS
 from vsc_jax.evaluation.glossary import explain, format_value
 
+# Title, license and reference of the data sets that the library reads by name.
+_ORIGINS = {
+    "smiley": ("Smiley", "drawn by vsc_jax itself, MIT", "Tonolini, Jensen and Murray-Smith, UAI 2019"),
+    "mnist": (
+        "MNIST",
+        "CC BY-SA 3.0",
+        "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998",
+    ),
+    "fashion_mnist": ("Fashion-MNIST", "MIT, Zalando SE", "Xiao, Rasul and Vollgraf, arXiv:1708.07747"),
+    "uci_har": (
+        "Human Activity Recognition Using Smartphones",
+        "its own terms, which allow no commercial use",
+        "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, ESANN 2013",
+    ),
+}
 _TITLES = {"ae": "Autoencoder", "vae": "Gaussian variational autoencoder", "vsc": "Variational Sparse Coding"}
 _CODES = {
     "ae": "q = model.encode(x)  # codes [n, latents]",
@@ -36,16 +50,16 @@ def model_card(
     ``results`` may be empty; ``sizes`` are the shapes of all parameters by name.
     """
     by_name = config.data.path is None or config.data.name == "uci_har"
-    origin = ORIGINS.get(config.data.name) if by_name and data.get("name") == config.data.name else None
+    origin = _ORIGINS.get(config.data.name) if by_name and data.get("name") == config.data.name else None
     model, train = config.model, config.train
     title = _TITLES[model.kind]
-    name = origin.title if origin else data.get("name", "own data")
+    name = origin[0] if origin else data.get("name", "own data")
     shape = [int(side) for side in data["example_shape"]]
     values = sum(math.prod(size) for size in sizes.values())
     tags = ["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))]
     own = """not known to vsc_jax. Pseudo-inputs resemble training examples: see that
 you may share those before you share this model."""
-    terms = f"{origin.license}. Reference: {origin.reference}." if origin else own
+    terms = f"{origin[1]}. Reference: {origin[2]}." if origin else own
     return f"""---
 library_name: vsc_jax
 tags: {json.dumps(tags)}

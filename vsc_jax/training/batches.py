@@ -18,8 +18,7 @@ from jaxtyping import Array, Int, Int32, Shaped
 
 from vsc_jax.config import Config, TrainConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.examples import Examples
-from vsc_jax.data.streaming import filled, read_ahead
+from vsc_jax.data.examples import Examples, read_ahead
 from vsc_jax.data.streams import Stream, generator
 from vsc_jax.training.memory import device_memory, memory_errors
 from vsc_jax.training.sharding import ONE_DEVICE, Sharding
@@ -127,9 +126,9 @@ def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_D
         iterations = min(longest, log_every - place * longest, steps - start)
         order = batches(config.seed, start, iterations, batch_size=batch_size, examples=len(data))[:, share]
         if not streamed:
-            return DeviceData(on_device, sharding.shard_batches(filled(order, longest))), iterations
+            return DeviceData(on_device, sharding.shard_batches(_filled(order, longest))), iterations
         # The transfer to the device starts here too, in the reader's thread.
-        return HostBatches(sharding.shard_batches(filled(data[order], longest))), iterations
+        return HostBatches(sharding.shard_batches(_filled(data[order], longest))), iterations
 
     with read_ahead(read, len(numbers)) if streamed else nullcontext(map(read, numbers)) as ahead:
         for begin in range(step, steps, log_every):
@@ -142,4 +141,11 @@ def padded(data: np.ndarray) -> np.ndarray:
     So the folds of a cross-validation are compiled once. Large sets are left as they are.
     """
     size = 1 << (len(data) - 1).bit_length()
-    return filled(data, size) if size * data[:1].nbytes <= PADDED_BYTES else data
+    return _filled(data, size) if size * data[:1].nbytes <= PADDED_BYTES else data
+
+
+def _filled(rows: np.ndarray, length: int) -> np.ndarray:
+    """``rows`` with zeros behind them, so that there are ``length``."""
+    if len(rows) == length:
+        return rows
+    return np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), rows.dtype)])

@@ -1,18 +1,21 @@
-"""The cache folder: decoded arrays, memory-mapped and checked, and files from the network, each made once."""
+"""Files: decoded arrays in the cache folder, downloads, and what is refused before it is read."""
 
+import functools
 import hashlib
+import http.client
 import json
 import logging
 import os
-import shutil
 import tempfile
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import psutil
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import cache_folder
@@ -21,6 +24,41 @@ _MANIFEST = "manifest.json"
 _PATIENCE = 30  # seconds without an answer
 
 logger = logging.getLogger(__name__)
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return psutil.virtual_memory().total
+
+
+def check_memory(size: int, what: str, option: str) -> None:
+    """Refuse an array of more bytes than the machine has, naming it and the option that makes it smaller."""
+    if size > (most := machine_memory()):
+        raise UserError(
+            f"{what} would take {size / 1e9:,.1f} GB, more than the {most / 1e9:,.1f} GB of memory here;"
+            f" {option} makes them smaller"
+        )
+
+
+def check_archive(archive: zipfile.ZipFile, path: Path, largest: int) -> None:
+    """Refuse an archive whose files would unpack outside its folder, or to more than ``largest`` bytes."""
+    for info in archive.infolist():
+        # As stored: zipfile itself turns some of these names into harmless ones.
+        name = getattr(info, "orig_filename", info.filename)
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if parts[:1] == ("/",) or ".." in parts or ":" in "".join(parts[:1]):
+            raise UserError(f"{path}: refused, as {name!r} in it would unpack outside its folder")
+    if (total := sum(info.file_size for info in archive.infolist())) > largest:
+        raise UserError(
+            f"{path}: refused, as it would unpack to {total / 1e9:,.1f} GB;"
+            f" expected at most {largest / 1e9:,.1f}"
+        )
+
+
+def in_a_line(error: Exception) -> str:
+    """What an error of the system or of a library says, in one line."""
+    reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    return " ".join(str(reason).split()) or type(error).__name__
 
 
 def fingerprint(files: Iterable[Path], *state: Any) -> str:
@@ -45,7 +83,7 @@ def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
         return _open(entry)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         logger.warning("%s: damaged cache, decoding again (%s)", entry, error)
     arrays = build()
     try:
@@ -58,8 +96,7 @@ def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
             new.mkdir()
             for name, array in arrays.items():
                 np.save(new / f"{name}.npy", array, allow_pickle=False)
-            checksums = {name: _checksum(new / f"{name}.npy") for name in arrays}
-            (new / _MANIFEST).write_text(json.dumps(checksums))
+            (new / _MANIFEST).write_text(json.dumps({name: _checksum(new, name) for name in arrays}))
             if entry.exists():
                 entry.rename(Path(aside) / "old")
             new.rename(entry)
@@ -71,23 +108,15 @@ def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
 
 def _open(entry: Path) -> dict[str, np.ndarray]:
     checksums = json.loads((entry / _MANIFEST).read_text())
-    if not isinstance(checksums, dict):
-        raise ValueError(f"{_MANIFEST} is no JSON object")
-    arrays = {}
-    for name, checksum in checksums.items():
-        path = entry / f"{name}.npy"
-        if _checksum(path) != checksum:
-            raise ValueError(f"{path.name} has a wrong checksum")
-        arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return arrays
+    if {name: _checksum(entry, name) for name in checksums} != checksums:
+        raise ValueError("a wrong checksum")
+    return {name: np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in checksums}
 
 
-def _checksum(path: Path) -> int:
-    checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            checksum = zlib.crc32(block, checksum)
-    return checksum
+def _checksum(entry: Path, name: str) -> int:
+    with (entry / f"{name}.npy").open("rb") as file:
+        blocks = iter(lambda: file.read(2**20), b"")
+        return functools.reduce(lambda checksum, block: zlib.crc32(block, checksum), blocks, 0)
 
 
 def downloaded(url: str, name: str, md5: str, option: str) -> Path:
@@ -102,23 +131,17 @@ def downloaded(url: str, name: str, md5: str, option: str) -> Path:
         return target
     logger.info("downloading %s", url)
     try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+            content = answer.read()
+        if (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != md5:
+            raise OSError(f"expected a file of MD5 {md5}, got {found} of {len(content):,} bytes")
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-            new = Path(aside) / name
-            with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, new.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-                size, expected = file.tell(), answer.headers.get("Content-Length")
-            if expected is not None and size != int(expected):
-                raise OSError(f"got {size} of {expected} bytes")
-            with new.open("rb") as file:
-                found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-            if found != md5:
-                raise OSError(f"expected a file of MD5 {md5}, got {found}")
-            os.replace(new, target)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split())
+            (Path(aside) / name).write_bytes(content)
+            os.replace(Path(aside) / name, target)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UserError(
-            f"{target}: not there, and {url} cannot be downloaded ({reason}); get it on another machine and"
-            f" give {option}"
+            f"{target}: not there, and {url} cannot be downloaded ({in_a_line(error)}); get it on another"
+            f" machine and give {option}"
         ) from None
     return target

@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from vsc_jax.data import cache
+from vsc_jax.data import files
 
 ARRAYS = {"x": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "names": np.array(["one", "two"])}
 
@@ -31,12 +31,12 @@ def assert_arrays(arrays):
 def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(cache_folder):
     build = Builder()
     for _ in range(2):
-        arrays = cache.cached("set-1", build)
+        arrays = files.cached("set-1", build)
         assert_arrays(arrays)
         assert isinstance(arrays["x"], np.memmap)
         assert not arrays["x"].flags.writeable
     assert build.calls == 1
-    cache.cached("set-2", build)
+    files.cached("set-2", build)
     assert build.calls == 2
     assert sorted(path.name for path in cache_folder.iterdir()) == ["set-1", "set-2"]
 
@@ -62,19 +62,19 @@ def flip_byte(path):
 )
 def test_damaged_entry_is_built_again(damage, cache_folder):
     build = Builder()
-    cache.cached("set-1", build)
+    files.cached("set-1", build)
     damage(cache_folder / "set-1")
-    assert_arrays(cache.cached("set-1", build))
+    assert_arrays(files.cached("set-1", build))
     assert build.calls == 2
-    assert_arrays(cache.cached("set-1", build))
+    assert_arrays(files.cached("set-1", build))
     assert build.calls == 2
     assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
 
 
 def test_interrupted_write_leaves_nothing_behind(cache_folder, monkeypatch):
-    monkeypatch.setattr(cache, "_checksum", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(files, "_checksum", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        cache.cached("set-1", Builder())
+        files.cached("set-1", Builder())
     assert list(cache_folder.iterdir()) == []
 
 
@@ -87,14 +87,14 @@ def test_cache_that_cannot_be_written_only_means_no_cache(kind, cache_folder, mo
     build = Builder()
     with caplog.at_level(logging.WARNING):
         for calls in (1, 2):
-            assert_arrays(cache.cached("set-1", build))
+            assert_arrays(files.cached("set-1", build))
             assert build.calls == calls
     assert "no cache" in caplog.text
 
 
 def test_error_while_building_is_passed_on_and_stores_nothing(cache_folder):
     with pytest.raises(ZeroDivisionError):
-        cache.cached("set-1", lambda: {"x": np.zeros(1 // 0)})
+        files.cached("set-1", lambda: {"x": np.zeros(1 // 0)})
     assert not cache_folder.exists()
 
 
@@ -106,6 +106,6 @@ def test_several_processes_may_build_at_once(cache_folder):
         return ARRAYS
 
     with ThreadPoolExecutor(4) as pool:
-        for arrays in pool.map(lambda _: cache.cached("set-1", build), range(4)):
+        for arrays in pool.map(lambda _: files.cached("set-1", build), range(4)):
             assert_arrays(arrays)
     assert [path.name for path in cache_folder.iterdir()] == ["set-1"]
