@@ -32,12 +32,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+_EVERY = "tests/losses/test_every_loss.py"
 TESTS = {
-    "vsc_jax/losses/likelihood.py": ["tests/losses/test_likelihood.py"],
-    "vsc_jax/losses/kl.py": ["tests/losses/test_kl.py", "tests/losses/test_bounds.py"],
-    "vsc_jax/losses/bounds.py": ["tests/losses/test_bounds.py"],
+    "vsc_jax/losses/likelihood.py": ["tests/losses/test_likelihood.py", _EVERY],
+    "vsc_jax/losses/kl.py": ["tests/losses/test_kl.py", "tests/losses/test_bounds.py", _EVERY],
+    "vsc_jax/losses/bounds.py": ["tests/losses/test_bounds.py", _EVERY],
     "vsc_jax/losses/_arrays.py": ["tests/losses"],
-    "vsc_jax/spike_slab.py": ["tests/test_spike_slab.py"],
+    "vsc_jax/spike_slab.py": ["tests/test_spike_slab.py", _EVERY],
 }
 _OPERATORS = (
     *("ReplaceBinaryOperator_Add_Sub", "ReplaceBinaryOperator_Sub_Add", "ReplaceBinaryOperator_Mul_Div"),

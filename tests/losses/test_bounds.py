@@ -2,7 +2,6 @@
 
 import itertools
 
-import chex
 import hypothesis
 import hypothesis.strategies as st
 import jax
@@ -12,7 +11,6 @@ import pytest
 import scipy.integrate
 import scipy.special
 import scipy.stats
-from jax.test_util import check_grads
 
 from vsc_jax import losses
 from vsc_jax.spike_slab import SpikeSlab, log_prob, sample
@@ -60,11 +58,6 @@ def test_exact_selection_hand_values():
     np.testing.assert_allclose(weights, [[0.75, 0.25], [0.5, 0.5]], rtol=1e-6)
 
 
-def test_exact_selection_is_normalised_over_components():
-    component_kl = np.random.default_rng(0).uniform(0, 50, (7, 4))
-    np.testing.assert_allclose(np.exp(exact_selection(component_kl)).sum(axis=1), np.ones(7), rtol=1e-6)
-
-
 def test_selection_kl_hand_values():
     weights = np.array([[0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0], [0.7, 0.1, 0.1, 0.1]])
     with np.errstate(divide="ignore"):
@@ -78,29 +71,20 @@ def test_selection_kl_of_impossible_components_has_a_finite_gradient():
     np.testing.assert_allclose(by_log_weights, [[1.0, 0.0, 0.0]])
 
 
-@hypothesis.given(st.lists(st.floats(0, 1e4), min_size=5, max_size=5))
-@hypothesis.settings(max_examples=100)
-def test_selection_kl_lies_between_zero_and_log_u(component_kl):
-    value = float(selection_kl(exact_selection(np.array(component_kl))))
-    assert -1e-6 <= value <= np.log(5) + 1e-6
-
-
 # The mixture
 
 
-def test_mixture_kl_hand_value():
+def test_mixture_kl_hand_values():
     assert float(mixture_kl(np.array([0.0, np.log(3.0)]))) == pytest.approx(np.log(2) - np.log(4 / 3))
-
-
-def test_mixture_kl_of_equal_components_is_that_of_one():
     np.testing.assert_allclose(mixture_kl(np.full((3, 64), 17.0)), np.full(3, 17.0), rtol=1e-6)
 
 
 def test_mixture_kl_is_the_selected_divergence_plus_that_of_the_selection():
     component_kl = np.random.default_rng(1).uniform(0, 10, (20, 6))
-    log_weights = exact_selection(component_kl)
+    log_weights, value = exact_selection(component_kl), np.asarray(mixture_kl(component_kl))
     expected = np.sum(np.exp(log_weights) * component_kl, axis=1) + selection_kl(log_weights)
-    np.testing.assert_allclose(mixture_kl(component_kl), expected, rtol=1e-5)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    assert np.all((value > component_kl.min(axis=1)) & (value < component_kl.min(axis=1) + np.log(6) + 1e-5))
 
 
 @hypothesis.given(
@@ -109,14 +93,9 @@ def test_mixture_kl_is_the_selected_divergence_plus_that_of_the_selection():
 @hypothesis.settings(max_examples=150)
 def test_no_weights_beat_exact_selection(component_kl, logits):
     component_kl, log_weights = np.array(component_kl), scipy.special.log_softmax(logits)
-    cost = np.sum(np.exp(log_weights) * component_kl) + float(selection_kl(log_weights))
-    assert cost >= float(mixture_kl(component_kl)) - 1e-4
-
-
-def test_mixture_kl_exceeds_the_smallest_divergence_by_at_most_log_u():
-    component_kl = np.random.default_rng(2).uniform(0, 30, (50, 8))
-    gap = np.asarray(mixture_kl(component_kl)) - component_kl.min(axis=1)
-    assert np.all((gap > 0) & (gap < np.log(8) + 1e-5))
+    price = float(selection_kl(log_weights))
+    assert -1e-6 <= price <= np.log(4) + 1e-6
+    assert np.sum(np.exp(log_weights) * component_kl) + price >= float(mixture_kl(component_kl)) - 1e-4
 
 
 def test_gradient_of_mixture_kl_is_the_exact_selection():
@@ -273,18 +252,17 @@ def test_importance_weighted_bound_reaches_the_enumerated_evidence():
 # Importance weighting
 
 
-def test_importance_weighted_bound_hand_values():
-    log_weights = np.log([[1.0, 2.0], [3.0, 2.0]])
-    np.testing.assert_allclose(importance_weighted_bound(log_weights), np.log([2.0, 2.0]), rtol=1e-6)
-
-
-def test_importance_weighted_bound_of_one_sample_is_that_sample():
-    np.testing.assert_allclose(importance_weighted_bound(np.array([[-3.0, -700.0]])), [-3.0, -700.0])
-
-
-def test_importance_weighted_bound_of_very_unlikely_data_is_finite():
-    value = importance_weighted_bound(np.array([-1e6, -1e6 - 1e4]))
-    assert float(value) == pytest.approx(-1e6 - np.log(2), rel=1e-6)
+@pytest.mark.parametrize(
+    ("log_weights", "expected"),
+    [
+        (np.log([[1.0, 2.0], [3.0, 2.0]]), np.log([2.0, 2.0])),
+        (np.array([[-3.0, -700.0]]), [-3.0, -700.0]),
+        (np.array([-1e6, -1e6 - 1e4]), -1e6 - np.log(2)),
+    ],
+    ids=["two samples", "one sample", "very unlikely"],
+)
+def test_importance_weighted_bound_hand_values(log_weights, expected):
+    np.testing.assert_allclose(importance_weighted_bound(log_weights), expected, rtol=1e-6)
 
 
 # Total correlation
@@ -322,32 +300,23 @@ def test_total_correlation_of_equal_posteriors_is_zero():
         np.testing.assert_allclose(value, np.zeros(50), atol=1e-4)
 
 
-def test_total_correlation_is_near_zero_for_independent_and_known_for_duplicated_latents():
-    """Means of variance 0.8 under noise of variance 0.2: duplicating them gives a correlation of 0.8."""
+def test_total_correlation_of_independent_and_of_duplicated_latents():
+    """Means of variance 0.8 under noise of variance 0.2: duplicating them gives a correlation of 0.8.
+
+    Batches of 200 of the 1,000 give the same on average.
+    """
     rng, n = np.random.default_rng(16), 1000
-    noise = np.sqrt(0.2) * rng.normal(size=(n, 2))
-    independent = np.sqrt(0.8) * rng.normal(size=(n, 2))
-    duplicated = np.repeat(independent[:, :1], 2, axis=1)
-    log_var = np.full((n, 2), np.log(0.2))
-    values = [
-        float(np.mean(total_correlation(mean + noise, mean, log_var, n)))
-        for mean in (independent, duplicated)
-    ]
-    assert values[0] == pytest.approx(0, abs=0.03)
-    assert values[1] == pytest.approx(-0.5 * np.log(1 - 0.8**2), abs=0.05)
+    noise, independent = np.sqrt(0.2) * rng.normal(size=(n, 2)), np.sqrt(0.8) * rng.normal(size=(n, 2))
+    duplicated, log_var = np.repeat(independent[:, :1], 2, axis=1), np.full((n, 2), np.log(0.2))
 
+    def mean_of(mean, size):
+        parts = [slice(start, start + size) for start in range(0, n, size)]
+        values = [total_correlation((mean + noise)[part], mean[part], log_var[part], n) for part in parts]
+        return float(np.mean(values))
 
-def test_total_correlation_of_a_minibatch_estimates_that_of_the_data():
-    """Batches of 200 of 1,000 duplicated latents, averaged over batches."""
-    rng, n = np.random.default_rng(17), 1000
-    mean = np.repeat(np.sqrt(0.8) * rng.normal(size=(n, 1)), 2, axis=1)
-    z, log_var = mean + np.sqrt(0.2) * rng.normal(size=(n, 2)), np.full((n, 2), np.log(0.2))
-    whole = float(np.mean(total_correlation(z, mean, log_var, n)))
-    batches = [
-        float(np.mean(total_correlation(z[i : i + 200], mean[i : i + 200], log_var[i : i + 200], n)))
-        for i in range(0, n, 200)
-    ]
-    assert np.mean(batches) == pytest.approx(whole, abs=0.05)
+    assert mean_of(independent, n) == pytest.approx(0, abs=0.03)
+    assert mean_of(duplicated, n) == pytest.approx(-0.5 * np.log(1 - 0.8**2), abs=0.05)
+    assert mean_of(duplicated, 200) == pytest.approx(mean_of(duplicated, n), abs=0.05)
 
 
 def test_total_correlation_wants_matrices_of_one_shape():
@@ -355,74 +324,6 @@ def test_total_correlation_wants_matrices_of_one_shape():
         total_correlation(np.zeros((4, 3)), np.zeros((4, 3)), np.zeros((4, 2)), 10)
     with pytest.raises(AssertionError, match="shape"):
         losses.total_correlation.__wrapped__(np.zeros((4, 3)), np.zeros((4, 3)), np.zeros((4, 2)), 10)
-
-
-# All of them
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_finite_in_value_and_gradient_for_extreme_arguments(dtype):
-    component_kl = jnp.array([[0.0, 1e4, 1e6], [1e24, 1e24, 1e23], [5.0, 5.0, 5.0]], dtype)
-    z = jnp.array([[-100.0, 0.0], [1.0, 255.0], [0.0, 0.0]], dtype)
-    log_var = jnp.array([[-30.0, 20.0], [0.0, -30.0], [20.0, -30.0]], dtype)
-
-    @jax.jit
-    def everything(component_kl, z, log_var):
-        cases = [
-            (exact_selection, component_kl),
-            (lambda k: selection_kl(exact_selection(k)), component_kl),
-            (mixture_kl, component_kl),
-            (lambda k: mixture_log_prob(-k), component_kl),
-            (lambda k: importance_weighted_bound(-k), component_kl),
-            (lambda *a: total_correlation(*a, 1000), z, z[::-1], log_var),
-        ]
-        return [(f(*arguments), gradient(f, *arguments)) for f, *arguments in cases]
-
-    for leaf in jax.tree.leaves(everything(component_kl, z, log_var)):
-        assert leaf.dtype == dtype
-        assert np.isfinite(np.asarray(leaf, np.float64)).all()
-
-
-def test_gradients_match_finite_differences(x64):
-    def everything(a):
-        bounds = [exact_selection, mixture_kl, mixture_log_prob, importance_weighted_bound]
-        return [f(a) for f in bounds], selection_kl(exact_selection(a)), total_correlation(a, a[::-1], -a, 50)
-
-    arguments = (np.random.default_rng(18).normal(size=(4, 3)),)
-    check_grads(jax.jit(everything), arguments, order=1, modes=["rev"])
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
-def test_dtypes_are_preserved(x64, dtype):
-    def everything(a):
-        wide = np.ones((4, 3))
-        bounds = [exact_selection, selection_kl, mixture_kl, mixture_log_prob, importance_weighted_bound]
-        return [f(a) for f in bounds] + [elbo(a, wide), total_correlation(a, wide, wide, 9)]
-
-    results = jax.eval_shape(everything, jnp.ones((4, 3), dtype))
-    assert [result.dtype.name for result in results] == [dtype] * 7
-
-
-class TestVariants(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True)
-    def test_same_values_under_vmap_with_and_without_jit(self):
-        def everything(a):
-            bounds = [losses.exact_selection, losses.selection_kl, losses.mixture_kl, losses.mixture_log_prob]
-            return [f(a) for f in bounds], losses.importance_weighted_bound(a), losses.elbo(a, 2 * a)
-
-        a = np.random.default_rng(19).normal(size=(2, 4, 3))
-        one = jax.jit(everything)
-        expected = jax.tree.map(lambda *leaves: np.stack(leaves), *[one(row) for row in a])
-        together = self.variant(jax.vmap(everything))(a)
-        chex.assert_trees_all_close(together, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_total_correlation_under_vmap_takes_each_batch_apart():
-    z, mean, log_var = np.random.default_rng(20).normal(size=(3, 2, 4, 3))
-    together = jax.jit(jax.vmap(lambda *a: losses.total_correlation(*a, 50)))(z, mean, log_var)
-    for i in range(2):
-        expected = total_correlation_by_loops(z[i], mean[i], log_var[i], 50)
-        np.testing.assert_allclose(together[i], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_divergence_of_a_code_is_that_of_its_only_component():
