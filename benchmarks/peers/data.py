@@ -1,7 +1,7 @@
 """The data that the methods are compared on: generated from a seed, or shipped by a package of PyPI.
 
-``load(name, seed)`` gives one of :data:`DATA`. The seed draws the rows, or where there is one set of them, the
-split; rows are float32. Where the rows come from known atoms, so do their codes.
+``load(name, seed)`` gives one of :data:`DATA`. The seed draws the rows, or splits them where there is one
+set; they are float32. Where the rows come from known atoms, so do their codes.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from sklearn.model_selection import train_test_split
 from benchmarks.peers.embeddings import sentence_embeddings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PeerData:
     """Rows, what is known of where they come from, and what is asked of a method.
 

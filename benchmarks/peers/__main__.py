@@ -1,0 +1,157 @@
+"""Sparse coding by everyday methods and by ours: ``python -m benchmarks.peers [--data NAME ...]``.
+
+Each row of ``benchmarks/results/peers/DATA.csv`` is one run: what a method makes of held-out rows. A run
+whose row is there is not made again. Means over the seeds are printed at the end.
+"""
+
+import argparse
+import csv
+import time
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from benchmarks.peers.data import DATA, PeerData, load
+from benchmarks.peers.methods import FIXED, METHODS, Code, applies
+from vsc_jax.evaluation import recovery
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "peers"
+KEY = ("method", "seed", "active")
+MEASURES = (
+    *("ev", "on", "auc", "mcc", "f1", "atoms", "atoms_mcc", "ece", "brier"),
+    *("dead", "dense", "norm", "nats", "seconds"),
+)
+Row = dict[str, str]
+
+
+def measure(data: PeerData, code: Code) -> dict[str, float | None]:
+    """The measures of a code of the test rows; those that need the truth where it is known.
+
+    ``ev`` is the explained variance; ``on`` the mean number of latents that are on; ``dead`` and ``dense``
+    the shares of latents that are on in under .1 % and in over half of the rows; ``norm`` the mean norm of
+    the reconstructions as a share of the rows' (below 1 is shrinkage), both less the mean row.
+    """
+    on = code.codes != 0
+    usage = on.mean(axis=0)
+    centered, reconstruction = (x - data.test.mean(axis=0) for x in (data.test, code.reconstruction))
+    result: dict[str, float | None] = {
+        "ev": 1 - np.sum((centered - reconstruction) ** 2) / np.sum(centered**2),
+        "on": on.sum(axis=1).mean(),
+        "dead": np.mean(usage < 0.001),
+        "dense": np.mean(usage > 0.5),
+        "norm": np.linalg.norm(reconstruction, axis=1).mean() / np.linalg.norm(centered, axis=1).mean(),
+        "nats": code.nats,
+    }
+    if data.codes is not None:
+        # A source that is never on in the test rows cannot be found in them.
+        codes, truth = code.codes, data.codes[:, data.codes.any(axis=0)]
+        if truth.shape[1] < data.codes.shape[1]:
+            codes = codes[:, np.argsort(-codes.var(axis=0))[: truth.shape[1]]]
+        present, magnitudes = truth != 0, np.abs(code.codes)
+        gates = [magnitudes] if code.gates is None else [magnitudes, code.gates]
+        area = [recovery.support_auc(each, present) for each in gates]
+        best = gates[int(np.argmax(area))]
+        calibration = _calibration(
+            best, present, code.probabilities and len(area) == 2 and best is code.gates
+        )
+        result |= {
+            "auc": max(area),
+            "mcc": recovery.mcc(codes, truth),
+            "f1": recovery.support_f1(on, present),
+            "ece": calibration.ece,
+            "brier": calibration.brier,
+        }
+    if data.atoms is not None and code.components is not None:
+        result["atoms"] = recovery.atoms_found(code.components, data.atoms)
+        result["atoms_mcc"] = recovery.mcc(code.components.T, data.atoms.T)
+    return result
+
+
+def _calibration(gates: np.ndarray, present: np.ndarray, probabilities: bool) -> recovery.Calibration:
+    """Of the gates matched to the sources, on half of the rows.
+
+    What is no probability becomes one by an isotonic regression on the other half, which knows the truth.
+    """
+    pairs = recovery.match(gates, present, recovery.areas)
+    gates, present = gates[:, pairs[:, 0]], present[:, pairs[:, 1]]
+    half = len(gates) // 2
+    if not probabilities:
+        regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+        regression.fit(gates[:half].ravel(), present[:half].ravel())
+        gates = regression.predict(gates.ravel()).reshape(gates.shape)
+    return recovery.calibration(gates[half:], present[half:])
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a table, none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """Write a table, in order of its key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=[*KEY, *MEASURES], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: (row["method"], int(row["active"]), int(row["seed"]))))
+
+
+def table(rows: list[Row]) -> str:
+    """Means over the seeds, a Markdown table."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["method"], int(row["active"])].append(row)
+    columns = [name for name in MEASURES if any(row[name] for row in rows)]
+    lines = [
+        "| " + " | ".join(("method", "asked", *columns, "seeds")) + " |",
+        "|---" * (len(columns) + 3) + "|",
+    ]
+    for (method, active), runs in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
+        means = [[float(run[name]) for run in runs if run[name]] for name in columns]
+        shown = [f"{np.mean(values):.3g}" if values else "" for values in means]
+        lines.append("| " + " | ".join((method, str(active), *shown, str(len(runs)))) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is missing, print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--frontier", action="store_true", help="several numbers of active latents")
+    parser.add_argument("--quick", action="store_true", help="few iterations, to try out; writes no file")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", module="sklearn")  # of fits that stop early; the measures tell
+    for name in arguments.data:
+        path = RESULTS / f"{name}.csv"
+        rows = [] if arguments.quick else read(path)
+        for seed in arguments.seeds:
+            data = load(name, seed)
+            numbers = data.active if arguments.frontier else data.active[:1]
+            for method in arguments.methods:
+                for active in numbers[:1] if method in FIXED else numbers:
+                    key = (method, str(seed), str(active))
+                    if not applies(method, data) or key in {tuple(row[k] for k in KEY) for row in rows}:
+                        continue
+                    start = time.monotonic()
+                    code = METHODS[method](data, active, seed, arguments.quick)
+                    numbers_of = measure(data, code) | {"seconds": time.monotonic() - start}
+                    values = {n: "" if v is None else f"{v:.5g}" for n, v in numbers_of.items()}
+                    row = dict(zip(KEY, key, strict=True)) | {n: values.get(n, "") for n in MEASURES}
+                    print(name, *key, *(f"{n} {v}" for n, v in values.items() if v), flush=True)
+                    # Another process may have added rows since.
+                    rows = [*(rows if arguments.quick else read(path)), row]
+                    if not arguments.quick:
+                        write(path, rows)
+        print(f"\n{name}\n\n{table(rows)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""The methods that are compared: each takes data, a number of active latents and a seed, and gives a code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import nnls
+from sklearn.decomposition import NMF, PCA, MiniBatchDictionaryLearning, sparse_encode
+
+from benchmarks.peers import autoencoders
+from benchmarks.peers.data import PeerData
+from vsc_jax.config import Config, with_overrides
+from vsc_jax.data import Dataset, Split
+from vsc_jax.evaluation import importance_weighted
+from vsc_jax.models.scaling import moments
+from vsc_jax.training import train
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a method makes of the test rows.
+
+    Attributes:
+      codes: ``[rows, latents]``, exactly 0 where a latent is off.
+      reconstruction: ``[rows, features]``.
+      components: dictionary ``[latents, features]``, where the decoder is linear.
+      gates: the larger, the likelier a latent is on; magnitudes of the code without them.
+      probabilities: whether ``gates`` are probabilities.
+      nats: importance-weighted bound of a row with 100 samples, of a model that has one.
+    """
+
+    codes: np.ndarray
+    reconstruction: np.ndarray
+    components: np.ndarray | None = None
+    gates: np.ndarray | None = None
+    probabilities: bool = False
+    nats: float | None = None
+
+
+Method = Callable[[PeerData, int, int, bool], Code]
+
+
+def vsc(data: PeerData, active: int, seed: int, quick: bool, **options: Any) -> Code:
+    """Ours: variational sparse coding with a linear decoder."""
+    from vsc_jax.estimator import VariationalSparseCoding
+
+    model = VariationalSparseCoding(
+        n_components=data.latents, active=active, decoder="linear", random_state=seed, **options
+    )
+    model.fit(data.train)
+    codes = model.transform(data.test)
+    nats = _nats(model.model_, data.test, model.mean_, model.scale_)
+    gates = model.gates(data.test)
+    return Code(codes, model.inverse_transform(codes), model.components_, gates, True, nats)
+
+
+def vae(data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """Our Gaussian VAE, 512 wide; every latent is on."""
+    mean, scale = moments(data.train)
+    rows, test = (((x - mean) / scale).astype(np.float32) for x in (data.train, data.test))
+    changes = {
+        "seed": seed,
+        "model.kind": "vae",
+        "model.latents": data.latents,
+        "model.hidden": [512],
+        "model.likelihood": "gaussian",
+        "train.steps": 300 if quick else 4000,
+        "train.batch_size": 256,
+        "train.learning_rate": 1e-3,
+    }
+    model: Any = train(
+        with_overrides(Config(name="peer_vae"), changes), Dataset("peer", Split(rows), Split(rows[:1]))
+    ).model
+    codes = np.asarray(model.code(test))
+    reconstruction = np.asarray(model.decode(codes)) * scale + mean
+    return Code(codes, reconstruction, nats=_nats(model, data.test, mean, scale))
+
+
+def _nats(model: Any, test: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> float:
+    """The bound with 100 samples on 500 rows, in nats of the data as given."""
+    rows = ((test[:500] - mean) / scale).astype(np.float32)
+    bound = importance_weighted(model, rows, jax.random.key(0), samples=100)
+    return float(bound.mean() - np.log(scale).sum())
+
+
+def autoencoder(kind: str, data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """A sparse autoencoder of :mod:`benchmarks.peers.autoencoders`."""
+    fitted = autoencoders.fit(
+        kind,
+        data.train,
+        data.test,
+        latents=data.latents,
+        active=active,
+        seed=seed,
+        steps=300 if quick else 4000,
+    )
+    return Code(fitted.codes, fitted.reconstruction, fitted.components, fitted.gates)
+
+
+def pca(data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """As many principal components as latents that may be on."""
+    model = PCA(min(active, data.train.shape[1]), random_state=seed).fit(data.train)
+    codes = model.transform(data.test)
+    return Code(codes, model.inverse_transform(codes), model.components_)
+
+
+def dictionary_learning(transform: str, data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """scikit-learn's; the L1 weight of the fit is the best of three on a tenth of the training rows.
+
+    Codes by orthogonal matching pursuit with ``active`` latents on, or by a lasso whose weight brings about
+    that number in the training rows.
+    """
+    mean = data.train.mean(axis=0)
+    x = np.random.default_rng(seed).permutation(data.train - mean)
+    held_out, rest, test = x[: min(len(x) // 10, 500)], x[len(x) // 10 :], data.test - mean
+    # A coefficient's size, were the rows made of `active` orthogonal atoms.
+    size = float(np.sqrt((x**2).sum(axis=1).mean() / active))
+
+    def learn(weight: float, rows: np.ndarray) -> np.ndarray:
+        model = MiniBatchDictionaryLearning(
+            data.latents,
+            alpha=weight * size,
+            batch_size=256,
+            max_iter=1 if quick else max(10, 20 * 4000 // len(rows)),
+            fit_algorithm="cd",
+            random_state=seed,
+        )
+        return np.asarray(model.fit(rows).components_)
+
+    def pursuit(rows: np.ndarray, atoms: np.ndarray) -> np.ndarray:
+        return np.asarray(sparse_encode(rows, atoms, algorithm="omp", n_nonzero_coefs=active))
+
+    def error(weight: float) -> float:
+        atoms = learn(weight, rest[:4000])
+        return float(np.mean((held_out - pursuit(held_out, atoms) @ atoms) ** 2))
+
+    atoms = learn(0.1 if quick else min((0.03, 0.1, 0.3), key=error), x)
+    if transform == "omp":
+        codes = pursuit(test, atoms)
+    else:
+        lasso = partial(sparse_encode, dictionary=atoms, algorithm="lasso_cd", max_iter=2000)
+        weights = size * np.geomspace(0.003, 1, 12)
+        on = [np.mean(np.sum(lasso(held_out[:200], alpha=weight) != 0, axis=1)) for weight in weights]
+        codes = lasso(test, alpha=weights[int(np.argmin(np.abs(np.array(on) - active)))])
+    return Code(codes, codes @ atoms + mean, atoms)
+
+
+def optimal_directions(data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """Codes by matching pursuit and atoms by least squares, in turn (Engan et al. 1999), as K-SVD is used."""
+    mean = data.train.mean(axis=0)
+    x, rng = data.train - mean, np.random.default_rng(seed)
+    atoms = x[rng.choice(len(x), data.latents, replace=False)] + 1e-6 * rng.normal(
+        size=(data.latents, x.shape[1])
+    )
+    for _ in range(3 if quick else 60):
+        atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+        rows = x[rng.choice(len(x), min(len(x), 4000), replace=False)]
+        codes = sparse_encode(rows, atoms, algorithm="omp", n_nonzero_coefs=active)
+        atoms = np.linalg.lstsq(codes, rows)[0]
+        unused = np.linalg.norm(atoms, axis=1) < 1e-6
+        atoms[unused] = rows[rng.choice(len(rows), unused.sum())]
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    codes = sparse_encode(data.test - mean, atoms, algorithm="omp", n_nonzero_coefs=active)
+    return Code(codes, codes @ atoms + mean, atoms)
+
+
+def nmf(data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """Non-negative factors; the ``active`` largest contributions stay and are fitted again.
+
+    Gates are the whole code's magnitudes.
+    """
+    model = NMF(data.latents, init="nndsvda", max_iter=20 if quick else 300, random_state=seed)
+    model.fit(data.train)
+    atoms, whole = model.components_, model.transform(data.test)
+    contributions = whole * np.linalg.norm(atoms, axis=1)
+    codes = np.zeros_like(whole)
+    for row, target in enumerate(data.test):
+        support = np.argsort(-contributions[row])[:active]
+        codes[row, support] = nnls(atoms[support].T, target)[0]
+    return Code(codes, codes @ atoms, atoms, contributions)
+
+
+@partial(jax.jit, static_argnames=("iterations", "positive"))
+def _fista(
+    x: jax.Array, atoms: jax.Array, start: jax.Array, weight: float, iterations: int, positive: bool
+) -> jax.Array:
+    """Codes of least squared error and ``weight`` times L1 (Beck and Teboulle 2009)."""
+    step = 1 / jnp.linalg.norm(atoms, ord=2) ** 2
+
+    def iterate(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        old, ahead, t = state
+        moved = ahead - step * (ahead @ atoms - x) @ atoms.T
+        new = jnp.maximum(moved - step * weight, 0)
+        if not positive:
+            new -= jnp.maximum(-moved - step * weight, 0)
+        next_t = (1 + jnp.sqrt(1 + 4 * t**2)) / 2
+        return new, new + (t - 1) / next_t * (new - old), next_t
+
+    return jax.lax.fori_loop(0, iterations, iterate, (start, start, jnp.ones(())))[0]
+
+
+@lru_cache(maxsize=1)
+def _fista_atoms(data: PeerData, seed: int, weight: float, turns: int) -> jax.Array:
+    """Atoms by FISTA and least squares in turn, on at most 4,000 rows (Barin Pacela et al. 2026)."""
+    x = jnp.asarray(data.train[:4000])
+    atoms = jax.random.normal(jax.random.key(seed), (data.latents, x.shape[1]))
+    atoms /= jnp.linalg.norm(atoms, axis=1, keepdims=True)
+    code = jnp.zeros((len(x), data.latents))
+    for turn in range(turns):
+        code = _fista(x, atoms, code, weight, 100, _not_negative(data))
+        new = jnp.linalg.solve(code.T @ code + 1e-6 * jnp.eye(data.latents), code.T @ x)
+        new /= jnp.maximum(jnp.linalg.norm(new, axis=1, keepdims=True), 1e-8)
+        change, atoms = float(jnp.linalg.norm(new - atoms) / jnp.linalg.norm(atoms)), new
+        if change < 1e-5 and turn > 10:
+            break
+    return atoms
+
+
+def _not_negative(data: PeerData) -> bool:
+    return data.codes is not None and bool(data.codes.min() >= 0)
+
+
+def fista(transform: str, data: PeerData, active: int, seed: int, quick: bool, weight: float = 0.1) -> Code:
+    """Atoms and codes as Barin Pacela et al. 2026 have them, told whether the codes are non-negative.
+
+    ``lasso``: as many on as the L1 weight of .1 makes it; ``omp``: the same atoms and orthogonal matching
+    pursuit with ``active`` on; ``true_atoms``: a lasso with the true atoms, which no other method knows.
+    """
+    if transform == "true_atoms":
+        atoms = jnp.asarray(data.atoms)
+    else:
+        atoms = _fista_atoms(data, seed, weight, 20 if quick else 1000)
+    if transform == "omp":
+        codes = sparse_encode(data.test, np.asarray(atoms), algorithm="omp", n_nonzero_coefs=active)
+    else:
+        start = jnp.zeros((len(data.test), len(atoms)))
+        codes = np.asarray(_fista(jnp.asarray(data.test), atoms, start, weight, 500, _not_negative(data)))
+    return Code(codes, codes @ np.asarray(atoms), np.asarray(atoms))
+
+
+METHODS: dict[str, Method] = {
+    "vsc": vsc,
+    "vae": vae,
+    "pca": pca,
+    "nmf": nmf,
+    "dictionary_omp": partial(dictionary_learning, "omp"),
+    "dictionary_lasso": partial(dictionary_learning, "lasso"),
+    "optimal_directions": optimal_directions,
+    "fista": partial(fista, "lasso"),
+    "fista_omp": partial(fista, "omp"),
+    "fista_true_atoms": partial(fista, "true_atoms"),
+    **{kind: partial(autoencoder, kind) for kind in autoencoders.KINDS},
+}
+FIXED = ("vae", "fista", "fista_true_atoms")  # do not take the number that is to be on
+
+
+def applies(name: str, data: PeerData) -> bool:
+    """Whether a method can be used on some data."""
+    if name == "nmf":
+        return data.positive
+    return data.atoms is not None or not name.startswith("fista")
