@@ -67,11 +67,11 @@ class Explorer:
         if test.labels is not None:
             label = int(test.labels[index])
             return f"class {dataset.label_names[label] if label < len(dataset.label_names) else label}"
-        if test.presence is not None and dataset.factor_names == smiley.FACTORS:
-            there = [test.presence[index][group.start] for group in smiley.GROUPS]
-            present = [name for name, on in zip(smiley.ATTRIBUTES, there, strict=True) if on]
-            return f"with {', '.join(present)}" if present else "no attributes"
-        return ""
+        if test.presence is None or dataset.factor_names != smiley.FACTORS:
+            return ""
+        there = [test.presence[index][group.start] for group in smiley.GROUPS]
+        present = [name for name, on in zip(smiley.ATTRIBUTES, there, strict=True) if on]
+        return f"with {', '.join(present)}" if present else "no attributes"
 
     def picture(self, example: np.ndarray) -> tuple[bytes, str]:
         """A file that shows one example, as stored or as decoded, and its media type."""

@@ -4,6 +4,11 @@
 
 const PAGE = 24; // thumbnails at a time
 const $ = (id) => document.getElementById(id);
+const element = (tag, properties, ...children) => {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+};
 
 let model, code, values, on;
 let first = 0; // the first thumbnail
@@ -18,20 +23,15 @@ async function ask(path, body) {
 }
 
 const run = (task) => async (...given) => {
+  let problem = "";
   try {
     await task(...given);
-    $("problem").hidden = true;
   } catch (error) {
     const gone = error instanceof TypeError;
-    $("problem").textContent = gone ? "The explorer has stopped; start it again to go on." : error.message;
-    $("problem").hidden = false;
+    problem = gone ? "The explorer has stopped; start it again to go on." : error.message;
   }
-};
-
-const element = (tag, properties, ...children) => {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  $("problem").textContent = problem;
+  $("problem").hidden = !problem;
 };
 
 // At most one request is under way; the newest code is decoded when it returns.
@@ -57,14 +57,15 @@ const decode = run(async () => {
 function drawRow(latent) {
   const { item, check, slider, output } = rows[latent], value = values[latent];
   const end = 50 * (1 + Math.max(-1, Math.min(1, value / model.reach)));
+  const text = on[latent] ? value.toFixed(2) : "off";
   item.classList.toggle("active", on[latent]);
   check.checked = on[latent];
   slider.value = value;
   slider.style.setProperty("--from", `${Math.min(50, end)}%`);
   slider.style.setProperty("--to", `${Math.max(50, end)}%`);
   slider.style.setProperty("--fill", value < 0 ? "var(--negative)" : "var(--bar)");
-  slider.setAttribute("aria-valuetext", on[latent] ? value.toFixed(2) : "off");
-  output.textContent = on[latent] ? value.toFixed(2).replace("-", "−") : "off";
+  slider.setAttribute("aria-valuetext", text);
+  output.textContent = text.replace("-", "−");
   $("count").textContent = `${on.filter(Boolean).length} of ${model.latents} latents on`;
 }
 
@@ -83,25 +84,23 @@ function makeRow(latent) {
   const output = element("output"), gamma = element("span", { className: "gamma" });
   const item = element("li", {}, element("label", {}, check, String(latent)), slider, output, gamma);
   item.dataset.latent = latent;
-  check.addEventListener("change", () => change(latent, values[latent], check.checked));
-  slider.addEventListener("input", () => change(latent, Number(slider.value), true));
+  check.onchange = () => change(latent, values[latent], check.checked);
+  slider.oninput = () => change(latent, Number(slider.value), true);
   return { item, check, slider, output, gamma };
 }
 
 function placeRows() {
   const latents = [...values.keys()].sort((a, b) => Math.abs(code.z[b]) - Math.abs(code.z[a]));
-  const place = (id, belongs) => {
+  const place = (id, title, belongs) => {
     const items = latents.filter(belongs).map((latent) => rows[latent].item);
     $(id).replaceChildren(...items);
-    return items.length;
+    if (!title) return;
+    $(`${id}-part`).hidden = !items.length;
+    $(`${id}-title`).textContent = `${title} (${items.length})`;
   };
-  place("on", (latent) => code.z[latent] !== 0);
-  const off = place("off", (latent) => code.z[latent] === 0 && model.used[latent]);
-  const unused = place("unused", (latent) => code.z[latent] === 0 && !model.used[latent]);
-  $("off-title").hidden = !off;
-  $("off-title").textContent = `Off in this image (${off})`;
-  $("unused-part").hidden = !unused;
-  $("unused-title").textContent = `Used by hardly any image (${unused})`;
+  place("on", "", (latent) => code.z[latent] !== 0);
+  place("off", "Off in this image", (latent) => code.z[latent] === 0 && model.used[latent]);
+  place("unused", "Used by hardly any image", (latent) => code.z[latent] === 0 && !model.used[latent]);
 }
 
 function show(z) {
@@ -142,15 +141,6 @@ function turn(to) {
   $("next").disabled = last === model.examples;
 }
 
-const sample = run(async () => {
-  seed += 1;
-  const drawn = await (await ask("/api/sample", { on: on.map(Number), seed })).json();
-  $("sample-help").hidden = false;
-  $("samples").replaceChildren(...drawn.pictures.map(
-    (picture, number) => pictureButton(picture, `sample ${number + 1}`, () => show(drawn.z[number])),
-  ));
-});
-
 run(async () => {
   model = await (await ask("/api/model")).json();
   $("name").textContent = model.name;
@@ -170,6 +160,13 @@ run(async () => {
     pick(index);
   };
   $("reset").onclick = () => show(code.z);
-  $("sample").onclick = sample;
+  $("sample").onclick = run(async () => {
+    seed += 1;
+    const drawn = await (await ask("/api/sample", { on: on.map(Number), seed })).json();
+    $("sample-help").hidden = false;
+    $("samples").replaceChildren(...drawn.pictures.map(
+      (picture, number) => pictureButton(picture, `sample ${number + 1}`, () => show(drawn.z[number])),
+    ));
+  });
   document.body.dataset.ready = "true";
 })();

@@ -6,6 +6,7 @@ Starlette answers, Uvicorn listens; both are the extra ``explore``. The page loa
 import asyncio
 import base64
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,13 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import streams
@@ -42,20 +42,19 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_FILES = {
-    "/": ("page.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+_FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 
 def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
     view = explorer.view
 
+    def shown(example: np.ndarray) -> Response:
+        content, kind = explorer.picture(example)
+        return Response(content, media_type=kind)
+
     async def page(request: Request) -> Response:
-        name, kind = _FILES[request.url.path]
-        return Response((Path(__file__).parent / name).read_bytes(), media_type=kind)
+        return FileResponse(Path(__file__).parent / _FILES[request.url.path])
 
     async def model(request: Request) -> Response:
         return JSONResponse(explorer.describe())
@@ -64,13 +63,11 @@ def application(explorer: Explorer) -> Starlette:
         return JSONResponse(explorer.example(_index(request, len(view.test))))
 
     async def original(request: Request) -> Response:
-        content, kind = explorer.picture(view.test.x[_index(request, len(view.test))])
-        return Response(content, media_type=kind)
+        return shown(view.test.x[_index(request, len(view.test))])
 
     async def decode(request: Request) -> Response:
         z = _numbers(await _body(request, view.latents), "z", view.latents)
-        content, kind = explorer.picture((await run_in_threadpool(view.decode, z[None]))[0])
-        return Response(content, media_type=kind)
+        return shown((await run_in_threadpool(view.decode, z[None]))[0])
 
     async def sample(request: Request) -> Response:
         body = await _body(request, view.latents)
@@ -94,8 +91,9 @@ def application(explorer: Explorer) -> Starlette:
         Route("/api/sample", sample, methods=["POST"]),
     ]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
+    guarded = Middleware(BaseHTTPMiddleware, dispatch=_guarded)
     return Starlette(
-        routes=routes, middleware=[trusted, Middleware(_Guard)], exception_handlers={HTTPException: _refused}
+        routes=routes, middleware=[trusted, guarded], exception_handlers={HTTPException: _refused}
     )
 
 
@@ -106,16 +104,10 @@ def listen(port: int | None = None) -> socket.socket:
       UserError: if the port is taken.
     """
     for candidate in range(PORT, PORT + TRIED_PORTS) if port is None else [port]:
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((ADDRESS, candidate))
-            listening.listen()
+            return socket.create_server((ADDRESS, candidate))
         except OSError as error:
-            listening.close()
-            reason = error.strerror
-        else:
-            return listening
+            reason = os.strerror(error.errno or 0)
     which = f"{PORT} to {PORT + TRIED_PORTS - 1}" if port is None else str(port)
     raise UserError(f"--port: cannot listen on {which} ({reason}); --port 0 takes one that is free")
 
@@ -139,26 +131,14 @@ def serve(explorer: Explorer, listening: socket.socket) -> None:
     asyncio.run(server(explorer).serve(sockets=[listening]))
 
 
-class _Guard:
+async def _guarded(request: Request, answer: RequestResponseEndpoint) -> Response:
     """Refuses requests of other sites' pages, and tells the browser to load nothing from elsewhere."""
-
-    def __init__(self, app: ASGIApp):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        headers = Headers(scope=scope)
-        if headers.get("origin", f"http://{headers.get('host')}") != f"http://{headers.get('host')}":
-            await JSONResponse({"error": "requests of other sites are refused"}, 403)(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+    here = f"http://{request.headers.get('host')}"
+    if request.headers.get("origin", here) != here:
+        return JSONResponse({"error": "requests of other sites are refused"}, 403)
+    response = await answer(request)
+    response.headers.update(_HEADERS)
+    return response
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -186,11 +166,10 @@ async def _body(request: Request, latents: int) -> dict[str, Any]:
 
 def _numbers(body: dict[str, Any], name: str, count: int) -> np.ndarray:
     values = body.get(name)
-    if (
-        not isinstance(values, list)
-        or len(values) != count
-        or not all(isinstance(value, int | float) and abs(value) <= LARGEST_VALUE for value in values)
-    ):
+    numbers = isinstance(values, list) and all(
+        isinstance(value, int | float) and abs(value) <= LARGEST_VALUE for value in values
+    )
+    if not numbers or len(values) != count:
         raise HTTPException(400, f"{name}: expected {count} numbers from -1e6 to 1e6")
     return np.asarray(values, np.float64)
 
