@@ -4,6 +4,7 @@ import importlib
 import runpy
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import vsc_jax
 from vsc_jax.cli.command_line import UsageError, run_command
@@ -37,18 +38,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UsageError(f"{command}: expected a command, one of {', '.join(COMMANDS)}")
 
 
-def console() -> None:
-    """The installed program ``vsc_jax``."""
-    run_command(main)
-
-
 def _program(command: str) -> Callable[[], None]:
     """The installed program ``vsc_jax-COMMAND``."""
     return lambda: run_command(importlib.import_module(f"vsc_jax.{command}").main)
 
 
+console = partial(run_command, main)
 train, evaluate, report, explore, sweep = map(_program, COMMANDS)
-
 
 if __name__ == "__main__":
     console()

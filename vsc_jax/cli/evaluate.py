@@ -90,17 +90,10 @@ def evaluate(
     everything: bool = False,
     on_stage: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Measure a run or a saved model on its test set, and write nothing.
+    """What ``results.json`` holds of a run or a saved model, measured again: likelihoods in nats an example.
 
-    Args:
-      run: its folder.
-      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
-        folder does not keep them.
-      everything: also what takes minutes.
-      on_stage: called with a few words before each part of the work.
-
-    Returns:
-      What ``results.json`` holds; likelihoods in nats an example.
+    ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
+    ``everything`` measures what takes minutes, too; ``on_stage`` gets a few words before each part of it.
 
     Raises:
       UserError: if the folder is no run, or the data are not those that it was trained on.

@@ -42,15 +42,9 @@ def explore(
     open: bool = False,
     directory: Path | None = None,
 ) -> None:
-    """Serve the page of a run or a saved model until interrupted.
+    """Serve the page of a run or a saved model until interrupted; see :class:`ExploreArguments`.
 
-    Args:
-      run: its folder.
-      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
-        folder does not keep them.
-      port: port on the loopback address, 0 for any that is free; by default the first free one from 8765 on.
-      open: whether to open the page in the web browser.
-      directory: folder with prepared TFDS sets, if not the one that the run used.
+    ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
 
     Raises:
       UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.

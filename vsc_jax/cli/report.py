@@ -76,16 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def report(
     runs: str | Path | Sequence[str | Path], dataset: Any = None, *, output: str | Path | None = None
 ) -> Path:
-    """Write the report of a run, or of several side by side.
+    """Write the report of a run or a saved model, or of several side by side; the page, ``report.html``.
 
-    Args:
-      runs: a run folder or the folder of a saved model, or several.
-      dataset: the data that were given to :func:`vsc_jax.fit`, where they were given from Python and the run
-        folders do not keep them.
-      output: folder to write to; by default a single run's own folder, or ``report``.
-
-    Returns:
-      The page, ``report.html``.
+    ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folders do not keep it;
+    ``output`` the folder to write to, by default a single run's folder, or ``report``.
 
     Raises:
       UserError: if no folder is a run, or the report cannot be written.

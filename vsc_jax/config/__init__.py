@@ -1,9 +1,9 @@
 """The whole configuration as frozen dataclasses: what a run is, in one value that JSON can hold.
 
-``Config`` is built by a preset (``configs/NAME.py``), changed on the command line, checked by
-:func:`validate` and written to the run folder. This module imports no JAX, so that ``--help`` is quick.
-A field is marked where it is defined (:mod:`vsc_jax.config.fields`): for which models or data it is, whether
-one compiled program can vary it, whether it is part of what a run is. All lists of fields follow from that.
+A preset (``configs/NAME.py``) builds a ``Config``, options change it, :func:`validate` checks it, and the run
+folder holds it. A field is marked where it is defined (:mod:`vsc_jax.config.fields`): for which models or
+data it is, whether one compiled program can vary it, whether it is part of what a run is. All lists of
+fields follow from that. This module imports no JAX, so that ``--help`` is quick.
 """
 
 import json
@@ -66,20 +66,20 @@ class DataConfig:
     image: Annotated[str | None, TFDS] = None
     """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
     crop: Annotated[Count | None, READ] = None
-    """Images of TFDS sets and folders: side of the square that is cut from the middle."""
+    """Images: side of the square that is cut from the middle."""
     resize: Annotated[Count | None, READ] = None
-    """Images of TFDS sets and folders: side of the square that they are resized to."""
+    """Images: side of the square that they are resized to."""
     color: Annotated[choices.Color, READ] = "auto"
-    """Images of TFDS sets and folders: as they are (auto), grey or in color."""
+    """Images: as they are (auto), grey or in color."""
     directory: Annotated[Path | None, TFDS] = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
     binarize: choices.Binarize = "none"
     """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
     train_examples: Count | None = None
-    """Use at most so many training examples, drawn by data.seed; of MNIST and Fashion-MNIST, which come
-    shuffled, the first; Smiley: how many to generate (100,000)."""
+    """At most so many training examples, drawn by data.seed (of MNIST and Fashion-MNIST, which come shuffled,
+    the first); Smiley: how many to generate (100,000)."""
     test_examples: Count | None = None
-    """Use at most so many test examples, drawn in the same way; Smiley: how many to generate (5,000)."""
+    """At most so many test examples, drawn in the same way; Smiley: how many to generate (5,000)."""
     test_fraction: Annotated[Probability, READ] = 0.1
     """Share of the examples that is held out where there is no test part."""
     image_size: Annotated[Literal[28, 32], SMILEY] = 32
@@ -131,8 +131,7 @@ class ModelConfig:
     pseudo_inputs: Annotated[Count, VSC] = 32
     """Number U of pseudo-inputs, started at training examples."""
     prior_slabs: Annotated[choices.PriorSlabs, VSC] = "pseudo"
-    """Slabs of the prior's components: those of the pseudo-inputs' posteriors, or N(0, 1), so that
-    components differ in their gates alone."""
+    """Slabs of the prior's components: of the pseudo-inputs' posteriors, or N(0, 1): only gates differ."""
     selection: Annotated[choices.Selection, VSC] = "exact"
     """How a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
     gate: Annotated[choices.Gate, VSC] = "concrete"
@@ -144,8 +143,7 @@ class ModelConfig:
     usage_weight: Annotated[Weight, TRACED, VSC] = 0.0
     """Weight of a term that keeps latents from being on in more than half of the examples."""
     prior_rate: Annotated[Probability | None, TRACED, VSC] = None
-    """Gate probability that the pseudo-inputs' gates are blended with (see schedule.prior_blend); if not
-    given: alpha."""
+    """Rate that the pseudo-inputs' gates are blended with (schedule.prior_blend); if not given: alpha."""
     weigh_slab_kl: Annotated[bool, VSC] = True
     """Weight the slab's KL by gamma, as eq. 6 says; false is the mistake of the collapsing recipe."""
 
@@ -188,8 +186,8 @@ class TrainConfig:
     weight_decay: Annotated[Weight, TRACED] = 0.0
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
     precision: choices.Precision = "float32"
-    """To what the operands of the networks' matrix products are rounded in training; faster on accelerators
-    and on CPUs with AMX. Parameters, sums, likelihood and divergences stay float32, as does evaluation."""
+    """What operands of the networks' matrix products are rounded to in training: faster on accelerators and
+    on CPUs with AMX. All else, and evaluation, stays float32."""
     log_every: Count = 100
     """Iterations between two rows of metrics.jsonl; also the length of one compiled chunk."""
     progress: Annotated[bool, FREE] = True

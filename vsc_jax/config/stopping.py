@@ -6,8 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Stopped(KeyboardInterrupt):
     """A signal has ended the work; a command line's exit code is 128 more than its number, ``signal``."""
@@ -23,14 +21,7 @@ def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
 
     A second signal raises :class:`Stopped` at once.
     """
-    received: list[signal.Signals] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise _stopped(number)
-        received.append(signal.Signals(number))
-
-    with _handled_by(note):
+    with _signals(raising=lambda count: count > 1) as received:
         yield lambda: received[0] if received else None
 
 
@@ -40,33 +31,29 @@ def stopping_command() -> Iterator[None]:
 
     An exception in the middle of cleaning up, or of a destructor, would be shown as a traceback.
     """
-    received: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) == 1:
-            raise _stopped(number)
-
-    with _handled_by(stop, ignored_after=True):
+    with _signals(raising=lambda count: count == 1, ignored_after=True):
         yield
 
 
 @contextlib.contextmanager
-def _handled_by(
-    handler: Callable[[int, FrameType | None], None], ignored_after: bool = False
-) -> Iterator[None]:
-    """Signals go to ``handler``; one that is ignored, as in a shell's background job, stays so.
+def _signals(raising: Callable[[int], bool], ignored_after: bool = False) -> Iterator[list[signal.Signals]]:
+    """Yield the list of signals so far; ``raising`` says whether one raises, by how many have come."""
+    received: list[signal.Signals] = []
 
-    Outside the main thread, where Python delivers no signals, nothing changes.
-    """
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        if raising(len(received)):
+            raise Stopped("interrupted" if number == signal.SIGINT else "terminated", number)
+
     before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in _SIGNALS:
+    if threading.current_thread() is threading.main_thread():  # Python delivers signals to no other
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # One that is ignored, as in a shell's background job, stays so.
             if (old := signal.getsignal(number)) not in (signal.SIG_IGN, None):
                 before[number] = old
-                signal.signal(number, handler)
+                signal.signal(number, handle)
     try:
-        yield
+        yield received
     except KeyboardInterrupt:
         if ignored_after:
             before = dict.fromkeys(before, signal.SIG_IGN)
@@ -74,7 +61,3 @@ def _handled_by(
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-def _stopped(number: int) -> Stopped:
-    return Stopped("interrupted" if number == signal.SIGINT else "terminated", number)
