@@ -32,15 +32,6 @@ class _Carry(NamedTuple):
     weight: jax.Array  # of the gated form's L1 term
 
 
-class Autoencoder(NamedTuple):
-    """What a trained one makes of the test rows, and its dictionary ``[latents, features]``."""
-
-    codes: np.ndarray
-    gates: np.ndarray
-    reconstruction: np.ndarray
-    components: np.ndarray
-
-
 @jax.custom_vjp
 def _step(distance: jax.Array) -> jax.Array:
     return (distance > 0).astype(distance.dtype)
@@ -166,8 +157,12 @@ def _train(
 
 def fit(
     kind: str, train: np.ndarray, test: np.ndarray, *, latents: int, active: int, seed: int, steps: int
-) -> Autoencoder:
-    """Train with each learning rate on nine tenths of the rows, and with the best one on all of them."""
+) -> tuple[np.ndarray, ...]:
+    """Train with each learning rate on nine tenths of the rows, and with the best one on all of them.
+
+    Returns:
+      Of the test rows: codes, pre-activations and reconstructions; the dictionary ``[latents, features]``.
+    """
     mean = train.mean(axis=0)
     scale = np.sqrt(np.mean((train - mean) ** 2))
     x = jnp.asarray((train - mean) / scale)
@@ -191,4 +186,4 @@ def fit(
     )
     code, h, reconstruction = use(params, threshold, jnp.asarray((test - mean) / scale))
     gates = jnp.abs(h) if kind == "topk_signed" else h
-    return Autoencoder(*map(np.asarray, (code, gates, reconstruction * scale + mean, params["decoder"])))
+    return tuple(np.asarray(x) for x in (code, gates, reconstruction * scale + mean, params["decoder"]))

@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_digits,
-    load_sample_images,
-    make_sparse_coded_signal,
-)
+from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images, make_sparse_coded_signal
 from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.model_selection import train_test_split
 
@@ -100,16 +95,12 @@ def superposition(latents: int, seed: int, *, on: int = 10, samples: int = 5000)
         row[[0, *others] if with_source_0 else others] = rng.uniform(0, 1, on)
         return row
 
-    known = np.array(
-        [
-            code(1, latents - half, with_source_0=True)
-            if rng.binomial(n=1, p=0.5)
-            else code(1, latents, with_source_0=False)
-            for _ in range(samples)
-        ]
-    )
-    new = np.array([code(latents - half, latents, with_source_0=True) for _ in range(samples // 2)])
-    codes = np.concatenate([known[: samples // 2], new])
+    known = []
+    for _ in range(samples):
+        with_0 = bool(rng.binomial(n=1, p=0.5))
+        known.append(code(1, latents - half if with_0 else latents, with_source_0=with_0))
+    new = [code(latents - half, latents, with_source_0=True) for _ in range(samples // 2)]
+    codes = np.array(known[: samples // 2] + new)
     return _from_atoms(columns.T, codes, samples // 2, 0.0, (on,))
 
 
@@ -123,11 +114,7 @@ def amortisation_gap(latents: int, features: int, on: int, seed: int) -> PeerDat
 def sparse_coded_signal(latents: int, features: int, on: int, seed: int) -> PeerData:
     """scikit-learn's own set with signed codes, as in the comparison of O'Neill et al.; seed 0 is theirs."""
     _, atoms, codes = make_sparse_coded_signal(
-        n_samples=2048,
-        n_components=latents,
-        n_features=features,
-        n_nonzero_coefs=on,
-        random_state=42 + seed,
+        2048, n_components=latents, n_features=features, n_nonzero_coefs=on, random_state=42 + seed
     )
     return _from_atoms(atoms, codes, 1024, 0.0, (on,))
 
@@ -160,11 +147,9 @@ def patches(seed: int, *, train: int = 45_000, test: int = 5_000, side: int = 12
     """
 
     def of(part: slice, rows: int) -> np.ndarray:
-        pieces = [
-            extract_patches_2d(image.mean(axis=2)[:, part] / 255, (side, side), max_patches=rows // 2,
-                               random_state=2 * seed + index)
-            for index, image in enumerate(load_sample_images().images)
-        ]  # fmt: skip
+        images = (image.mean(axis=2)[:, part] / 255 for image in load_sample_images().images)
+        cut = partial(extract_patches_2d, patch_size=(side, side), max_patches=rows // 2)
+        pieces = [cut(image, random_state=2 * seed + index) for index, image in enumerate(images)]
         flat = np.concatenate(pieces).reshape(rows, side * side)
         flat -= flat.mean(axis=1, keepdims=True)
         return flat / np.sqrt(flat.var(axis=1, keepdims=True) + 10 / 255**2)
@@ -191,10 +176,8 @@ def counts(seed: int, *, train: int = 6_000, test: int = 1_000) -> PeerData:
     deviation = log[:train].std(axis=0)
     deviation[deviation == 0] = 1
     rows, codes, drawn = _float32(log / deviation, codes, drawn)
-    return PeerData(
-        rows[:train], rows[train:], 64, (3, 10), None, codes[:train], codes[train:],
-        (drawn[:train], drawn[train:]),
-    )  # fmt: skip
+    halves = [(x[:train], x[train:]) for x in (rows, codes, drawn)]
+    return PeerData(*halves[0], 64, (3, 10), None, *halves[1], halves[2])
 
 
 def embeddings(seed: int) -> PeerData:

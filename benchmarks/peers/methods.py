@@ -48,10 +48,8 @@ def vsc(data: PeerData, active: int, seed: int, quick: bool, **options: Any) -> 
     """Ours: variational sparse coding with a linear decoder."""
     from vsc_jax.estimator import VariationalSparseCoding
 
-    model = VariationalSparseCoding(
-        n_components=data.latents, active=active, decoder="linear", random_state=seed, **options
-    )
-    model.fit(data.train)
+    options = {"n_components": data.latents, "active": active, "decoder": "linear"} | options
+    model = VariationalSparseCoding(random_state=seed, **options).fit(data.train)
     codes = model.transform(data.test)
     nats = _nats(model.model_, data.test, model.mean_, model.scale_)
     gates = model.gates(data.test)
@@ -89,16 +87,11 @@ def _nats(model: Any, test: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> 
 
 def autoencoder(kind: str, data: PeerData, active: int, seed: int, quick: bool) -> Code:
     """A sparse autoencoder of :mod:`benchmarks.peers.autoencoders`."""
-    fitted = autoencoders.fit(
-        kind,
-        data.train,
-        data.test,
-        latents=data.latents,
-        active=active,
-        seed=seed,
-        steps=300 if quick else 4000,
+    steps = 300 if quick else 4000
+    codes, gates, reconstruction, components = autoencoders.fit(
+        kind, data.train, data.test, latents=data.latents, active=active, seed=seed, steps=steps
     )
-    return Code(fitted.codes, fitted.reconstruction, fitted.components, fitted.gates)
+    return Code(codes, reconstruction, components, gates)
 
 
 def pca(data: PeerData, active: int, seed: int, quick: bool) -> Code:
@@ -108,44 +101,47 @@ def pca(data: PeerData, active: int, seed: int, quick: bool) -> Code:
     return Code(codes, model.inverse_transform(codes), model.components_)
 
 
-def dictionary_learning(transform: str, data: PeerData, active: int, seed: int, quick: bool) -> Code:
-    """scikit-learn's; the L1 weight of the fit is the best of three on a tenth of the training rows.
-
-    Codes by orthogonal matching pursuit with ``active`` latents on, or by a lasso whose weight brings about
-    that number in the training rows.
-    """
-    mean = data.train.mean(axis=0)
-    x = np.random.default_rng(seed).permutation(data.train - mean)
-    held_out, rest, test = x[: min(len(x) // 10, 500)], x[len(x) // 10 :], data.test - mean
-    # A coefficient's size, were the rows made of `active` orthogonal atoms.
+@lru_cache(maxsize=1)
+def _dictionary(data: PeerData, active: int, seed: int, quick: bool) -> tuple[np.ndarray, float]:
+    """scikit-learn's atoms, and a coefficient's size, were the rows made of ``active`` orthogonal atoms."""
+    x = np.random.default_rng(seed).permutation(data.train - data.train.mean(axis=0))
     size = float(np.sqrt((x**2).sum(axis=1).mean() / active))
+    held_out, rest = x[: min(len(x) // 10, 500)], x[len(x) // 10 :]
 
     def learn(weight: float, rows: np.ndarray) -> np.ndarray:
         model = MiniBatchDictionaryLearning(
-            data.latents,
-            alpha=weight * size,
-            batch_size=256,
+            data.latents, alpha=weight * size, batch_size=256, fit_algorithm="cd", random_state=seed,
             max_iter=1 if quick else max(10, 20 * 4000 // len(rows)),
-            fit_algorithm="cd",
-            random_state=seed,
-        )
+        )  # fmt: skip
         return np.asarray(model.fit(rows).components_)
-
-    def pursuit(rows: np.ndarray, atoms: np.ndarray) -> np.ndarray:
-        return np.asarray(sparse_encode(rows, atoms, algorithm="omp", n_nonzero_coefs=active))
 
     def error(weight: float) -> float:
         atoms = learn(weight, rest[:4000])
-        return float(np.mean((held_out - pursuit(held_out, atoms) @ atoms) ** 2))
+        return float(np.mean((held_out - _pursuit(held_out, atoms, active) @ atoms) ** 2))
 
-    atoms = learn(0.1 if quick else min((0.03, 0.1, 0.3), key=error), x)
+    return learn(0.1 if quick else min((0.03, 0.1, 0.3), key=error), x), size
+
+
+def _pursuit(rows: np.ndarray, atoms: np.ndarray, active: int) -> np.ndarray:
+    return np.asarray(sparse_encode(rows, atoms, algorithm="omp", n_nonzero_coefs=active))
+
+
+def dictionary_learning(transform: str, data: PeerData, active: int, seed: int, quick: bool) -> Code:
+    """scikit-learn's; the L1 weight of the fit is the best of three on a tenth of the training rows.
+
+    ``omp``: codes by orthogonal matching pursuit with ``active`` latents on; ``lasso``: with the weight that
+    brings about that number in training rows.
+    """
+    mean = data.train.mean(axis=0)
+    atoms, size = _dictionary(data, active, seed, quick)
     if transform == "omp":
-        codes = pursuit(test, atoms)
+        codes = _pursuit(data.test - mean, atoms, active)
     else:
         lasso = partial(sparse_encode, dictionary=atoms, algorithm="lasso_cd", max_iter=2000)
         weights = size * np.geomspace(0.003, 1, 12)
-        on = [np.mean(np.sum(lasso(held_out[:200], alpha=weight) != 0, axis=1)) for weight in weights]
-        codes = lasso(test, alpha=weights[int(np.argmin(np.abs(np.array(on) - active)))])
+        tried = [lasso(data.train[:200] - mean, alpha=weight) for weight in weights]
+        excess = [abs(np.mean(np.sum(code != 0, axis=1)) - active) for code in tried]
+        codes = lasso(data.test - mean, alpha=weights[int(np.argmin(excess))])
     return Code(codes, codes @ atoms + mean, atoms)
 
 
@@ -159,12 +155,12 @@ def optimal_directions(data: PeerData, active: int, seed: int, quick: bool) -> C
     for _ in range(3 if quick else 60):
         atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
         rows = x[rng.choice(len(x), min(len(x), 4000), replace=False)]
-        codes = sparse_encode(rows, atoms, algorithm="omp", n_nonzero_coefs=active)
+        codes = _pursuit(rows, atoms, active)
         atoms = np.linalg.lstsq(codes, rows)[0]
         unused = np.linalg.norm(atoms, axis=1) < 1e-6
         atoms[unused] = rows[rng.choice(len(rows), unused.sum())]
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-    codes = sparse_encode(data.test - mean, atoms, algorithm="omp", n_nonzero_coefs=active)
+    codes = _pursuit(data.test - mean, atoms, active)
     return Code(codes, codes @ atoms + mean, atoms)
 
 
@@ -235,7 +231,7 @@ def fista(transform: str, data: PeerData, active: int, seed: int, quick: bool, w
     else:
         atoms = _fista_atoms(data, seed, weight, 20 if quick else 1000)
     if transform == "omp":
-        codes = sparse_encode(data.test, np.asarray(atoms), algorithm="omp", n_nonzero_coefs=active)
+        codes = _pursuit(data.test, np.asarray(atoms), active)
     else:
         start = jnp.zeros((len(data.test), len(atoms)))
         codes = np.asarray(_fista(jnp.asarray(data.test), atoms, start, weight, 500, _not_negative(data)))
