@@ -55,11 +55,10 @@ def test_a_decoded_code_is_the_model_s_reconstruction(view, digits):
     assert view.decode(view.code.reshape(6, 10, 6)).shape == (6, 10, 8, 8)
 
 
-def test_without_gates_every_latent_is_on_and_used(make_view):
-    for kind in ("ae", "vae"):
-        view = make_view(kind)
-        assert not view.gated
-        assert view.used.tolist() == list(range(6))
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_without_gates_every_latent_is_on_and_used(make_view, kind):
+    assert not make_view(kind).gated
+    assert make_view(kind).used.tolist() == list(range(6))
 
 
 def test_resampled_codes_keep_the_support_and_are_the_model_s_samples(view, digits):

@@ -38,48 +38,30 @@ def test_models_without_gates_have_all_of_them_open(tiny, examples, kind):
     assert (measured.z == measured.mean).all() == (kind == "ae")
 
 
-def test_expected_code_is_gamma_mu():
-    measured = Codes(np.array([[2.0, -4.0]]), np.array([[0.5, 0.25]]), np.zeros((1, 2)))
-    np.testing.assert_array_equal(measured.expected, [[1.0, -1.0]])
-
-
 # Batches of one size over a whole split.
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 12, 100])
-def test_every_example_is_measured_once_and_in_order(tiny, examples, batch_size):
-    def total(model, x, key):
-        return {"sum": jnp.sum(x, axis=-1)}
+def test_every_example_is_measured_once_in_order_with_a_key_for_each_batch(tiny, examples, batch_size):
+    done, sizes = [], set()
 
-    measured = map_batches(total, tiny("ae"), examples, jax.random.key(0), batch_size=batch_size)
+    def measure(model, x, key):
+        sizes.add(len(x))
+        return {"sum": jnp.sum(x, axis=-1), "drawn": jax.random.normal(key, x.shape[:1])}
+
+    measured = map_batches(
+        measure, tiny("ae"), examples, jax.random.key(0), batch_size=batch_size, on_batch=done.append
+    )
     np.testing.assert_allclose(measured["sum"], examples.sum(axis=1))
-
-
-def test_batches_have_keys_of_their_own(tiny, examples):
-    def draw(model, x, key):
-        return jax.random.normal(key, x.shape[:1])
-
-    drawn = map_batches(draw, tiny("ae"), examples, jax.random.key(0), batch_size=4)
-    assert len(np.unique(drawn)) == len(examples)
+    assert len(np.unique(measured["drawn"])) == len(examples) or batch_size == 1
+    assert sizes == {min(batch_size, 12)}  # one size is one program
+    assert done == [*range(batch_size, 12, batch_size), 12]
 
 
 def test_uint8_is_measured_as_fractions_of_255(tiny):
-    def value(model, x, key):
-        return x[:, 0]
-
     x = np.array([[0, 1], [51, 1], [255, 1]], np.uint8)
-    measured = map_batches(value, tiny("ae"), x, jax.random.key(0))
+    measured = map_batches(lambda model, x, key: x[:, 0], tiny("ae"), x, jax.random.key(0))
     np.testing.assert_allclose(measured, [0, 0.2, 1], rtol=1e-6)
-
-
-def test_progress_counts_examples(tiny, examples):
-    done = []
-
-    def nothing(model, x, key):
-        return x
-
-    map_batches(nothing, tiny("ae"), examples, jax.random.key(0), batch_size=5, on_batch=done.append)
-    assert done == [5, 10, 12]
 
 
 def test_means_are_summed_in_double_precision():
@@ -97,16 +79,12 @@ MEAN = np.ones((4, 4))
 
 def test_numbers_by_hand():
     numbers = sparsity(Codes(MEAN, GAMMA, Z))
-    assert numbers["active_per_image"] == (1 + 2 + 1 + 0) / 4  # gamma > 1/2, whatever the sample has on
-    assert numbers["active_per_image_p50"] == 1
-    assert numbers["active_per_image_p5"] == pytest.approx(0.15)
-    assert numbers["active_per_image_p95"] == pytest.approx(1.85)
-    assert numbers["used_latents"] == 2  # gamma > 1/2 somewhere: the first and the third
-    assert numbers["dead_latents"] == 2
-    assert numbers["mean_gamma"] == pytest.approx(GAMMA.mean())
-    assert numbers["undecided_gates"] == 7 / 16  # strictly between 0.1 and 0.9
-    assert numbers["gamma_std"] == pytest.approx((GAMMA[:, 0].std() + GAMMA[:, 2].std()) / 2)
-    assert numbers["active_units"] == 2  # Var gamma: .22, 0, .035, .005
+    # On is gamma > 1/2, whatever the sample has on; undecided is strictly between 0.1 and 0.9.
+    expected = {"active_per_image": 1, "active_per_image_p50": 1, "active_per_image_p5": 0.15,
+                "active_per_image_p95": 1.85, "used_latents": 2, "dead_latents": 2, "active_units": 2,
+                "undecided_gates": 7 / 16, "gamma_std": (GAMMA[:, 0].std() + GAMMA[:, 2].std()) / 2,
+                "mean_gamma": GAMMA.mean()}  # fmt: skip
+    assert {name: numbers[name] for name in expected} == pytest.approx(expected)
 
 
 def test_what_is_on_is_counted_on_the_same_codes_as_what_is_used():
@@ -131,12 +109,8 @@ def test_hoyer_of_one_hot_and_of_dense_codes():
     signs = np.sign(np.random.default_rng(0).normal(size=(50, 4)))
     assert hoyer(signs) == pytest.approx(0, abs=0.01)
     assert hoyer(np.random.default_rng(0).normal(size=(10, 1))) == 0
-
-
-def test_hoyer_by_hand():
-    code = np.array([[3.0, 4.0], [-3.0, -4.0], [0.0, 0.0], [0.0, 0.0]])
-    # Scaled to unit deviation the first two codes are dense; the others, all zero, do not count.
-    assert hoyer(code) == pytest.approx(0)
+    # Scaled to unit deviation the first two are dense; the others, all zero, do not count.
+    assert hoyer(np.array([[3.0, 4.0], [-3.0, -4.0], [0.0, 0.0], [0.0, 0.0]])) == pytest.approx(0)
 
 
 def test_active_units_need_variance_not_size():
@@ -157,10 +131,6 @@ def test_a_dense_code_has_all_latents_on(tiny):
 # Posterior and coefficient collapse by hand.
 
 
-def divergences(model, x):
-    return np.asarray(jax.jit(model.latent_kl)(x))
-
-
 def test_a_latent_has_collapsed_when_95_percent_of_its_values_are_small():
     values = np.ones((100, 4))
     values[:95, 0] = 0.01
@@ -176,22 +146,17 @@ def test_both_measures_by_name():
     assert collapse_statistics(kl, -np.ones((20, 2)))["coefficient_collapse"] == 0
 
 
-def test_divergences_of_a_vae_sum_to_its_kl(tiny, examples):
+def test_divergences_are_from_the_standard_normal_or_the_nearest_component(tiny, examples):
     model = tiny("vae")
     q = jax.jit(model.encode)(examples)
     total = 0.5 * (np.exp(q.log_var) + q.mean**2 - 1 - q.log_var).sum(axis=1)
-    np.testing.assert_allclose(divergences(model, examples).sum(axis=1), total, rtol=1e-4)
-
-
-def test_divergences_of_a_vsc_are_from_the_nearest_component(tiny, examples):
+    np.testing.assert_allclose(jax.jit(model.latent_kl)(examples).sum(axis=1), total, rtol=1e-4)
     model = tiny("vsc")
-    pairs = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))
-    every = pairs(examples)
-    np.testing.assert_allclose(divergences(model, examples).sum(axis=1), every.min(axis=1), rtol=1e-3)
+    pairs = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))(examples)
+    np.testing.assert_allclose(jax.jit(model.latent_kl)(examples).sum(axis=1), pairs.min(axis=1), rtol=1e-3)
 
 
 def test_a_posterior_that_ignores_the_data_has_collapsed(tiny, examples):
-    model = tiny("vae", stretch=0.0)
-    kl = divergences(model, examples)
+    kl = np.asarray(jax.jit(tiny("vae", stretch=0.0).latent_kl)(examples))
     assert kl.max() == pytest.approx(0, abs=1e-6)
     assert collapsed(kl) == 1

@@ -45,16 +45,13 @@ def test_numbers_are_shown_to_the_digits_that_matter():
     assert format_value("data", "grey") == "grey"
 
 
-def test_families_fill_in_their_member():
+def test_families_fill_in_their_member_and_an_empty_table_is_no_mistake():
     assert explain("denoising_mse_0.2").text == "squared error from noise of deviation 0.2"
     assert explain("nonsense") is None
+    assert table({}) == ""
 
 
 def test_lines_fit_a_terminal():
     longest = max(len(name) for name in GLOSSARY)
     for entry in (*GLOSSARY.values(), *FAMILIES.values()):
         assert 2 + longest + 2 + 9 + 2 + len(entry.text) <= 100
-
-
-def test_an_empty_table_is_no_mistake():
-    assert table({}) == ""

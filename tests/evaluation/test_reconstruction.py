@@ -26,16 +26,10 @@ def test_predicting_the_mean_explains_nothing_and_the_truth_everything():
     assert explained_variance(0.0, total_variance(x)) == 1
     # The grand mean is a worse guess than each pixel's own.
     assert explained_variance(float(((x - x.mean()) ** 2).mean()), total_variance(x)) < 0
-
-
-def test_constant_data_have_no_variance_to_explain():
+    # Constant data have no variance to explain, and uint8 are read as fractions.
     assert explained_variance(0.0, 0.0) == 1
     assert explained_variance(0.1, 0.0) == 0
-
-
-def test_total_variance_reads_uint8_as_fractions():
-    x = np.array([[0, 255], [255, 255]], np.uint8)
-    assert total_variance(x) == pytest.approx(0.125)
+    assert total_variance(np.array([[0, 255], [255, 255]], np.uint8)) == pytest.approx(0.125)
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae", "vsc"])
@@ -58,17 +52,12 @@ def test_denoising_starts_at_the_clean_error(tiny, examples):
     assert rows[1].mse != rows[0].mse
 
 
-def test_noise_is_relative_to_unbounded_data(tiny, monkeypatch):
+def test_noise_is_relative_to_unbounded_data_and_clipped_to_the_range_of_pixels(tiny, monkeypatch):
     """A model that copies its input returns the noise: its error is the noise's variance."""
     monkeypatch.setattr(Autoencoder, "reconstruct", lambda self, x: x)
     x = 100 * np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32)
     row = denoising(tiny("ae", likelihood="gaussian"), x, jax.random.key(0), noise=(0.3,))[0]
     assert row.mse / float(x.var()) == pytest.approx(0.09, rel=0.1)
     assert row.explained_variance == pytest.approx(1 - 0.09, abs=0.01)
-
-
-def test_noise_on_pixels_is_clipped_to_their_range(tiny, monkeypatch):
-    monkeypatch.setattr(Autoencoder, "reconstruct", lambda self, x: x)
-    white = np.ones((500, 4), np.float32)
-    row = denoising(tiny("ae"), white, jax.random.key(0), noise=(0.25,))[0]
+    row = denoising(tiny("ae"), np.ones((500, 4), np.float32), jax.random.key(0), noise=(0.25,))[0]
     assert row.mse == pytest.approx(0.25**2 / 2, rel=0.1)  # only the darker half of the noise is seen

@@ -60,12 +60,14 @@ def test_mean_correlation_coefficient(code, expected):
     assert mcc(code, SOURCES) == pytest.approx(expected, abs=0.03)
 
 
-def test_areas_are_scikit_learns_in_the_direction_given():
+def test_areas_and_f1_are_scikit_learns_in_the_direction_given():
     scores = np.round(PRESENT[:, ::-1] + NOISE)
     expected = [[roc_auc_score(present, column) for present in PRESENT.T] for column in scores.T]
     np.testing.assert_allclose(areas(scores, PRESENT), expected)
     assert areas(-PRESENT[:, :1].astype(float), PRESENT[:, :1]) == 0
     assert areas(NOISE[:, :1], np.ones((2000, 1))) == 0.5
+    on = NOISE[:, :1] + 2 * PRESENT[:, :1] > 1
+    assert support_f1(on, PRESENT[:, :1]) == pytest.approx(f1_score(PRESENT[:, 0], on[:, 0]))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,6 @@ def test_supports_are_told_one_to_one(gates, auc, f1):
     assert support_f1(gates, supports) == pytest.approx(f1)
 
 
-def test_f1_is_scikit_learns():
-    on = NOISE[:, :1] + 2 * PRESENT[:, :1] > 1
-    assert support_f1(on, PRESENT[:, :1]) == pytest.approx(f1_score(PRESENT[:, 0], on[:, 0]))
-
-
 @pytest.mark.parametrize("score", [support_auc, support_f1])
 def test_supports_that_do_not_vary_are_refused(score):
     with pytest.raises(ValueError, match="supports: expected a source"):
@@ -105,21 +102,17 @@ def test_atoms_have_a_component_of_their_own():
     assert atoms_found(far, np.eye(2), threshold=0.9) == 1
 
 
-def test_calibration_by_hand():
+def test_calibration_by_hand_and_of_probabilities_that_events_follow():
     gamma, present = np.array([[0.9, 0.95, 0.1, 0.05]]), np.array([[1, 0, 0, 0]])
     score = calibration(gamma, present, bins=2)
     assert score.ece == pytest.approx((abs(1.85 - 1) + 0.15) / 4)
     assert score.brier == pytest.approx((0.01 + 0.9025 + 0.01 + 0.0025) / 4)
     assert calibration(present, present) == (0, 0)
     assert calibration(1 - present, present) == (1, 1)
-
-
-def test_probabilities_that_events_follow_are_calibrated():
     gamma = RNG.random((2000, 50))
-    ece, brier = calibration(gamma, RNG.random(gamma.shape) < gamma)
-    assert ece < 0.01
-    assert brier == pytest.approx(1 / 6, abs=0.005)
-    assert calibration(np.sqrt(gamma), RNG.random(gamma.shape) < gamma).ece == pytest.approx(1 / 6, abs=0.01)
+    events = RNG.random(gamma.shape) < gamma
+    assert calibration(gamma, events) == (pytest.approx(0, abs=0.01), pytest.approx(1 / 6, abs=0.005))
+    assert calibration(np.sqrt(gamma), events).ece == pytest.approx(1 / 6, abs=0.01)
 
 
 def test_latents_vary_if_they_are_not_constant_or_all_but():

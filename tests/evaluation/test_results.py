@@ -16,9 +16,6 @@ from vsc_jax.evaluation.glossary import explain
 from vsc_jax.evaluation.results import binarized, in_words
 from vsc_jax.models import build
 
-# The whole table of results: which keys there are, that it is plain JSON, that it can be repeated.
-
-
 CONFIG = Config(
     data=DataConfig(name="smiley", train_examples=200, test_examples=100),
     evaluate=EvaluateConfig(samples=5, examples=40, batch_size=64, probe_examples=150),
@@ -72,28 +69,30 @@ def test_vectors_with_labels_have_a_probe_of_their_own_values(letters):
     assert "probe_accuracy_raw" not in measured(letters, "ae")
 
 
-def test_all_adds_what_takes_minutes(letters, faces):
-    for dataset, added in (
-        (
-            letters,
-            {
-                "probe_accuracy_raw",
-                "probe_accuracy_z",
-                "probe_accuracy_mean",
-                "neighbour_accuracy",
-                "denoising_mse_0.2",
-            },
-        ),
-        (faces, {"feature_mig", "feature_sap", "feature_r2", "attribute_explicitness", "factor_vae"}),
-    ):
-        results = measured(dataset, "vsc", everything=True)
-        assert added <= set(results)
-        assert added.isdisjoint(measured(dataset, "vsc"))
-        # A key that nothing explains would be shown without a word.
-        assert not [name for name in results if explain(name) is None]
-        plain = json.loads(json.dumps(results, allow_nan=False))
-        assert plain == results
-        assert all(isinstance(value, str) or math.isfinite(value) for value in plain.values())
+PROBES = {"probe_accuracy_raw", "probe_accuracy_z", "probe_accuracy_mean", "neighbour_accuracy"}
+ON_SMILEY = {
+    "feature_mig",
+    "feature_infom",
+    "feature_sap",
+    "feature_r2",
+    "attribute_explicitness",
+    "factor_vae",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "added"), [("letters", PROBES | {"denoising_mse_0.2"}), ("faces", ON_SMILEY)]
+)
+def test_all_adds_what_takes_minutes(request, name, added):
+    dataset = request.getfixturevalue(name)
+    results = measured(dataset, "vsc", everything=True)
+    assert added <= set(results)
+    assert added.isdisjoint(measured(dataset, "vsc"))
+    # A key that nothing explains would be shown without a word.
+    assert not [key for key in results if explain(key) is None]
+    plain = json.loads(json.dumps(results, allow_nan=False))
+    assert plain == results
+    assert all(isinstance(value, str) or math.isfinite(value) for value in plain.values())
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])
@@ -105,24 +104,13 @@ def test_models_without_gates_report_what_they_have(letters, kind):
     assert {"mean_gamma", "selection_kl", "classifier_agreement"}.isdisjoint(results)
 
 
-def test_a_fixed_prior_has_no_pseudo_inputs_to_weigh(letters):
-    model = tiny(letters, "vsc", prior="fixed")
-    x = letters.test.x[:10] / np.float32(255)
-    assert model.selections(x) is None
-    assert model.bounds(x, jax.random.key(0))["selection_kl"] == pytest.approx(0, abs=1e-5)
-
-
-def test_an_evaluation_can_be_repeated_and_depends_on_the_seed(letters):
-    assert measured(letters, "vsc") == measured(letters, "vsc")
-    other = dataclasses.replace(CONFIG, seed=1)
-    assert measured(letters, "vsc", other)["iwae"] != measured(letters, "vsc")["iwae"]
-
-
-def test_dynamic_binarisation_is_seen_by_bound_and_codes_alike(letters):
+def test_an_evaluation_can_be_repeated_and_depends_on_seed_and_binarization(letters):
     grey = measured(letters, "vsc")
+    assert grey == measured(letters, "vsc")
+    assert grey["data"] == "letters, 50 test examples, grey values"
+    assert measured(letters, "vsc", dataclasses.replace(CONFIG, seed=1))["iwae"] != grey["iwae"]
     dynamic = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, binarize="dynamic"))
     binary = measured(letters, "vsc", dynamic)
-    assert grey["data"] == "letters, 50 test examples, grey values"
     assert binary["data"] == "letters, 50 test examples, binarised dynamically"
     for name in ("elbo", "iwae", "mse", "mean_gamma", "probe_accuracy"):
         assert binary[name] != grey[name]
@@ -147,27 +135,17 @@ def test_stages_are_told(letters):
     assert stages[1] == "iwae of 5 samples: 40 of 40 examples"
 
 
-# How test examples are binarized, and the words for it.
-
-
 GREY = np.random.default_rng(0).integers(0, 256, (2000, 3, 3), np.uint8)
 
 
-def dataset(x: np.ndarray) -> Dataset:
-    return Dataset("letters", Split(x), Split(x))
-
-
-def test_dynamic_binarisation_is_one_draw_for_a_seed():
-    drawn = binarized(GREY, "dynamic", np.random.default_rng(1))
+def test_dynamic_binarisation_is_one_draw_for_a_seed_and_others_leave_examples_as_they_are():
+    drawn, again, other = (binarized(GREY, "dynamic", np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert set(np.unique(drawn)) == {0, 255}
     assert drawn.mean() == pytest.approx(GREY.mean(), rel=0.03)
-    np.testing.assert_array_equal(drawn, binarized(GREY, "dynamic", np.random.default_rng(1)))
-    assert (drawn != binarized(GREY, "dynamic", np.random.default_rng(2))).any()
-
-
-@pytest.mark.parametrize("binarize", ["none", "static"])
-def test_otherwise_examples_are_taken_as_they_are(binarize):
-    assert binarized(GREY, binarize, np.random.default_rng(0)) is GREY
+    np.testing.assert_array_equal(drawn, again)
+    assert (drawn != other).any()
+    for binarize in ("none", "static"):
+        assert binarized(GREY, binarize, np.random.default_rng(0)) is GREY
 
 
 @pytest.mark.parametrize(
@@ -183,4 +161,5 @@ def test_otherwise_examples_are_taken_as_they_are(binarize):
     ],
 )
 def test_words_say_what_the_numbers_are_about(x, binarize, words):
-    assert in_words(dataset(x), binarize) == f"letters, 2,000 test examples, {words}"
+    dataset = Dataset("letters", Split(x), Split(x))
+    assert in_words(dataset, binarize) == f"letters, 2,000 test examples, {words}"
