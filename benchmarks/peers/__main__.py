@@ -6,9 +6,12 @@ whose row is there is not made again. Means over the seeds are printed at the en
 
 import argparse
 import csv
+import itertools
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +25,10 @@ RESULTS = Path(__file__).resolve().parents[1] / "results" / "peers"
 KEY = ("method", "seed", "active")
 MEASURES = (
     *("ev", "on", "auc", "mcc", "f1", "atoms", "atoms_mcc", "ece", "brier"),
-    *("dead", "dense", "norm", "nats", "seconds"),
+    *("dead", "dense", "norm", "nats", "agreement", "seconds"),
 )
 Row = dict[str, str]
+_data = lru_cache(maxsize=1)(load)
 
 
 def measure(data: PeerData, code: Code) -> dict[str, float | None]:
@@ -87,36 +91,31 @@ def _calibration(gates: np.ndarray, present: np.ndarray, probabilities: bool) ->
 
 def read(path: Path) -> list[Row]:
     """The rows of a table, none where there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
-def write(path: Path, rows: list[Row]) -> None:
-    """Write a table, in order of its key."""
+def append(path: Path, row: Row) -> None:
+    """Add a row to a table."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
+    with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=[*KEY, *MEASURES], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: (row["method"], int(row["active"]), int(row["seed"]))))
+        if not file.tell():
+            writer.writeheader()
+        writer.writerow(row)
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], columns: Sequence[str] = MEASURES) -> str:
     """Means over the seeds, a Markdown table."""
     groups = defaultdict(list)
     for row in rows:
-        groups[row["method"], int(row["active"])].append(row)
-    columns = [name for name in MEASURES if any(row[name] for row in rows)]
-    lines = [
-        "| " + " | ".join(("method", "asked", *columns, "seeds")) + " |",
-        "|---" * (len(columns) + 3) + "|",
-    ]
-    for (method, active), runs in sorted(groups.items(), key=lambda item: (item[0][1], item[0][0])):
-        means = [[float(run[name]) for run in runs if run[name]] for name in columns]
-        shown = [f"{np.mean(values):.3g}" if values else "" for values in means]
-        lines.append("| " + " | ".join((method, str(active), *shown, str(len(runs)))) + " |")
-    return "\n".join(lines)
+        groups[int(row["active"]), row["method"]].append(row)
+    columns = [name for name in columns if any(row[name] for row in rows)]
+    lines = [("asked", "method", *columns, "seeds"), ("---",) * (len(columns) + 3)]
+    for (active, method), runs in sorted(groups.items()):
+        means = ([float(run[name]) for run in runs if run[name]] for name in columns)
+        shown = (f"{np.mean(values):.3g}" if values else "" for values in means)
+        lines.append((str(active), method, *shown, str(len(runs))))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:
@@ -126,31 +125,36 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--frontier", action="store_true", help="several numbers of active latents")
+    parser.add_argument("--agreement", action="store_true", help="with a second start on the same data")
     parser.add_argument("--quick", action="store_true", help="few iterations, to try out; writes no file")
+    parser.add_argument("--columns", nargs="+", choices=MEASURES, default=MEASURES, help="that are printed")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="sklearn")  # of fits that stop early; the measures tell
     for name in arguments.data:
-        path = RESULTS / f"{name}.csv"
+        path = RESULTS / f"{name}{'_agreement' if arguments.agreement else ''}.csv"
         rows = [] if arguments.quick else read(path)
-        for seed in arguments.seeds:
-            data = load(name, seed)
-            numbers = data.active if arguments.frontier else data.active[:1]
-            for method in arguments.methods:
-                for active in numbers[:1] if method in FIXED else numbers:
-                    key = (method, str(seed), str(active))
-                    if not applies(method, data) or key in {tuple(row[k] for k in KEY) for row in rows}:
-                        continue
-                    start = time.monotonic()
-                    code = METHODS[method](data, active, seed, arguments.quick)
-                    numbers_of = measure(data, code) | {"seconds": time.monotonic() - start}
-                    values = {n: "" if v is None else f"{v:.5g}" for n, v in numbers_of.items()}
-                    row = dict(zip(KEY, key, strict=True)) | {n: values.get(n, "") for n in MEASURES}
-                    print(name, *key, *(f"{n} {v}" for n, v in values.items() if v), flush=True)
-                    # Another process may have added rows since.
-                    rows = [*(rows if arguments.quick else read(path)), row]
-                    if not arguments.quick:
-                        write(path, rows)
-        print(f"\n{name}\n\n{table(rows)}\n", flush=True)
+        done = {tuple(row[k] for k in KEY) for row in rows}
+        for seed, method in itertools.product(arguments.seeds, arguments.methods):
+            data = _data(name, seed)
+            if not applies(method, data):
+                continue
+            for active in data.active[: None if arguments.frontier and method not in FIXED else 1]:
+                key = (method, str(seed), str(active))
+                if key in done:
+                    continue
+                start = time.monotonic()
+                code = METHODS[method](data, active, seed, arguments.quick)
+                numbers = measure(data, code) | {"seconds": time.monotonic() - start}
+                if arguments.agreement:
+                    other = METHODS[method](data, active, seed + 1000, arguments.quick).codes
+                    pairs = (code.codes, other), (other, code.codes)
+                    numbers["agreement"] = np.mean([recovery.seed_agreement(*pair) for pair in pairs])
+                values = {n: "" if v is None else f"{v:.5g}" for n, v in numbers.items()}
+                rows.append(dict(zip(KEY, key, strict=True)) | {n: values.get(n, "") for n in MEASURES})
+                print(name, *key, *(f"{n} {v}" for n, v in values.items() if v), flush=True)
+                if not arguments.quick:
+                    append(path, rows[-1])
+        print(f"\n{name}\n\n{table(rows, arguments.columns)}\n", flush=True)
 
 
 if __name__ == "__main__":
