@@ -11,6 +11,7 @@ import os
 import re
 import runpy
 import sys
+import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,8 +280,7 @@ def smoke(config: Config) -> Config:
 def preset_folder() -> Path:
     """The folder of the presets: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
+    return package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
 
 
 def preset_names() -> list[str]:
@@ -321,8 +321,7 @@ def load_preset(name_or_path: str | Path) -> Config:
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values."""
-    values: dict[str, Any] = to_plain(config)
-    return values
+    return dict(to_plain(config))
 
 
 def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
@@ -339,8 +338,7 @@ def from_dict(values: Any) -> Config:
     Raises:
       UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type or range.
     """
-    config: Config = from_plain(Config, values)
-    return config
+    return typing.cast(Config, from_plain(Config, values))
 
 
 def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
@@ -402,8 +400,7 @@ def _check_together(config: Config) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*", config.name):
         raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
     for name in ("alpha", "prior_rate"):
-        rate = getattr(config.model, name)
-        if rate is not None and not 1e-37 < rate < 1 - 6e-8:
+        if (rate := getattr(config.model, name)) is not None and not 1e-37 < rate < 1 - 6e-8:
             raise UserError(
                 f"model.{name}: expected a number that is neither 0 nor 1 in float32, got {rate!r}"
             )
