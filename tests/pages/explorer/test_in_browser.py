@@ -9,67 +9,65 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-WIDTH, HEIGHT = 1100, 900
 
+class Page:
+    """The explorer's page, freshly opened."""
 
-def wait_for_the_page(browser):
-    ready = "return document.body.dataset.ready === 'true'"
-    WebDriverWait(browser, 30).until(lambda _: browser.execute_script(ready))
+    def __init__(self, browser, address):
+        self.browser, self.wait = browser, WebDriverWait(browser, 30)
+        browser.get(address)
+        ready = "return document.body.dataset.ready === 'true'"
+        self.wait.until(lambda _: browser.execute_script(ready))
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.all(selector)[0]
+
+    def decoded(self):
+        """The decoded picture's pixels, once it is loaded."""
+        return self.browser.execute_async_script(
+            """const done = arguments[0], image = document.getElementById("decoded");
+            const canvas = document.createElement("canvas");
+            image.decode().then(() => {
+              canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+              const context = canvas.getContext("2d");
+              context.drawImage(image, 0, 0);
+              done(Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data));
+            }, () => done(null));"""
+        )
+
+    def changes(self, before):
+        """Waits until another picture is shown and gives its pixels."""
+        return self.wait.until(lambda _: (now := self.decoded()) and now != before and now)
 
 
 @pytest.fixture
 def page(browser, address):
-    class Page:
-        """The explorer's page, freshly opened."""
-
-        wait = WebDriverWait(browser, 30)
-
-        def all(self, selector):
-            return browser.find_elements(By.CSS_SELECTOR, selector)
-
-        def one(self, selector):
-            return self.all(selector)[0]
-
-        def decoded(self):
-            """The decoded picture's pixels, once it is loaded."""
-            return browser.execute_async_script(
-                """const done = arguments[0], image = document.getElementById("decoded");
-                const canvas = document.createElement("canvas");
-                image.decode().then(() => {
-                  canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
-                  const context = canvas.getContext("2d");
-                  context.drawImage(image, 0, 0);
-                  done(Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data));
-                }, () => done(null));"""
-            )
-
-        def changes(self, before):
-            """Waits until another picture is shown and gives its pixels."""
-            return self.wait.until(lambda _: (now := self.decoded()) and now != before and now)
-
-    browser.set_window_size(WIDTH, HEIGHT)
+    browser.set_window_size(1100, 900)
     browser.get_log("browser")
     browser.get_log("performance")
-    browser.get(address)
-    wait_for_the_page(browser)
-    yield Page()
+    yield Page(browser, address)
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [
-        event["params"]["request"]["url"] for event in sent if event["method"] == "Network.requestWillBeSent"
-    ]
+    urls = [e["params"]["request"]["url"] for e in sent if e["method"] == "Network.requestWillBeSent"]
     assert all(url.startswith((address, "data:", "blob:")) for url in urls)
 
 
 def test_it_opens_with_a_test_image_its_code_and_its_picture(page, explorer):
     active = [int(row.get_attribute("data-latent")) for row in page.all("#on li")]
-    expected = [j for j in range(6) if explorer.view.code[0][j]]
-    assert sorted(active) == expected
-    sizes = [abs(explorer.view.code[0][j]) for j in active]
-    assert sizes == sorted(sizes, reverse=True)
-    assert page.one("#count").text == f"{len(expected)} of 6 latents on"
+    code = explorer.view.code[0]
+    assert active == sorted((j for j in range(6) if code[j]), key=lambda j: -abs(code[j]))
+    assert page.one("#count").text == f"{len(active)} of 6 latents on"
     assert "class zero" in page.one("#caption").text
     assert len(page.decoded()) == 8 * 8 * 4
+    titles = {"off": "Off in this image", "unused": "Used by hardly any image"}
+    there = {name: len(page.all(f"#{name} li")) for name in titles}
+    assert sum(there.values()) == 6 - len(active)
+    for name, title in titles.items():
+        assert page.one(f"#{name}-part").is_displayed() == bool(there[name])
+        assert page.one(f"#{name}-title").get_attribute("textContent") == f"{title} ({there[name]})"
 
 
 def test_switching_a_latent_off_and_on_again_changes_the_picture_and_brings_it_back(page):
@@ -88,10 +86,9 @@ def test_dragging_a_bar_changes_its_value_and_the_picture_at_once(page, browser)
     row = page.one("#on li")
     slider = row.find_element("css selector", "input[type=range]")
     value = float(slider.get_attribute("value"))
-    width = slider.size["width"]
-    ActionChains(browser).move_to_element_with_offset(slider, 0, 0).click_and_hold().move_by_offset(
-        int(-0.4 * width if value > 0 else 0.4 * width), 0
-    ).perform()
+    way = int(0.4 * slider.size["width"]) * (-1 if value > 0 else 1)
+    drag = ActionChains(browser).move_to_element_with_offset(slider, 0, 0).click_and_hold()
+    drag.move_by_offset(way, 0).perform()
     page.changes(before)  # while the button is still held
     ActionChains(browser).release().perform()
     now = float(slider.get_attribute("value"))
@@ -141,10 +138,8 @@ def test_more_images_are_a_click_away(page):
 
 @pytest.mark.parametrize("width", [390, 1100])
 def test_nothing_is_wider_than_the_screen(page, browser, width):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
@@ -153,10 +148,9 @@ def test_nothing_is_wider_than_the_screen(page, browser, width):
 
 def test_a_model_without_gates_says_so_and_can_still_be_switched(browser, make_explorer, serve):
     with serve(make_explorer("ae")) as address:
-        browser.get(address)
-        wait_for_the_page(browser)
-        assert "no gates" in browser.find_element("id", "notes").text
-        assert not browser.find_element("id", "sample").is_enabled()
-        browser.find_element("css selector", "#on input[type=checkbox]").click()
-        assert browser.find_element("id", "count").text == "5 of 6 latents on"
+        page = Page(browser, address)
+        assert "no gates" in page.one("#notes").text
+        assert not page.one("#sample").is_enabled()
+        page.one("#on input[type=checkbox]").click()
+        assert page.one("#count").text == "5 of 6 latents on"
         browser.get("about:blank")

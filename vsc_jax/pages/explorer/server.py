@@ -166,10 +166,11 @@ async def _body(request: Request, latents: int) -> dict[str, Any]:
 
 def _numbers(body: dict[str, Any], name: str, count: int) -> np.ndarray:
     values = body.get(name)
-    numbers = isinstance(values, list) and all(
-        isinstance(value, int | float) and abs(value) <= LARGEST_VALUE for value in values
-    )
-    if not numbers or len(values) != count:
+    if not (
+        isinstance(values, list)
+        and len(values) == count
+        and all(isinstance(value, int | float) and abs(value) <= LARGEST_VALUE for value in values)
+    ):
         raise HTTPException(400, f"{name}: expected {count} numbers from -1e6 to 1e6")
     return np.asarray(values, np.float64)
 
