@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.data import load
 
 RNG = np.random.default_rng(0)
@@ -22,121 +22,146 @@ def saved(folder, images, first=0):
     return folder
 
 
+def read(path, **options):
+    return load(DataConfig(path=path, **options))
+
+
 def test_a_flat_folder_is_one_set_in_the_order_of_names(tmp_path):
-    saved(tmp_path / "faces", GREY)
-    (tmp_path / "faces" / "notes.txt").write_text("not an image")
-    (tmp_path / "faces" / ".hidden.png").write_bytes(b"neither")
-    dataset = load(DataConfig(path=tmp_path / "faces", test_fraction=0.34))
+    faces = saved(tmp_path / "faces", GREY)
+    (faces / ".hidden.png").write_bytes(b"no image")
+    dataset = read(faces, test_fraction=0.34)
     assert (dataset.train.x.shape, dataset.test.x.shape) == ((4, 8, 8), (2, 8, 8))
     both = np.concatenate([dataset.train.x, dataset.test.x])
     assert sorted(image.tobytes() for image in both) == sorted(image.tobytes() for image in GREY)
-    assert dataset.train.labels is None
-    assert dataset.name == "faces"
+    assert (dataset.name, dataset.train.labels, dataset.notes) == ("faces", None, ())
 
 
 def test_folders_in_it_are_classes(tmp_path):
     saved(tmp_path / "cats", GREY[:4])
     saved(tmp_path / "bees", GREY[4:])
-    dataset = load(DataConfig(path=tmp_path))
-    assert dataset.label_names == ("bees", "cats")
+    dataset = read(tmp_path)
+    assert (dataset.label_names, dataset.notes) == (("bees", "cats"), ("y: 2 classes, bees, cats",))
     bees = {image.tobytes() for image in GREY[4:]}
     for split in (dataset.train, dataset.test):
         assert [image.tobytes() in bees for image in split.x] == (split.labels == 0).tolist()
 
 
-def test_one_coloured_image_makes_all_colour_unless_grey_is_asked_for(tmp_path):
+def test_one_colored_image_makes_all_color_unless_grey_is_asked_for(tmp_path):
     saved(tmp_path, GREY[:3])
     saved(tmp_path, RNG.integers(0, 256, (1, 8, 8, 3), np.uint8), first=3)
-    assert load(DataConfig(path=tmp_path)).example_shape == (8, 8, 3)
-    assert load(DataConfig(path=tmp_path, color="grey")).example_shape == (8, 8)
+    assert read(tmp_path).example_shape == (8, 8, 3)
+    assert read(tmp_path, color="grey").example_shape == (8, 8)
 
 
 def test_crop_takes_the_middle_and_resize_keeps_the_proportions(tmp_path):
     image = np.zeros((8, 12), np.uint8)
     image[2:6, 4:8] = 255
     saved(tmp_path, np.stack([image, image]))
-    cropped = load(DataConfig(path=tmp_path, crop=4))
-    np.testing.assert_array_equal(cropped.train.x[0], np.full((4, 4), 255))
-    resized = load(DataConfig(path=tmp_path, resize=4)).train.x[0]
+    np.testing.assert_array_equal(read(tmp_path, crop=4).train.x[0], np.full((4, 4), 255))
+    resized = read(tmp_path, resize=4).train.x[0]
     assert resized.shape == (4, 4)  # of the 8 x 8 in the middle
-    assert resized[1:3, 1:3].min() > 200
-    assert resized[0, 0] < 50
-    both = load(DataConfig(path=tmp_path, crop=4, resize=2))
-    np.testing.assert_array_equal(both.train.x[0], np.full((2, 2), 255))
+    assert resized[1:3, 1:3].min() > 200 > 50 > resized[0, 0]
+    np.testing.assert_array_equal(read(tmp_path, crop=4, resize=2).train.x[0], np.full((2, 2), 255))
 
 
 def test_images_of_different_sizes_are_refused_unless_resized(tmp_path):
     saved(tmp_path, GREY[:2])
     saved(tmp_path, RNG.integers(0, 256, (1, 9, 7), np.uint8), first=2)
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == (
+    assert error_of(read, tmp_path) == (
         f"{tmp_path}/002.png: expected 8 x 8 pixels as 000.png has, got 9 x 7 pixels;"
         " data.resize brings images to one size"
     )
-    assert load(DataConfig(path=tmp_path, resize=6)).example_shape == (6, 6)
+    assert read(tmp_path, resize=6).example_shape == (6, 6)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", None])
 def test_files_that_are_no_images_are_named(content, tmp_path):
-    saved(tmp_path, GREY[:2])
-    bad = tmp_path / "001.png"
+    bad = saved(tmp_path, GREY[:2]) / "001.png"
     bad.write_bytes(bad.read_bytes()[:60] if content is None else content)
-    for colour in ("auto", "grey"):
-        with pytest.raises(UserError, match=f"^{bad}: cannot be read as an image") as caught:
-            load(DataConfig(path=tmp_path, color=colour))
-        assert "\n" not in str(caught.value)
+    for color in ("auto", "grey"):
+        assert_refused(f"^{bad}: cannot be read as an image", read, tmp_path, color=color)
 
 
 def png(path, head, content):
-    """A PNG file by hand: width, height, bits and kind of colour, and the rows."""
+    """A PNG file by hand: width, height, bits and kind of color, and the rows."""
+    header = struct.pack(">IIBBBBB", *head, 0, 0, 0)
     chunks = b""
-    for kind, data in (
-        (b"IHDR", struct.pack(">IIBBBBB", *head, 0, 0, 0)),
-        (b"IDAT", zlib.compress(content)),
-        (b"IEND", b""),
-    ):
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(content)), (b"IEND", b"")):
         chunks += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
-def test_an_image_that_would_unpack_to_gigabytes_is_refused(tmp_path):
-    png(tmp_path / "bomb.png", (60_000, 60_000, 8, 2), b"")
-    with pytest.raises(
-        UserError, match=r"bomb.png: cannot be read as an image \(Image size \(3600000000 pixels\)"
-    ):
-        load(DataConfig(path=tmp_path))
+def deep(color_type, channels):
+    rows = b"".join(b"\0" + struct.pack(">H", 4000) * 4 * channels for _ in range(4))
+    return lambda path: png(path / "000.png", (4, 4, 16, color_type), rows)  # Pillow reduces it by itself
 
 
-def test_empty_and_mixed_folders_are_told_what_was_expected(tmp_path):
-    with pytest.raises(UserError, match=f"^{tmp_path}: expected images .*, found none$"):
-        load(DataConfig(path=tmp_path))
-    saved(tmp_path / "cats", GREY[:2])
-    saved(tmp_path, GREY[2:])
-    with pytest.raises(UserError, match="expected images in folders of classes or without, found both$"):
-        load(DataConfig(path=tmp_path))
+def pages(suffix):
+    images = [Image.fromarray(image) for image in GREY]
+    return lambda path: images[0].save(path / f"000.{suffix}", save_all=True, append_images=images[1:])
+
+
+def folders(**images):
+    return lambda path: [saved(path / name.replace("_", "/"), GREY[:n]) for name, n in images.items()]
+
+
+PARTS = "one folder train and one folder test or val, or folders of classes with other names, found "
 
 
 @pytest.mark.parametrize(
-    ("images", "options", "message"),
+    ("write", "options", "message"),
     [
-        (GREY, {"crop": 9}, "/000.png: expected at least 9 x 9 pixels for data.crop, got 8 x 8$"),
-        (np.full((2, 4, 4), 1000, np.uint16), {}, "/000.png: expected 8 bits a channel, got .* I"),
-        (0 * GREY, {}, ": x: expected images, got nothing but 0$"),
+        (
+            lambda path: saved(path, GREY),
+            {"crop": 9},
+            "/000.png: expected at least 9 x 9 pixels for data.crop, g",
+        ),
+        (
+            lambda path: saved(path, np.full((2, 4, 4), 999, np.uint16)),
+            {},
+            "/000.png: expected 8 bits .* mode I",
+        ),
+        *(
+            (deep(*kind), {}, "/000.png: expected 8 bits a channel, got 16$")
+            for kind in ((2, 3), (4, 2), (6, 4))
+        ),
+        *(
+            (pages(suffix), {}, f"/000.{suffix}: expected one picture, got 6 pages or frames; save each as")
+            for suffix in ("tif", "gif", "png", "webp")
+        ),
+        (
+            lambda path: png(path / "a.png", (60_000, 60_000, 8, 2), b""),
+            {},
+            r"/a.png: .* \(Image size \(36000000",
+        ),
+        (lambda path: saved(path, 0 * GREY), {}, ": x: expected images, got nothing but 0$"),
+        (
+            lambda path: saved(path, [GREY.reshape(16, 24)] * 2),
+            {},
+            ": 2 images would take .* data.resize makes",
+        ),
+        (lambda path: None, {}, ": expected images .*, found none$"),
+        (lambda path: path.rmdir(), {}, ": expected a file .npy"),
+        (folders(cats=2, **{"": 2}), {}, ": expected images in folders of classes or without, found both$"),
+        *(
+            (
+                folders(**more, dog_batch=1),
+                {},
+                "/dog/batch/000.png: expected images in .* found this one deeper$",
+            )
+            for more in ({}, {"cat": 2})
+        ),
+        (folders(train=1), {}, f": expected {PARTS}train$"),
+        (folders(test=1, cats=1), {}, f": expected {PARTS}test$"),
+        (folders(Train=1, train=1, test=1), {}, f": expected {PARTS}Train, train, test$"),
+        (folders(val=1, test=1), {}, f": expected {PARTS}test, val$"),
+        (folders(**{"caf\udce9": 1}), {}, r": expected names in UTF-8, got b'caf\\xe9'$"),
     ],
 )
-def test_images_that_cannot_be_used_are_named(images, options, message, tmp_path):
-    with pytest.raises(UserError, match=f"^{tmp_path}{message}"):
-        load(DataConfig(path=saved(tmp_path, images), **options))
-
-
-def test_more_images_than_memory_are_refused(tmp_path, monkeypatch):
-    saved(tmp_path, GREY)
-    monkeypatch.setattr("vsc_jax.data.files.machine_memory", lambda: 200)
-    with pytest.raises(
-        UserError, match=f"^{tmp_path}: 6 images would take 0.0 GB, more than .* data.resize makes"
-    ):
-        load(DataConfig(path=tmp_path))
+def test_what_cannot_be_used_is_named(write, options, message, tmp_path, monkeypatch):
+    monkeypatch.setattr("vsc_jax.data.files.machine_memory", lambda: 700)
+    write(tmp_path)
+    assert_refused(f"^{tmp_path}{message}", read, tmp_path, **options)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -152,7 +177,7 @@ def test_the_orientation_that_a_camera_wrote_is_applied(orientation, tmp_path):
     for number in range(2):
         stored = Image.fromarray(np.ascontiguousarray(turned[orientation]))
         stored.save(tmp_path / f"{number}.jpg", exif=exif, quality=100)
-    x = load(DataConfig(path=tmp_path)).train.x[0]
+    x = read(tmp_path).train.x[0]
     assert x.shape == seen.shape
     assert np.abs(x.astype(int) - seen).max() < 8
 
@@ -177,51 +202,16 @@ def test_what_is_transparent_is_laid_on_white_and_told(kind, tmp_path):
     image, expected = transparent(kind)
     for number in range(3):
         image.save(tmp_path / f"{number}.png")
-    saved(tmp_path, np.full((1, 8, 8), 9, np.uint8), first=3)
-    dataset = load(DataConfig(path=tmp_path))
+    dataset = read(saved(tmp_path, np.full((1, 8, 8), 9, np.uint8), first=3))
     rows = np.concatenate([dataset.train.x, dataset.test.x])
     assert any(np.array_equal(row, expected) for row in rows)
     assert dataset.notes == ("3 of 4 images have an alpha channel: they are laid on white",)
 
 
-@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_16_bits_that_pillow_reduces_by_itself_are_refused(colour_type, channels, tmp_path):
-    rows = b"".join(b"\0" + struct.pack(">H", 4000) * 4 * channels for _ in range(4))
-    png(tmp_path / "0.png", (4, 4, 16, colour_type), rows)
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == f"{tmp_path}/0.png: expected 8 bits a channel, got 16"
-
-
-@pytest.mark.parametrize("suffix", ["tif", "gif", "png", "webp"])
-def test_files_of_several_pages_or_frames_are_refused(suffix, tmp_path):
-    pages = [Image.fromarray(image) for image in GREY]
-    pages[0].save(tmp_path / f"0.{suffix}", save_all=True, append_images=pages[1:])
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == (
-        f"{tmp_path}/0.{suffix}: expected one picture, got 6 pages or frames; save each as a file"
-    )
-
-
 def test_masks_of_0_and_1_are_black_and_white(tmp_path):
-    saved(tmp_path, GREY % 2)
-    dataset = load(DataConfig(path=tmp_path))
+    dataset = read(saved(tmp_path, GREY % 2))
     assert np.unique(dataset.train.x).tolist() == [0, 255]
     assert dataset.notes == ("x: 0 and 1 are taken for black and white, as bool images are",)
-
-
-@pytest.mark.parametrize("flat_neighbour", [True, False])
-def test_images_deeper_than_a_class_are_refused_not_passed_over(flat_neighbour, tmp_path):
-    saved(tmp_path / "dog" / "batch1", GREY)
-    if flat_neighbour:
-        saved(tmp_path / "cat", GREY)
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == (
-        f"{tmp_path}/dog/batch1/000.png: expected images in {tmp_path} or in folders of classes in it, found"
-        " this one deeper"
-    )
 
 
 @pytest.mark.parametrize(
@@ -232,52 +222,21 @@ def test_the_parts_are_known_in_any_case_of_letters_and_val_stands_in_for_test(t
     for part, images in ((training, GREY[:4]), (held_out, GREY[4:])):
         saved(tmp_path / part / "a", images[:1])
         saved(tmp_path / part / "b", images[1:], first=1)
-    dataset = load(DataConfig(path=tmp_path))
+    dataset = read(tmp_path)
     np.testing.assert_array_equal(dataset.train.x, GREY[:4])
     np.testing.assert_array_equal(dataset.test.x, GREY[4:])
-    assert dataset.notes == (
-        f"{training} is the training part, {held_out} the test part",
-        "y: 2 classes, a, b",
-    )
-    assert dataset.test.labels.tolist() == [0, 1]
+    parts = f"{training} is the training part, {held_out} the test part"
+    assert (dataset.notes, dataset.test.labels.tolist()) == ((parts, "y: 2 classes, a, b"), [0, 1])
 
 
 def test_what_is_not_used_is_told(tmp_path):
-    for part in ("train", "val", "test"):
-        saved(tmp_path / part, GREY)
-    saved(tmp_path, GREY[:1])
+    folders(train=6, val=6, test=6, **{"": 1})(tmp_path)
     (tmp_path / "train" / "notes.txt").write_text("no image")
-    dataset = load(DataConfig(path=tmp_path))
+    dataset = read(tmp_path, label="kind")
     assert (len(dataset.train), len(dataset.test)) == (6, 6)
     assert dataset.notes == (
         "train is the training part, test the test part",
         "not used: 000.png, val (images: 7)",
         "left out, being no images that can be read: train/notes.txt (files: 1)",
+        "data.label kind is not used: the data are no table with a column of labels",
     )
-
-
-@pytest.mark.parametrize(
-    ("folders", "named"),
-    [
-        (("train",), "train"),
-        (("test", "cats"), "test"),
-        (("Train", "train", "test"), "Train, train, test"),
-        (("val", "test"), "test, val"),
-    ],
-)
-def test_parts_without_their_other_half_are_no_classes(folders, named, tmp_path):
-    for folder in folders:
-        saved(tmp_path / folder, GREY)
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == (
-        f"{tmp_path}: expected one folder train and one folder test or val, or folders of classes with other"
-        f" names, found {named}"
-    )
-
-
-def test_names_in_no_encoding_are_refused(tmp_path):
-    saved(tmp_path / "caf\udce9", GREY)
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(path=tmp_path))
-    assert str(caught.value) == f"{tmp_path}: expected names in UTF-8, got b'caf\\xe9'"

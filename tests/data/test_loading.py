@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.data.refused import assert_refused
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split, load, smiley
 from vsc_jax.models import scaling
 
@@ -16,9 +16,8 @@ def test_smiley_is_the_default_and_carries_its_factors():
     assert dataset.train.x.shape == (50, 32, 32)
     assert set(np.unique(dataset.train.x)) == {0, 255}
     assert dataset.test.factors.shape == dataset.test.presence.shape == (30, 18)
-    np.testing.assert_array_equal(
-        smiley.render(dataset.test.presence, dataset.test.factors) * 255, dataset.test.x
-    )
+    drawn = smiley.render(dataset.test.presence, dataset.test.factors)
+    np.testing.assert_array_equal(drawn * 255, dataset.test.x)
     assert dataset.factor_names == smiley.FACTORS
     assert dataset.description == (
         "Smiley drawn from seed 0 with attribute presence 0.5: "
@@ -33,11 +32,6 @@ def test_smiley_follows_its_options():
     assert (large.train.x[:10] != large.test.x).any()
     other = load(DataConfig(train_examples=60, test_examples=10, seed=1))
     assert (other.train.x != large.train.x).any()
-
-
-def test_more_faces_than_memory_are_refused():
-    with pytest.raises(UserError, match="^data.train_examples, data.test_examples: the examples do not fit"):
-        load(DataConfig(train_examples=2**31 - 1))
 
 
 def test_path_goes_before_name(tmp_path):
@@ -60,33 +54,53 @@ def test_prepared_sets_are_read_from_the_directory_and_cut(tiny_mnist):
     )
 
 
-def test_static_binarization_is_one_draw_of_the_seed(tiny_mnist):
-    def binary(**options):
-        config = DataConfig(name="mnist", directory=tiny_mnist.root, binarize="static", **options)
-        dataset = load(config)
-        assert f"binarized once (seed {config.seed})" in dataset.description
+def test_static_binarization_is_one_draw_of_the_seed_and_dynamic_left_to_who_takes_the_batch(tiny_mnist):
+    def both(binarize="static", **options):
+        dataset = load(DataConfig(name="mnist", directory=tiny_mnist.root, binarize=binarize, **options))
+        words = f"binarized once (seed {options.get('seed', 0)})"
+        assert (words if binarize == "static" else "binarized anew at every draw") in dataset.description
         return np.concatenate([dataset.train.x, dataset.test.x])
 
-    one, same, other = binary(), binary(), binary(seed=1)
+    one, same, other, grey = both(), both(), both(seed=1), both("dynamic")
     assert set(np.unique(one)) == {0, 255}
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
-    np.testing.assert_array_equal(binary(train_examples=7)[:7], one[:7])
-    grey = np.concatenate([tiny_mnist.images["train"], tiny_mnist.images["test"]])
+    np.testing.assert_array_equal(both(train_examples=7)[:7], one[:7])
+    np.testing.assert_array_equal(
+        grey, np.concatenate([tiny_mnist.images["train"], tiny_mnist.images["test"]])
+    )
     assert one.mean() == pytest.approx(grey.mean(), abs=5 * 128 / grey.size**0.5)
 
 
-def test_dynamic_binarization_is_left_to_who_takes_the_batch(tiny_mnist):
-    dataset = load(DataConfig(name="mnist", directory=tiny_mnist.root, binarize="dynamic"))
-    np.testing.assert_array_equal(dataset.train.x, tiny_mnist.images["train"])
-    assert "binarized anew at every draw" in dataset.description
+NAMES = "data.name: expected smiley, mnist, fashion_mnist, uci_har or tfds:NAME, got"
 
 
-@pytest.mark.parametrize("binarize", ["static", "dynamic"])
-def test_values_that_are_no_probabilities_are_not_binarized(binarize, tmp_path):
-    np.save(tmp_path / "x.npy", np.full((10, 4), 7.5))
-    with pytest.raises(UserError, match=rf"^x.npy: expected values in \[0, 1\] for data.binarize {binarize}"):
-        load(DataConfig(path=tmp_path / "x.npy", binarize=binarize))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "Fashion-MNST"}, f"{NAMES} 'Fashion-MNST'; did you mean fashion_mnist\\?$"),
+        ({"name": "zzz"}, f"{NAMES} 'zzz'$"),
+        ({"train_examples": 2**31 - 1}, "data.train_examples, data.test_examples: the examples do not fit"),
+        (
+            {"value": 7.5, "binarize": "static"},
+            r"x.npy: expected values in \[0, 1\] for data.binarize static",
+        ),
+        (
+            {"value": 7.5, "binarize": "dynamic"},
+            r"x.npy: expected values in \[0, 1\] for data.binarize dynam",
+        ),
+        (
+            {"value": 0.5, "binarize": "static", "scaling": "unit"},
+            "data.scaling: expected none with data.binarize static, got unit$",
+        ),
+    ],
+)
+def test_sections_that_do_not_suit_are_named(options, message, tmp_path):
+    options = dict(options)
+    if "value" in options:
+        np.save(tmp_path / "x.npy", np.full((10, 4), options.pop("value")))
+        options["path"] = tmp_path / "x.npy"
+    assert_refused(f"^{message}", load, DataConfig(**options))
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -104,12 +118,11 @@ def test_a_subset_of_data_sorted_by_class_has_all_classes(own, tmp_path):
     assert dataset.notes == ()
 
 
-def test_a_subset_without_some_classes_says_so(tmp_path):
+def test_a_subset_without_some_classes_says_so():
     y = np.repeat(np.arange(10), [991, *[1] * 9])
     dataset = load(DataConfig(train_examples=5), (np.zeros((1000, 4), np.float32), y))
-    assert dataset.notes == (
-        "data.train_examples 5 leaves no example of 9 of 10 classes: 1, 2, 3, 4, 5, ...",
-    )
+    classes = "9 of 10 classes: 1, 2, 3, 4, 5, ..."
+    assert dataset.notes == (f"data.train_examples 5 leaves no example of {classes}",)
 
 
 @pytest.mark.parametrize(("kind", "words"), [("unit", "scaled to [0, 1]"), ("standardize", "standardized")])
@@ -120,23 +133,6 @@ def test_scaling_is_taken_from_the_training_examples_that_are_used(kind, words, 
     assert dataset.scaling == scaling.fit(kind, dataset.train.x)
     assert dataset.train.x.mean() == pytest.approx(5, abs=1)
     assert dataset.description.endswith(f"20 training and 10 test vectors of 4 values, values {words}.")
-
-
-def test_scaled_values_are_not_binarized(tmp_path):
-    np.save(tmp_path / "x.npy", np.full((10, 4), 0.5))
-    with pytest.raises(UserError, match="^data.scaling: expected none with data.binarize static, got unit$"):
-        load(DataConfig(path=tmp_path / "x.npy", binarize="static", scaling="unit"))
-
-
-def test_unknown_name_lists_the_names_and_suggests_one():
-    with pytest.raises(UserError) as caught:
-        load(DataConfig(name="Fashion-MNST"))
-    assert str(caught.value) == (
-        "data.name: expected smiley, mnist, fashion_mnist, uci_har or tfds:NAME, got 'Fashion-MNST'; "
-        "did you mean fashion_mnist?"
-    )
-    with pytest.raises(UserError, match=r"got 'zzz'$"):
-        load(DataConfig(name="zzz"))
 
 
 def test_importing_the_data_room_is_light():

@@ -14,31 +14,24 @@ def words(key):
     return tuple(np.asarray(jax.random.key_data(key)).tolist())
 
 
-def folded(key, numbers):
-    return {words(jax.random.fold_in(jax.random.clone(key), i)) for i in range(numbers)}
+def folded(key):
+    return {words(key)} | {words(jax.random.fold_in(jax.random.clone(key), i)) for i in range(11)}
 
 
 def test_streams_of_training_are_those_of_older_runs():
-    def root(number):
-        return words(jax.random.fold_in(jax.random.key(SEED), number))
-
-    assert words(key(SEED, Stream.INITIAL)) == root(0)
-    assert [words(k) for k in keys_of(SEED)] == [root(2), root(3)]
+    roots = [words(jax.random.fold_in(jax.random.key(SEED), number)) for number in (0, 2, 3)]
+    assert [words(k) for k in (key(SEED, Stream.INITIAL), *keys_of(SEED))] == roots
     order = generator(SEED, Stream.EPOCHS, 4).permutation(20)
     np.testing.assert_array_equal(order, np.random.default_rng((SEED, 1, 4)).permutation(20))
 
 
 def test_no_key_of_an_evaluation_is_one_that_training_uses():
-    training = {words(key(SEED, Stream.INITIAL))}
-    for root in keys_of(SEED):
-        training |= {words(root)} | folded(root, 11)
-    assert len(training) == 1 + 2 * 12
-    measured = set()
+    drawn = {words(key(SEED, Stream.INITIAL))}.union(*map(folded, keys_of(SEED)))
+    assert len(drawn) == 1 + 2 * 12
     for stream in set(Stream) - {Stream.INITIAL, Stream.MODEL, Stream.PIXELS}:
-        roots = [key(SEED, stream), *jax.random.split(key(SEED, stream), 3)]
-        found = set().union(*({words(root)} | folded(root, 11) for root in roots))
-        assert not found & (training | measured)
-        measured |= found
+        found = set().union(*map(folded, (key(SEED, stream), *jax.random.split(key(SEED, stream), 3))))
+        assert not found & drawn
+        drawn |= found
 
 
 def test_no_two_generators_draw_the_same():

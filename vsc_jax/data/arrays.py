@@ -39,9 +39,8 @@ def from_arrays(
 ) -> Dataset:
     """A data set of arrays in memory, of memory-mapped ones, or of a source that decodes its examples.
 
-    Training examples that are large and memory-mapped, or come from
-    :func:`vsc_jax.data.examples.from_source`, stay where they are and are read when they are asked for.
-    Test examples are read into memory.
+    Training examples that are large and memory-mapped, or of :func:`vsc_jax.data.examples.from_source`, are
+    read when they are asked for; test examples are read into memory.
 
     Args:
       x: vectors ``[n, d]`` of any finite numbers, dense or of ``scipy.sparse``; or images
@@ -67,8 +66,8 @@ def from_arrays(
         raise UserError("y_test: given without x_test")
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
-    given = {"x": x} if x_test is None else {"x": x, "x_test": x_test}
-    classes = {} if y is None else {"y": y} if x_test is None else {"y": y, "y_test": y_test}
+    given = {part: array for part, array in (("x", x), ("x_test", x_test)) if array is not None}
+    classes = {part: labels for part, labels in (("y", y), ("y_test", y_test)) if labels is not None}
     signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
     examples, masks = _as_pixels({n: _as_examples(array, n, free, signals) for n, array in given.items()})
     shape = examples["x"].shape
@@ -88,16 +87,9 @@ def from_arrays(
         for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
-    return Dataset(
-        name=name,
-        train=train,
-        test=test,
-        label_names=labels.names,
-        description=origin,
-        channel_names=tuple(channel_names),
-        scaling=None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals),
-        notes=(*notes, *labels.notes, *masks),
-    )
+    constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
+    said, channels = (*notes, *labels.notes, *masks), tuple(channel_names)
+    return Dataset(name, train, test, labels.names, (), origin, channels, constants, said)
 
 
 def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
