@@ -5,13 +5,14 @@ import http.client
 import io
 import urllib.request
 import zipfile
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from tests.data import har
+from tests.data.refused import error_of
 from vsc_jax.config import DataConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.data import load
 from vsc_jax.data.uci_har import CHANNELS, load_uci_har, opened
 
@@ -21,21 +22,6 @@ FILES = har.files()
 @pytest.fixture
 def small(tmp_path):
     return har.archive(tmp_path / "har.zip", FILES)
-
-
-def changed(name, line, content):
-    """The files with one line of one of them replaced, or taken out."""
-    lines = FILES[har.ROOT + name].splitlines(keepends=True)
-    lines[line : line + 1] = [] if content is None else [content + "\n"]
-    return {**FILES, har.ROOT + name: "".join(lines)}
-
-
-def error_of(path, representation="features"):
-    with pytest.raises(UserError) as caught:
-        load_uci_har(path, representation)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(str(path))
-    return str(caught.value).removeprefix(str(path))
 
 
 def test_official_layout_is_read_whole(test_data):
@@ -107,43 +93,40 @@ ROW = ["0"] * 561
         (TEST, 0, " ".join([*ROW[1:], "one"]), "line 1: expected numbers, got 'one'"),
         (TEST, 4, " ".join([*ROW[:7], "nan", *ROW[8:]]), "line 5, column 8: expected a finite"),
         (TEST, 4, " ".join([*ROW[1:], "1e99"]), "line 5, column 561: expected a finite"),
-        (Y, 6, "4", "line 7: expected a whole number from 1 to 3, got 4"),
-        (Y, 6, "0", "line 7: expected a whole number from 1 to 3, got 0"),
-        (Y, 6, "1.5", "line 7: expected a whole number from 1 to 3, got 1.5"),
+        *((Y, 6, y, f"line 7: expected a whole number from 1 to 3, got {y}") for y in ("4", "0", "1.5")),
         (Y, 6, None, "expected 8 lines, one a window, got 7"),
         (PEOPLE, 0, "x", "line 1: expected numbers, got 'x'"),
         ("activity_labels.txt", 1, "3 SITTING", "expected lines of a number 1, 2, ... and a name"),
         (SIGNAL, 0, None, "expected 8 lines, one a window, got 7"),
+        (X, slice(None), None, "expected lines of 561 numbers, got none"),
+        *((name, None, None, "expected a file") for name in (X, "test/y_test.txt", PEOPLE)),
     ],
 )
 def test_faults_name_file_and_line(name, line, content, message, tmp_path):
-    path = har.archive(tmp_path / "bad.zip", changed(name, line, content))
-    error = error_of(path, "signals" if name == SIGNAL else "features")
-    assert error.startswith(f": {har.ROOT}{name}: {message}")
+    files = dict(FILES)
+    lines = files.pop(har.ROOT + name).splitlines(keepends=True)
+    if line is not None:
+        where = slice(line, line + 1) if isinstance(line, int) else line
+        lines[where] = [] if content is None else [content + "\n"]
+        files[har.ROOT + name] = "".join(lines)
+    path = har.archive(tmp_path / "bad.zip", files)
+    error = error_of(load_uci_har, path, "signals" if name == SIGNAL else "features")
+    if line is None:
+        assert error == f"{path}: expected a file {har.ROOT}{name} in it, found none"
+    else:
+        assert error.startswith(f"{path}: {har.ROOT}{name}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (changed(PEOPLE, 3, "4"), ": expected nobody in both train and test, found subject 4"),
-        ({**FILES, har.ROOT + X: ""}, f": {har.ROOT}{X}: expected lines of 561 numbers, got none"),
-        ({"a": "b"}, ": expected the UCI HAR files, with one activity_labels.txt, found 0"),
-        *(
-            (
-                {key: content for key, content in FILES.items() if key != har.ROOT + name},
-                f": expected a file {har.ROOT}{name} in it, found none",
-            )
-            for name in (X, "test/y_test.txt", PEOPLE)
-        ),
-    ],
-)
-def test_archives_that_lack_something_are_refused(files, message, tmp_path):
-    assert error_of(har.archive(tmp_path / "bad.zip", files)) == message
-
-
-def test_empty_folders_and_nothing_are_refused(tmp_path):
-    assert "found 0" in error_of(tmp_path)
-    assert "no such file or folder" in error_of(tmp_path / "nowhere.zip")
+def test_what_is_no_uci_har_is_refused(tmp_path):
+    shared = {**FILES, har.ROOT + PEOPLE: FILES[har.ROOT + PEOPLE].replace("5", "4")}
+    path = har.archive(tmp_path / "shared.zip", shared)
+    assert error_of(load_uci_har, path) == f"{path}: expected nobody in both train and test, found subject 4"
+    path = har.archive(tmp_path / "other.zip", {"a": "b"})
+    nothing = ": expected the UCI HAR files, with one activity_labels.txt, found 0"
+    assert error_of(load_uci_har, path) == f"{path}{nothing}"
+    (tmp_path / "empty").mkdir()
+    assert error_of(load_uci_har, tmp_path / "empty") == f"{tmp_path / 'empty'}{nothing}"
+    assert "no such file or folder" in error_of(load_uci_har, tmp_path / "nowhere.zip")
 
 
 def test_the_second_load_parses_nothing_and_a_changed_archive_is_read_again(small, monkeypatch):
@@ -163,42 +146,33 @@ def test_the_second_load_parses_nothing_and_a_changed_archive_is_read_again(smal
 def test_without_a_path_the_archive_is_downloaded_once_and_must_be_the_official_one(
     small, monkeypatch, cache_folder
 ):
-    asked = []
     content = small.read_bytes()
-    monkeypatch.setattr(
-        urllib.request, "urlopen", lambda url, timeout: asked.append(url) or io.BytesIO(content)
-    )
-    with pytest.raises(UserError, match=r"cannot be downloaded \(expected a file of MD5 d29710c"):
-        load_uci_har()
+    asked = Mock(side_effect=lambda url, timeout: io.BytesIO(content))
+    monkeypatch.setattr(urllib.request, "urlopen", asked)
+    assert "cannot be downloaded (expected a file of MD5 d29710c" in error_of(load_uci_har)
     assert not cache_folder.exists()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     monkeypatch.setattr("vsc_jax.data.uci_har.MD5", md5)
     for _ in range(2):
-        with pytest.raises(UserError, match=r"expected the official \(7352, 2947\) windows, got \(8, 5\)"):
-            load_uci_har()
-    assert len(asked) == 2
+        assert "expected the official (7352, 2947) windows, got (8, 5)" in error_of(load_uci_har)
+    assert asked.call_count == 2
     monkeypatch.setattr("vsc_jax.data.uci_har.OFFICIAL_WINDOWS", (8, 5))
     assert "(the official split)" in load_uci_har().description
     assert [path.name for path in (cache_folder / "downloads").iterdir()] == ["uci_har.zip"]
 
 
-def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(monkeypatch, cache_folder):
-    def offline(url, timeout):
-        raise urllib.error.URLError("no route to host")
-
-    def broken(url, timeout):
-        raise http.client.IncompleteRead(b"half", 4)
-
-    for answer, reason in (
-        (offline, "no route to host"),
-        (broken, "IncompleteRead(4 bytes read, 4 more expected)"),
-    ):
-        monkeypatch.setattr(urllib.request, "urlopen", answer)
-        with pytest.raises(UserError) as caught:
-            load_uci_har()
-        assert f"cannot be downloaded ({reason})" in str(caught.value)
-        assert str(caught.value).endswith("get it on another machine and give --data.path")
-        assert not cache_folder.exists()
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (urllib.error.URLError("no route to host"), "no route to host"),
+        (http.client.IncompleteRead(b"half", 4), "IncompleteRead(4 bytes read, 4 more expected)"),
+    ],
+)
+def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(fault, reason, monkeypatch, cache_folder):
+    monkeypatch.setattr(urllib.request, "urlopen", Mock(side_effect=fault))
+    error = error_of(load_uci_har)
+    assert f"cannot be downloaded ({reason}); get it on another machine and give --data.path" in error
+    assert not cache_folder.exists()
 
 
 # The archive as a file
@@ -211,59 +185,49 @@ def zipped(path, compression=zipfile.ZIP_DEFLATED, **members):
     return path.read_bytes()
 
 
-def damaged(content, place):
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+def flipped(place):
+    return lambda content: content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+def replaced(before, after):
+    return lambda content: content.replace(before, after)
+
+
+HELLO = {"a.txt": "hello " * 50}
+LZMA = {"compression": zipfile.ZIP_LZMA, **HELLO}
+OUTSIDE = ("../a", "in/../../a", "/etc/a", "..\\a", "C:\\a", "C:a")
+DAMAGED = ": a.txt: damaged or incomplete"
+SIZES = [size.to_bytes(4, "little") for size in (9_000, 90)]
 
 
 @pytest.mark.parametrize(
     ("members", "damage", "message"),
     [
         *(
-            (
-                {"a.txt": "hello", name: ""},
-                None,
-                f": refused, as {name!r} in it would unpack outside its folder",
-            )
-            for name in ("../a", "in/../../a", "/etc/a", "..\\a", "C:\\a", "C:a")
+            ({**HELLO, n: ""}, None, f": refused, as {n!r} in it would unpack outside its folder")
+            for n in OUTSIDE
         ),
         ({"a.txt": "0" * 20_000}, None, ": refused, as it would unpack to 0.0 GB; expected at most 0.0"),
-        ({"b.zip": lambda path: zipped(path, **{"a.txt": "0" * 20_000})}, None, "/b.zip: refused, as it"),
-        *(
-            (
-                {"a.txt": "hello " * 50},
-                lambda content, keep=keep: content[:keep],
-                ": not a zip archive, or an",
-            )
-            for keep in (0, 10, 60, -30)
-        ),
-        ({"a.txt": "hello " * 50}, lambda content: damaged(content, 40), ": a.txt: damaged or incomplete"),
-        (
-            {"compression": zipfile.ZIP_LZMA, "a.txt": "hello " * 50},
-            lambda content: damaged(content, 44),  # of the compressed stream
-            ": a.txt: damaged or incomplete",
-        ),
-        (
-            {"\u00e9.txt": "hello"},
-            lambda content: content.replace("\u00e9".encode(), b"\xff\xff"),
-            ": not a zip archive",
-        ),
-        (
-            {"a.txt": "0" * 9_000},
-            lambda content: content.replace((9_000).to_bytes(4, "little"), (90).to_bytes(4, "little")),
-            ": a.txt: damaged or incomplete",
-        ),
+        ({"b.zip": {"a.txt": "0" * 20_000}}, None, "/b.zip: refused, as it"),
+        *((HELLO, lambda all, n=n: all[:n], ": not a zip archive, or an inc") for n in (0, 10, 60, -30)),
+        (HELLO, flipped(40), DAMAGED),
+        (LZMA, flipped(44), DAMAGED),  # of the compressed stream
+        ({"\u00e9.txt": "hello"}, replaced("\u00e9".encode(), b"\xff\xff"), ": not a zip archive"),
+        ({"a.txt": "0" * 9_000}, replaced(*SIZES), DAMAGED),
     ],
 )
 def test_hostile_and_damaged_archives_are_refused(members, damage, message, tmp_path):
     path = tmp_path / "a.zip"
-    members = {k: v(tmp_path / "b.zip") if callable(v) else v for k, v in members.items()}
-    content = zipped(path, **members)
-    if damage is not None:
-        path.write_bytes(damage(content))
-    with pytest.raises(UserError) as caught, opened(path, largest=10_000) as archive:
-        archive.read("a.txt")
-    assert str(caught.value).startswith(f"{path}{message}")
-    assert "\n" not in str(caught.value)
+    content = zipped(
+        path, **{k: zipped(tmp_path / k, **v) if isinstance(v, dict) else v for k, v in members.items()}
+    )
+    path.write_bytes(damage(content) if damage else content)
+
+    def read():
+        with opened(path, largest=10_000) as archive:
+            archive.read("a.txt")
+
+    assert error_of(read).startswith(f"{path}{message}")
 
 
 def test_a_member_without_a_name_is_passed_over(tmp_path):
