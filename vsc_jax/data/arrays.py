@@ -88,8 +88,8 @@ def from_arrays(
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
     constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
-    said, channels = (*notes, *labels.notes, *masks), tuple(channel_names)
-    return Dataset(name, train, test, labels.names, (), origin, channels, constants, said)
+    said, named_channels = (*notes, *labels.notes, *masks), tuple(channel_names)
+    return Dataset(name, train, test, labels.names, (), origin, named_channels, constants, said)
 
 
 def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
