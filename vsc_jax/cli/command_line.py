@@ -40,8 +40,9 @@ Preset = Annotated[
     str,
     conf.arg(
         metavar="NAME|PATH",
-        help="Preset that the other options change, or the path of a .py file that defines `config`, or "
-        f"of a run's config.json. Presets: {', '.join(preset_names())}.",
+        help="Preset that the other options change, or the path of a .py file that defines `config`, or of a "
+        "run's config.json; with it, --help explains the options of its model and data. Presets: "
+        f"{', '.join(preset_names())}.",
     ),
 ]
 """The option ``--config``, which is read before all others."""
@@ -93,13 +94,13 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
             raise UsageError(f"{option}: expected a value, got ''")
         if os.fsencode(token).decode(errors="replace") != token:
             raise UsageError(f"expected names in UTF-8, got {os.fsencode(token)!r}")
-    box, defaults, registry = io.StringIO(), tyro.MISSING_NONPROP, None
+    given, box, defaults, registry = _given(argv), io.StringIO(), tyro.MISSING_NONPROP, None
     try:
         if preset := getattr(arguments_type, "config", None):
-            config = load_preset(_last_value("config", argv) or preset)
+            config = load_preset(given.get("config", ("", ""))[1] or preset)
             defaults = typing.cast(Any, arguments_type)(settings=config)
             if {"-h", "--help"} & set(argv):
-                registry = _without_unfit_fields(config, argv)
+                registry = _without_unfit_fields(config, {name: value for name, (_, value) in given.items()})
         with contextlib.redirect_stderr(box):
             arguments = tyro.cli(
                 arguments_type,
@@ -120,7 +121,14 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
         if not stop.code:
             raise
         names = [*typing.get_type_hints(arguments_type), *(FIELDS if preset else ())]
-        raise UsageError(_mistake(argv, names, box.getvalue())) from None
+        for name, (option, _) in given.items():
+            if name not in [*names, "help"]:
+                hint = nearest(name, names, "--") or "; see --help"
+                raise UsageError(f"unknown option {option}{hint}") from None
+        # The first paragraph under the title in tyro's box; a row of its frame alone ends it.
+        rows = [row.strip("│| ") for row in box.getvalue().splitlines()[1:]]
+        paragraph = itertools.dropwhile(lambda row: not row.strip("─-"), rows)
+        raise UsageError(" ".join(itertools.takewhile(lambda row: row.strip("─-"), paragraph))) from None
     return dataclasses.replace(arguments, **paths)
 
 
@@ -131,7 +139,7 @@ def refuse_unfit(configs: Sequence[Config], argv: Sequence[str] | None = None) -
       UsageError: one line that names the option, and the model or data that it is for.
     """
     unfit = [unfit_fields(config) for config in configs]
-    for name in _options(sys.argv[1:] if argv is None else argv):
+    for name in _given(sys.argv[1:] if argv is None else argv):
         if all(name in fields for fields in unfit):
             raise UsageError(f"--{name}: {unfit[0][name]}")
 
@@ -165,19 +173,14 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     sys.exit(code)
 
 
-def _options(argv: Sequence[str]) -> dict[str, str]:
-    """The options that are given, ``section.a_field`` for ``--section.a-field=1``, as they are written."""
-    written = [token.partition("=")[0] for token in argv if token.startswith("--")]
-    return {option[2:].replace("-", "_"): option for option in written}
-
-
-def _last_value(name: str, argv: Sequence[str]) -> str | None:
-    value = None
+def _given(argv: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The options by name, ``a.b_c`` for ``--a.b-c=1``: as each is written, and its last value."""
+    given = {}
     for token, after in zip(argv, [*argv, ""][1:], strict=True):
-        option, equals, given = token.partition("=")
-        if option == f"--{name}":
-            value = given if equals else after
-    return value
+        if token.startswith("--"):
+            option, equals, value = token.partition("=")
+            given[option[2:].replace("-", "_")] = option, value if equals else after
+    return given
 
 
 def _expanded(value: Any, name: str) -> Any:
@@ -191,22 +194,11 @@ def _program() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _mistake(argv: Sequence[str], names: Sequence[str], box: str) -> str:
-    """What is wrong with a command line: an option that there is not, or what tyro says in its box."""
-    for name, option in _options(argv).items():
-        if name not in [*names, "help"]:
-            return f"unknown option {option}{nearest(name, names, '--') or '; see --help'}"
-    # The first paragraph under the title; a row of its frame alone ends it.
-    rows = [row.strip("│| ") for row in box.splitlines()[1:]]
-    paragraph = itertools.dropwhile(lambda row: not row.strip("─-"), rows)
-    return " ".join(itertools.takewhile(lambda row: row.strip("─-"), paragraph))
-
-
-def _without_unfit_fields(config: Config, argv: Sequence[str]) -> ConstructorRegistry:
+def _without_unfit_fields(config: Config, given: dict[str, str]) -> ConstructorRegistry:
     """Rules by which tyro leaves out the options that the chosen model and data do not use."""
-    chosen = {name: _last_value(name, argv) for name in ("model.kind", "data.name", "data.path")}
-    with contextlib.suppress(UserError):  # help is given all the same
-        config = with_overrides(config, {name: value for name, value in chosen.items() if value})
+    for name in given.keys() & {"model.kind", "data.name", "data.path"}:
+        with contextlib.suppress(UserError):  # help is given all the same
+            config = with_overrides(config, {name: given[name]})
     unfit = {part for name in unfit_fields(config) for part in (name, name.rpartition(".")[0])}
     sections = {type(value): name for name, value in vars(config).items() if dataclasses.is_dataclass(value)}
     registry = ConstructorRegistry()
