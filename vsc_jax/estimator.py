@@ -4,7 +4,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019. The sa
 training as :func:`vsc_jax.fit`; nothing is written to disk.
 """
 
-from typing import Any, no_type_check
+from typing import Any, Literal, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,13 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
-from vsc_jax.config.choices import Gate, Likelihood, Prior
+from vsc_jax.config.choices import DecoderKind, Gate, Inference, Likelihood, Prior
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import first_outside
 from vsc_jax.evaluation.encoding import map_batches
 from vsc_jax.models import VSC
+from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.scaling import moments
 from vsc_jax.models.values import check_mask, place
 from vsc_jax.training import train
@@ -34,13 +35,19 @@ _DRAWS = 8  # posterior samples that the bound of an example is averaged over
 class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Sparse codes of vectors: in each code most of the latents are exactly 0.
 
-    The rows of ``X`` are modelled by a variational autoencoder with a spike-and-slab code. Parameters are
+    The rows of ``X`` are modelled with a spike-and-slab code and, by default, as weighted sums of atoms, as
+    ``DictionaryLearning`` does; ``decoder="mirrored"`` makes it a variational autoencoder. Parameters are
     named as in :mod:`vsc_jax.config`, which says more about each. Arithmetic is float32, whatever the
     dtype of ``X``. There is no ``partial_fit``: annealing counts the iterations of the whole training.
 
     Args:
       latents: number of latents J, the columns of a code.
-      hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+      active: how many latents are on in a row, on average; in place of ``alpha``.
+      decoder: ``linear``, a sum of atoms (:attr:`components_`), or ``mirrored``, a network.
+      unit_norm: whether atoms have norm 1, in the units that the model sees.
+      inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``encoder`` by a network;
+        ``auto`` takes ascent where it can: a linear decoder, a Gaussian likelihood, a fixed prior.
+      hidden: widths of the encoder's hidden layers; a mirrored decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature;
         ``bernoulli`` for values in [0, 1].
       min_log_var: floor of the Gaussian's log-variance; of standardized features, where they are.
@@ -48,8 +55,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         where the largest training value would be beyond 4 (:func:`vsc_jax.models.scaling.moments`). Scores,
         and reconstructions, are those of ``X`` as given either way.
       beta: weight of the KL divergence.
-      alpha: target of the share of latents that are on; ``gate_rate_`` says what came of it.
-      prior: ``pseudo``, a mixture of the posteriors of learned pseudo-inputs, or ``fixed``.
+      alpha: the prior's rate, or target of the share of latents that are on; ``gate_rate_`` says what came of
+        it. If neither it nor ``active`` is given, ``ascent`` learns it, and an encoder takes 0.1.
+      prior: ``fixed``, or ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; ``auto`` takes
+        ``fixed`` for a linear decoder and ``pseudo`` for a mirrored one.
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training.
@@ -61,6 +70,9 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     Attributes:
       model_: the trained :class:`vsc_jax.models.VSC`; of standardized rows, where they are.
+      components_: the atoms of a linear decoder, ``[latents, features]``, in the units of ``X``; a row is
+        about its code times them, plus :attr:`intercept_`.
+      intercept_: what a row is when all latents are off, ``[features]``; linear decoder only.
       config_: the whole configuration that was trained.
       history_: training metrics, averaged between two log points; in nats of what the model saw.
       gate_rate_: share of the training rows in which each latent is on, ``[latents]``.
@@ -81,13 +93,17 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self,
         latents: int = 16,
         *,
+        active: float | None = None,
+        decoder: DecoderKind = "linear",
+        unit_norm: bool = False,
+        inference: Literal["auto"] | Inference = "auto",
         hidden: tuple[int, ...] = (128,),
         likelihood: Likelihood = "gaussian",
         min_log_var: float = -6.0,
         standardize: bool = True,
         beta: float = 1.0,
-        alpha: float = 0.2,
-        prior: Prior = "pseudo",
+        alpha: float | None = None,
+        prior: Literal["auto"] | Prior = "auto",
         pseudo_inputs: int = 16,
         sparsity_weight: float = 1.0,
         gate: Gate = "concrete",
@@ -176,6 +192,23 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return float(np.mean(self.score_samples(X), dtype=np.float64))
 
     @property
+    def components_(self) -> np.ndarray:
+        """Atoms ``[latents, features]`` of a linear decoder, in the units of ``X``."""
+        return np.asarray(self._dictionary.atoms * self.scale_, np.float32)
+
+    @property
+    def intercept_(self) -> np.ndarray:
+        """What a row is when all latents are off, ``[features]``; linear decoder only."""
+        return np.asarray(self._dictionary.bias * self.scale_ + self.mean_, np.float32)
+
+    @property
+    def _dictionary(self) -> Dictionary:
+        trunk = self.model_.decoder.trunk if hasattr(self, "model_") else None
+        if not isinstance(trunk, Dictionary):
+            raise AttributeError("only a fitted linear decoder has atoms")
+        return trunk
+
+    @property
     def _n_features_out(self) -> int:
         return self.config_.model.latents
 
@@ -200,6 +233,12 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 def _config(parameters: dict[str, Any]) -> settings.Config:
     seed = check_random_state(parameters["random_state"]).randint(np.iinfo(np.int32).max)
     overrides = {"seed": int(seed)}
+    linear = parameters["decoder"] == "linear"
+    if parameters["prior"] == "auto":
+        parameters["prior"] = "fixed" if linear else "pseudo"
+    if parameters["inference"] == "auto":
+        can = linear and parameters["likelihood"] == "gaussian" and parameters["prior"] == "fixed"
+        parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else "encoder"
     for section in ("model", "train"):
         names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()
         overrides |= {f"{section}.{name}": _plain(parameters[name]) for name in names}

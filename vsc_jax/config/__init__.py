@@ -116,7 +116,15 @@ class ModelConfig:
     network: choices.Network = "mlp"
     """Fully connected networks, a convolution of three layers, or convolutions over time."""
     hidden: tuple[Count, ...] = (400,)
-    """Widths of the hidden layers of the MLP encoder; the decoder mirrors them."""
+    """Widths of the hidden layers of the MLP encoder; a mirrored decoder has them in reverse."""
+    decoder: choices.DecoderKind = "mirrored"
+    """The encoder's mirror, or linear: an example is a weighted sum of atoms, as in dictionary learning."""
+    unit_norm: bool = False
+    """Linear decoder: whether every atom has norm 1."""
+    inference: Annotated[choices.Inference, VSC] = "encoder"
+    """How the posterior is found: by an encoder, or without one by coordinate ascent on the bound (linear
+    decoder, Gaussian likelihood, fixed prior), which learns the prior's slab means and, if neither alpha
+    nor active is given, its rate."""
     likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code; gaussian learns one variance for every dimension."""
     min_log_var: Annotated[float, Range(-30, 20)] = -6.0
@@ -125,8 +133,12 @@ class ModelConfig:
     """Weight of the KL divergence; 1 trains the bound itself."""
     tc_weight: Annotated[Weight, TRACED, VAE] = 0.0
     """Extra weight of the total correlation (beta-TCVAE: beta - 1)."""
-    alpha: Annotated[Probability, TRACED, VSC] = 0.1
-    """Prior probability that a latent is on (fixed prior), or target of the sparsity term."""
+    alpha: Annotated[Probability | None, TRACED, VSC] = None
+    """Prior probability that a latent is on (fixed prior), or target of the sparsity term; if neither it nor
+    active is given: 0.1."""
+    active: Annotated[Weight | None, VSC] = None
+    """How many latents are on in an example, on average: alpha starts at active / latents and is moved in
+    training until it is so. In place of alpha."""
     prior: Annotated[choices.Prior, VSC] = "pseudo"
     """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
     pseudo_inputs: Annotated[Count, VSC] = 32
@@ -149,9 +161,16 @@ class ModelConfig:
     """Weight the slab's KL by gamma, as eq. 6 says; false is the mistake of the collapsing recipe."""
 
     @property
+    def rate(self) -> float:
+        """The share of latents asked for: ``alpha``, ``active / latents`` or the default."""
+        if self.active is not None:
+            return self.active / self.latents
+        return 0.1 if self.alpha is None else self.alpha
+
+    @property
     def blended_rate(self) -> float:
-        """``prior_rate``, or ``alpha`` where it is not given."""
-        return self.alpha if self.prior_rate is None else self.prior_rate
+        """``prior_rate``, or :attr:`rate` where it is not given."""
+        return self.rate if self.prior_rate is None else self.prior_rate
 
 
 @dataclass(frozen=True)
@@ -355,6 +374,9 @@ def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
 def replaced(config: Config, overrides: dict[str, Any]) -> Config:
     """:func:`with_overrides` that does not check how the fields go together."""
     values = to_dict(config)
+    for name, other in (("model.active", "model.alpha"), ("model.alpha", "model.active")):
+        if overrides.get(name) is not None and other not in overrides:
+            overrides = {**overrides, other: None}  # the two are one setting
     for name, value in overrides.items():
         *sections, last = name.split(".")
         section: Any = values
@@ -399,6 +421,22 @@ def validate(config: Config) -> None:
 def _check_together(config: Config) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*", config.name):
         raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
+    model = config.model
+    if model.active is not None:
+        if model.alpha is not None:
+            raise UserError("model.active: alpha is given as well; give one of the two")
+        if not 0 < model.active < model.latents:
+            raise UserError(
+                f"model.active: expected more than 0 and less than the {model.latents} latents,"
+                f" got {model.active:g}"
+            )
+    if model.inference == "ascent":
+        needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "beta": 1.0}
+        for name, value in needed.items():
+            if getattr(model, name) != value:
+                raise UserError(
+                    f"model.inference: ascent needs model.{name} {value}, got {getattr(model, name)}"
+                )
     for name in ("alpha", "prior_rate"):
         if (rate := getattr(config.model, name)) is not None and not 1e-37 < rate < 1 - 6e-8:
             raise UserError(

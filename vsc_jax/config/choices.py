@@ -4,6 +4,8 @@ from typing import Literal
 
 ModelKind = Literal["ae", "vae", "vsc"]
 Network = Literal["mlp", "conv", "conv1d"]
+DecoderKind = Literal["mirrored", "linear"]
+Inference = Literal["encoder", "ascent"]
 Likelihood = Literal["bernoulli", "gaussian"]
 Prior = Literal["fixed", "pseudo"]
 PriorSlabs = Literal["pseudo", "standard"]

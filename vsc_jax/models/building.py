@@ -13,6 +13,7 @@ from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.inputs import Rows, as_float
+from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets import (
     MLP,
     Classifier,
@@ -23,6 +24,7 @@ from vsc_jax.models.nets import (
     SignalDecoder,
     SignalEncoder,
 )
+from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.models.vae import VAE
@@ -30,6 +32,7 @@ from vsc_jax.models.vsc import VSC
 
 Model = Autoencoder | VAE | VSC
 
+_ROWS_OF_MEAN = 256  # examples whose mean a dictionary's bias starts at
 _OUTPUTS_PER_LATENT = {"ae": 1, "vae": 2, "vsc": 3}
 
 
@@ -39,6 +42,8 @@ def check_network(config: ModelConfig, example_shape: tuple[int, ...]) -> None:
     Raises:
       UserError: if it cannot.
     """
+    if config.decoder == "linear" and config.network != "mlp":
+        raise UserError(f"model.decoder: linear goes with model.network mlp, not with {config.network}")
     if config.network == "conv" and len(example_shape) not in (2, 3):
         raise UserError(
             f"model.network: conv needs images, but the examples have shape {list(example_shape)}"
@@ -61,6 +66,10 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
             *itertools.pairwise((inputs, *config.hidden, outputs)),
             *itertools.pairwise((config.latents, *reversed(config.hidden), inputs)),
         ]
+        if config.decoder == "linear":
+            large[len(config.hidden) + 1 :] = [(config.latents, inputs)]
+        if config.inference == "ascent":
+            large = large[-1:]
     if config.kind == "vsc" and config.prior == "pseudo":
         large.append((config.pseudo_inputs, inputs))
     return sum(rows * columns for rows, columns in large)
@@ -95,7 +104,18 @@ def build(
     inputs = math.prod(example_shape)
     outputs = _OUTPUTS_PER_LATENT[config.kind] * config.latents
     encoder: MLP | ConvEncoder | SignalEncoder
-    trunk: MLP | ConvDecoder | SignalDecoder
+    trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
+    if config.decoder == "linear":
+        trunk = _dictionary(config, example_shape, pseudo_key, examples, scaling)
+    if config.inference == "ascent":
+        decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var, scaling)
+        return LinearVSC(
+            decoder,
+            latents=config.latents,
+            alpha=config.rate,
+            active=config.active,
+            learned_rate=config.alpha is None,
+        )
     if config.network == "conv":
         encoder = ConvEncoder(example_shape, outputs, rngs=rngs)
         trunk = ConvDecoder(config.latents, example_shape, rngs=rngs)
@@ -104,6 +124,7 @@ def build(
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
+    if config.network == "mlp" and config.decoder == "mirrored":
         trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
     decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var, scaling)
     if config.kind == "ae":
@@ -122,7 +143,8 @@ def build(
         pseudo_inputs,
         classifier,
         latents=config.latents,
-        alpha=config.alpha,
+        alpha=config.rate,
+        active=config.active,
         gate=config.gate,
         prior_slabs=config.prior_slabs,
         selection=config.selection,
@@ -136,7 +158,31 @@ def _initial_pseudo_inputs(
 ) -> jax.Array:
     if examples is None:
         return jnp.full((count, *example_shape), 0.5, jnp.float32)
+    return as_float(_chosen(count, key, examples))
+
+
+def _dictionary(
+    config: ModelConfig,
+    example_shape: tuple[int, ...],
+    key: PRNGKeyArray,
+    examples: Rows | None,
+    scaling: Scaling | None,
+) -> Dictionary:
+    """Atoms that start at examples less their mean, with some noise, so that no two are the same."""
+    shape = (config.latents, math.prod(example_shape))
+    atoms = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
+    if examples is None or config.inference == "encoder":
+        return Dictionary(
+            atoms / math.sqrt(config.latents), jnp.zeros(shape[1], jnp.float32), config.unit_norm
+        )
+    rows = as_float(_chosen(max(config.latents, _ROWS_OF_MEAN), key, examples))
+    rows = (rows if scaling is None else scaling.apply(rows)).reshape(rows.shape[0], -1)
+    mean, rows = jnp.mean(rows, axis=0), rows[: config.latents]
+    away = rows - mean[None]
+    return Dictionary(away + 0.1 * jnp.std(away) * atoms, mean, config.unit_norm)
+
+
+def _chosen(count: int, key: PRNGKeyArray, examples: Rows) -> np.ndarray:
     # Chosen on the host, where the examples are: a permutation by JAX is half a second of compilation.
     order = np.random.default_rng(np.asarray(jax.random.key_data(key))).permutation(len(examples))
-    chosen = np.resize(order, count)
-    return as_float(np.stack([examples[int(i)] for i in chosen]))
+    return np.stack([examples[int(i)] for i in np.resize(order, count)])

@@ -21,6 +21,7 @@ from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bound
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
+_PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
 
 
 class Selection(NamedTuple):
@@ -98,6 +99,9 @@ class VSC(nnx.Module):
       classifier: selects among the pseudo-inputs; None for the fixed prior.
       latents: number of latents J.
       alpha: rate of the fixed prior.
+      active: number of latents to be on in an example, on average: alpha, or the sparsity term's target, is
+        moved in training until it is so. None leaves them as they are.
+      learned_rate: whether the rate of the fixed prior is learned with the bound, if ``active`` is None.
       gate: estimator of the gates in training.
       prior_slabs: ``pseudo`` or ``standard``: the slabs of the pseudo-inputs' components.
       selection: ``exact``, ``soft``, ``hard`` or ``paper``.
@@ -110,13 +114,15 @@ class VSC(nnx.Module):
 
     def __init__(
         self,
-        encoder: Trunk,
+        encoder: Trunk | None,
         decoder: Decoder,
         pseudo_inputs: PseudoInputs | None,
         classifier: Classifier | None,
         *,
         latents: int,
         alpha: float,
+        active: float | None = None,
+        learned_rate: bool = False,
         gate: Gate = "concrete",
         prior_slabs: str = "pseudo",
         selection: str = "exact",
@@ -130,6 +136,9 @@ class VSC(nnx.Module):
         self.latents = latents
         # Pseudo-inputs make do without: models of all rates are then of one structure, compiled once.
         self.alpha = alpha if pseudo_inputs is None else None
+        self.active = active
+        moved = learned_rate or active is not None
+        self.raw_rate = nnx.Param(jnp.float32(0)) if moved else None
         self.gate: Gate = gate
         self.prior_slabs = prior_slabs
         self.selection = selection
@@ -138,6 +147,7 @@ class VSC(nnx.Module):
 
     def encode(self, x: Any) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
+        assert self.encoder is not None
         mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
         return SpikeSlab(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
 
@@ -188,9 +198,28 @@ class VSC(nnx.Module):
                 return components
             zeros = jnp.zeros_like(components.mean)
             return SpikeSlab(zeros, zeros, components.gate_logit)
-        rate = jnp.asarray(self.alpha if alpha is None else alpha, jnp.float32)
+        assert self.alpha is not None
         zeros = jnp.zeros((1, self.latents), jnp.float32)
-        return SpikeSlab(zeros, zeros, jnp.full((1, self.latents), jnp.log(rate) - jnp.log1p(-rate)))
+        logit = self._rate_logit(self.alpha if alpha is None else alpha)
+        return SpikeSlab(zeros, zeros, jnp.broadcast_to(logit, zeros.shape))
+
+    def _rate_logit(self, alpha: ArrayLike) -> Scalar:
+        rate = jnp.asarray(alpha, jnp.float32)
+        logit = jnp.log(rate) - jnp.log1p(-rate)
+        if self.raw_rate is None:
+            return logit
+        moved = _PACE * self.raw_rate[...]
+        return logit + (moved if self.active is None else jax.lax.stop_gradient(moved))
+
+    def pull(self, on: Scalar) -> Scalar:
+        """A term of value 0 whose gradient moves the rate until ``on`` latents are the ``active`` ones."""
+        if self.active is None:
+            return jnp.float32(0)
+        assert self.raw_rate is not None
+        rate = self.raw_rate[...]
+        return (rate - jax.lax.stop_gradient(rate)) * jax.lax.stop_gradient(
+            jnp.log((on + 0.01) / self.active)
+        )
 
     def select(self, x: Any, component_kl: Float[Array, "n components"], how: str | None = None) -> Selection:
         """Weights of the prior's components for each example.
@@ -309,14 +338,15 @@ class VSC(nnx.Module):
             "active_per_image": jnp.mean(jnp.sum(posterior.gate_logit > 0, axis=-1), dtype=jnp.float32),
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
-        loss = loss + coefficients.usage_weight * metrics["usage_kl"]
+        loss = loss + coefficients.usage_weight * metrics["usage_kl"] + self.pull(metrics["active_per_image"])
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:
             gamma = jnp.mean(prior.gamma, axis=-1)
             selected = jnp.matmul(selection.weights, gamma, precision=jax.lax.Precision.HIGHEST)
             mean_gamma = jnp.clip(jnp.mean(selected), 0, 1)
-            metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, coefficients.alpha, self.latents)
+            target = jax.nn.sigmoid(self._rate_logit(coefficients.alpha))
+            metrics["sparsity_kl"] = losses.sparsity_kl(mean_gamma, target, self.latents)
             loss = loss + coefficients.sparsity_weight * metrics["sparsity_kl"]
         if self.classifier is not None and self.selection == "exact":
             # The classifier learns the exact weights and gives the rest of the model no gradient.

@@ -72,7 +72,14 @@ class Hyperparameters(NamedTuple):
 
 def hyperparameters(config: Config) -> Hyperparameters:
     """The traced numbers of a configuration."""
-    values = vars(config.train) | vars(config.model) | {"prior_rate": config.model.blended_rate}
+    values = (
+        vars(config.train)
+        | vars(config.model)
+        | {
+            "alpha": config.model.rate,
+            "prior_rate": config.model.blended_rate,
+        }
+    )
     ramps = {name: _schedule(ramp, config.train.steps) for name, ramp in vars(config.schedule).items()}
     traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
     return Hyperparameters(**traced, schedules=ramps)
@@ -89,5 +96,10 @@ def without_hyperparameters(config: Config) -> Config:
     Runs for which this is the same, but for what is shown, kept and measured, can be members of one program.
     """
     traced = {name: value for name, value in to_flat(Config()).items() if TRACED in FIELDS[name].marks}
-    # Without a weight the estimate of the total correlation is not even computed.
-    return replaced(config, {**traced, "model.tc_weight": float(config.model.tc_weight > 0)})
+    # Without a weight the total correlation is not even computed; a rate that is given is not learned.
+    traced |= {
+        "model.tc_weight": float(config.model.tc_weight > 0),
+        "model.alpha": None if config.model.alpha is None else 0.1,
+        "model.active": config.model.active,
+    }
+    return replaced(config, traced)

@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
 from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
+from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.networks import MLP, ConvDecoder, SignalDecoder
 from vsc_jax.models.scaling import Scaling
 
@@ -32,7 +33,7 @@ class Decoder(nnx.Module):
 
     def __init__(
         self,
-        trunk: MLP | ConvDecoder | SignalDecoder,
+        trunk: MLP | ConvDecoder | SignalDecoder | Dictionary,
         example_shape: tuple[int, ...],
         likelihood: str,
         min_log_var: float,

@@ -1,0 +1,99 @@
+"""The posterior of a linear decoder's code, found latent by latent instead of by an encoder.
+
+For ``x = z D + noise`` of one variance the bound of a factorized spike-and-slab posterior is known in closed
+form, and so are the gate, mean and variance of one latent that are best given all others: Titsias and
+Lazaro-Gredilla, *Spike and slab variational inference*, NeurIPS 2011; Goodfellow, Courville and Bengio,
+*Large-scale feature learning with spike-and-slab sparse coding*, ICML 2012.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vsc_jax.spike_slab import SpikeSlab
+
+_BLOCK = 16  # latents between two updates of the residual
+_ANNEALED = 0.7  # share of the sweeps in which the noise falls to what it is
+
+_product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+
+
+def coordinate_ascent(
+    x: Float[Array, "n features"],
+    atoms: Float[Array, "latents features"],
+    noise: Float[Array, ""],
+    prior: SpikeSlab,
+    sweeps: int,
+) -> SpikeSlab:
+    """The spike-and-slab posterior of each example that coordinate ascent on its bound ends in.
+
+    A sweep sets each latent to its best value given all others. The noise starts at the variance that the
+    model gives to the data and falls geometrically to its own (deterministic annealing), so that latents are
+    not switched on for what another explains better.
+
+    Args:
+      x: examples, the decoder's bias taken off.
+      atoms: what each latent adds to an example when it is 1.
+      noise: variance of every feature given the code.
+      prior: fields ``[latents]``.
+      sweeps: number of sweeps, at least 1.
+
+    Returns:
+      Fields ``[n, latents]``. No gradients should be taken through it: those of the bound with the posterior
+      held fixed are the bound's own where the posterior is at its best.
+    """
+    latents, n = atoms.shape[0], x.shape[0]
+    width = min(_BLOCK, latents)
+    padding = -latents % width
+
+    def blocks(values: Array, fill: float = 0.0) -> Array:
+        pad = ((0, padding),) + ((0, 0),) * (values.ndim - 1)
+        return jnp.pad(values, pad, constant_values=fill).reshape(-1, width, *values.shape[1:])
+
+    in_blocks = blocks(atoms)
+    prior_mean, prior_var = blocks(prior.mean), blocks(jnp.exp(prior.log_var), 1.0)
+    prior_logit = blocks(prior.gate_logit, -100.0)
+    gram = jnp.einsum("kif,kjf->kij", in_blocks, in_blocks, precision=jax.lax.Precision.HIGHEST)
+    square = jnp.einsum("kii->ki", gram)
+    start = tuple(
+        jnp.broadcast_to(field[:, :, None], (*field.shape, n))
+        for field in (prior_mean, prior_logit, jax.nn.sigmoid(prior_logit) * prior_mean)
+    )
+    residual = x.T - jnp.einsum("kjf,kjn->fn", in_blocks, start[2], precision=jax.lax.Precision.HIGHEST)
+    moment = jax.nn.sigmoid(prior_logit) * (prior_var + jnp.square(prior_mean))
+    log_share = jnp.log(noise) - jnp.log(noise + jnp.sum(moment * square) / x.shape[1])
+
+    def of_block(
+        precision: Array, residual: Array, block: tuple[Array, ...]
+    ) -> tuple[Array, tuple[Array, ...]]:
+        atoms, gram, square, p_mean, p_var, p_logit, mean, logit, code = block
+        drive, before = precision * _product(atoms, residual), code
+        for j in range(width):
+            var = 1 / (precision * square[j] + 1 / p_var[j])
+            mean_j = var * (drive[j] + precision * square[j] * code[j] + p_mean[j] / p_var[j])
+            gain = 0.5 * (jnp.square(mean_j) / var - jnp.square(p_mean[j]) / p_var[j])
+            logit_j = p_logit[j] + 0.5 * jnp.log(var / p_var[j]) + gain
+            code_j = jax.nn.sigmoid(logit_j) * mean_j
+            drive = drive - precision * gram[:, j : j + 1] * (code_j - code[j])[None]
+            mean, logit, code = mean.at[j].set(mean_j), logit.at[j].set(logit_j), code.at[j].set(code_j)
+        return residual - _product(atoms.T, code - before), (mean, logit, code)
+
+    def sweep(
+        state: tuple[Array, tuple[Array, ...]], number: Array
+    ) -> tuple[tuple[Array, tuple[Array, ...]], None]:
+        residual, q = state
+        left = jnp.maximum(0.0, 1 - number / (_ANNEALED * max(sweeps - 1, 1)))
+        precision = jnp.exp(left * log_share) / noise
+        block = (in_blocks, gram, square, prior_mean, prior_var, prior_logit, *q)
+        return jax.lax.scan(partial(of_block, precision), residual, block), None
+
+    numbers = jnp.arange(sweeps, dtype=jnp.float32)
+    (_, (mean, logit, _)), _ = jax.lax.scan(sweep, (residual, start), numbers)
+
+    def rows(values: Array) -> Array:
+        return values.reshape(-1, n)[:latents].T
+
+    log_var = -jnp.log(square / noise + 1 / prior_var).reshape(-1)[None, :latents]
+    return SpikeSlab(rows(mean), jnp.broadcast_to(log_var, (n, latents)), rows(logit))

@@ -1,0 +1,104 @@
+"""Variational Sparse Coding with a linear decoder and no encoder: sparse coding proper.
+
+The model of Olshausen and Field (Nature 1996) and of S3C (Goodfellow, Courville and Bengio, ICML 2012): one
+spike-and-slab prior, whose rate and slab means are learned, and a Gaussian likelihood. Its bound is known in
+closed form, so that training draws no samples.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax import losses
+from vsc_jax.models.inference import coordinate_ascent
+from vsc_jax.models.inputs import as_examples, as_inputs
+from vsc_jax.models.nets import Decoder
+from vsc_jax.models.nets.dictionary import Dictionary
+from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
+from vsc_jax.models.vsc import VSC
+from vsc_jax.spike_slab import SpikeSlab
+
+TRAINING_SWEEPS = 5
+SWEEPS = 20
+
+
+class LinearVSC(VSC):
+    """A :class:`VSC` whose posterior is found by coordinate ascent (:mod:`vsc_jax.models.inference`).
+
+    Args:
+      decoder: a Gaussian likelihood on a :class:`Dictionary`.
+      latents: number of latents J.
+      rate: ``alpha``, ``active`` and ``learned_rate`` of :class:`VSC`.
+    """
+
+    def __init__(self, decoder: Decoder, *, latents: int, **rate: Any):
+        super().__init__(None, decoder, None, None, latents=latents, **rate)
+        self.raw_mean = nnx.Param(jnp.zeros(latents, jnp.float32))
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The decoder's atoms and bias."""
+        trunk = self.decoder.trunk
+        assert isinstance(trunk, Dictionary)
+        return trunk
+
+    def components(self, alpha: ArrayLike | None = None) -> SpikeSlab:
+        """The prior, fields ``[1, latents]``: learned slab means; variance 1, if atoms are not normalized."""
+        prior = super().components(alpha)
+        mean, log_var = self.raw_mean[...][None], prior.log_var
+        if self.dictionary.unit_norm:
+            norms = self.dictionary.norms[None]
+            mean, log_var = mean * norms, 2 * jnp.log(norms)
+        return SpikeSlab(mean, log_var, prior.gate_logit)
+
+    def encode(self, x: Any) -> SpikeSlab:
+        """Posterior q(z|x), fields ``[n, latents]``."""
+        return self._posterior(as_inputs(x, self.decoder), self.components(), SWEEPS)
+
+    def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int) -> SpikeSlab:
+        x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
+        # One variance for all features: those that are predicted well would else take over the code.
+        noise = jnp.mean(jnp.exp(self.decoder.log_var))
+        prior = SpikeSlab(*(field[0] for field in prior))
+        return coordinate_ascent(x, self.dictionary.atoms, noise, prior, sweeps)
+
+    def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
+        """Parts of the bound of each example, in nats; exact, so that ``key`` is not used."""
+        del key
+        return self._terms(as_inputs(x, self.decoder), self.encode(x), self.components())
+
+    def _terms(self, x: Array, q: SpikeSlab, prior: SpikeSlab) -> Terms:
+        kl = jnp.sum(losses.spike_slab_kl(q, prior), axis=-1)
+        return Terms(self._expected_log_likelihood(x.reshape(x.shape[0], -1), q), kl, jnp.zeros_like(kl))
+
+    def _expected_log_likelihood(self, x: Float[Array, "n features"], q: SpikeSlab) -> Float[Array, " n"]:
+        log_var = jnp.broadcast_to(self.decoder.log_var, x.shape)
+        mean = self.dictionary(q.gamma * q.mean)
+        at_mean = jnp.sum(losses.gaussian_log_likelihood(mean, log_var, x), axis=-1)
+        variance = q.gamma * (jnp.exp(q.log_var) + (1 - q.gamma) * jnp.square(q.mean))
+        precision = jnp.exp(-self.decoder.log_var)
+        weight = jnp.sum(jnp.square(self.dictionary.atoms) * precision[None], axis=1)
+        return at_mean - 0.5 * jnp.matmul(variance, weight, precision=jax.lax.Precision.HIGHEST)
+
+    def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
+        """Loss of a batch, to be minimized, and its parts (means over the batch, in nats)."""
+        del key
+        x = self.decoder.scaled(as_examples(x, self.decoder.example_shape))
+        prior = self.components(coefficients.alpha)
+        q = jax.lax.stop_gradient(self._posterior(x, prior, TRAINING_SWEEPS))
+        terms = self._terms(x, q, prior)
+        reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
+        active = jnp.mean(jnp.sum(q.gate_logit > 0, axis=-1), dtype=jnp.float32)
+        metrics = {
+            "elbo": reconstruction - kl,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "selection_kl": jnp.mean(terms.selection_kl),
+            "active_per_image": active,
+            "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(q.gamma, axis=0))),
+        }
+        return kl - reconstruction + self.pull(active), metrics
