@@ -47,7 +47,7 @@ def vsc(data: PeerData, active: int, seed: int, quick: bool, **options: Any) -> 
     """Ours: variational sparse coding with a linear decoder."""
     from vsc_jax.estimator import VariationalSparseCoding
 
-    options = {"n_components": data.latents, "active": active, "decoder": "linear"} | options
+    options = {"latents": data.latents, "active": active, "decoder": "linear"} | options
     model = VariationalSparseCoding(random_state=seed, **options).fit(data.train)
     codes = model.transform(data.test)
     nats = _nats(model.model_, data.test, model.mean_, model.scale_)

@@ -99,7 +99,6 @@ def without_hyperparameters(config: Config) -> Config:
     # Without a weight the total correlation is not even computed; a rate that is given is not learned.
     traced |= {
         "model.tc_weight": float(config.model.tc_weight > 0),
-        "model.alpha": None if config.model.alpha is None else 0.1,
-        "model.active": config.model.active,
+        "model.alpha": 0.1 if config.model.inference == "ascent" and config.model.alpha is not None else None,
     }
     return replaced(config, traced)
