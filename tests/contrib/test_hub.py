@@ -62,23 +62,19 @@ def test_a_pushed_model_is_pulled_as_it_was(saved, remote):
     names = {path.name for path in (remote / "somebody" / "model").iterdir()}
     assert names == {"config.json", "data.json", "results.json", "README.md", "model.safetensors"}
     x = np.random.default_rng(0).random((2, 5), np.float32)
-    pulled = hub.pull("somebody/model")
-    np.testing.assert_array_equal(pulled.code(x), vsc_jax.load(saved).code(x))
+    np.testing.assert_array_equal(hub.pull("somebody/model").code(x), vsc_jax.load(saved).code(x))
 
 
-def test_what_is_no_saved_model_is_not_pushed(saved, remote, tmp_path):
-    (saved / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"not a saved model \(no model.safetensors\)"):
-        hub.push(saved, "somebody/model")
-    assert not remote.exists()
-
-
-def test_the_hubs_refusal_is_one_line(saved, remote, monkeypatch):
+def test_what_is_no_saved_model_is_not_pushed_and_the_hub_s_refusal_is_one_line(saved, remote, monkeypatch):
     with pytest.raises(UserError, match=r"somebody/other: cannot be had \(no such repository\)"):
         hub.pull("somebody/other")
     huggingface_hub.HfApi().create_repo.side_effect = huggingface_hub.errors.HFValidationError("bad name")
     with pytest.raises(UserError, match=r"some body: not pushed \(bad name\)"):
         hub.push(saved, "some body")
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"not a saved model \(no model.safetensors\)"):
+        hub.push(saved, "somebody/model")
+    assert not remote.exists()
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(UserError, match=r"pip install huggingface_hub"):
         hub.pull("somebody/model")

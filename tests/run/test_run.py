@@ -22,7 +22,6 @@ from vsc_jax.run.model_card import model_card
 from vsc_jax.spike_slab import SpikeSlab
 from vsc_jax.training import initial_model
 
-EXAMPLES = {"example_shape": [4, 4]}
 CONFIG = Config(
     name="tiny",
     model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
@@ -30,6 +29,8 @@ CONFIG = Config(
     checkpoint=CheckpointConfig(every=3),
     evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
 )
+LICENSE = "License of the data: "
+UNKNOWN = LICENSE + "not known to vsc_jax. Pseudo-inputs resemble training examples"
 
 
 def noise():
@@ -70,20 +71,15 @@ def saved_copy(saved, tmp_path):
 
 
 def test_the_run_folder_holds_what_the_run_says(run):
-    names = {path.name for path in run.workdir.iterdir()}
-    assert names == {
-        ".lock", "config.json", "data.json", "data.npz", "metrics.jsonl", "checkpoints", "results.json",
-    }  # fmt: skip
-    assert run.config == dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, name="tiny"))
+    files = {"config.json", "data.json", "data.npz", "metrics.jsonl", "results.json"}
+    assert {path.name for path in run.workdir.iterdir()} == {".lock", "checkpoints", *files}
+    assert run.config == replaced(CONFIG, {"data.name": "tiny"})
     assert json.loads((run.workdir / "results.json").read_text()) == run.results
     lines = (run.workdir / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == run.history
     assert [row["step"] for row in run.history] == [3, 6]
     data = json.loads((run.workdir / "data.json").read_text())
     assert (data["name"], data["example_shape"], data["train_examples"]) == ("tiny", [4, 4], 50)
-
-
-def test_results_are_log_probabilities_and_the_bound_adds_up(run):
     results = run.results
     assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"], rel=1e-5)
     assert results["elbo"] <= results["iwae"] < 0
@@ -94,36 +90,41 @@ def test_a_finished_run_is_given_back_without_training_or_evaluation(run, monkey
     before = contents(run.workdir)
     monkeypatch.setattr("vsc_jax.training.loop.run_chunk", None)
     monkeypatch.setattr("vsc_jax.evaluation.evaluate", None)
-    again = vsc_jax.fit(CONFIG, run.workdir, dataset=noise())
-    assert again.results == run.results
-    assert again.history == run.history
+    # How data are described decides nothing.
+    reworded = dataclasses.replace(noise(), description="Noise, in other words")
+    again = vsc_jax.fit(CONFIG, run.workdir, dataset=reworded)
+    assert (again.results, again.history) == (run.results, run.history)
     identical(again.model, run.model)
     assert contents(run.workdir) == before
 
 
 def test_a_run_stopped_before_its_evaluation_is_evaluated(run, copy):
     (copy / "results.json").unlink()
-    again = vsc_jax.fit(CONFIG, copy, dataset=noise())
+    (copy / "figures").mkdir()  # a folder that is there is taken for drawn figures, and left alone
+    stages = []
+    config = replaced(CONFIG, {"evaluate.figures": True})
+    again = vsc_jax.fit(config, copy, dataset=noise(), on_stage=stages.append)
     assert again.results == run.results
     assert contents(copy) == contents(run.workdir)
+    assert stages
+    assert "figures" not in stages
 
 
 def test_without_a_folder_nothing_is_written(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = vsc_jax.fit(CONFIG, dataset=noise())
     assert list(tmp_path.iterdir()) == []
-    assert done.workdir is None
-    assert done.results == run.results
+    assert (done.workdir, done.results) == (None, run.results)
     identical(done.model, run.model)
 
 
-def test_the_data_of_the_configuration_are_used_if_none_are_given(tmp_path):
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 5), np.float32))
-    run = vsc_jax.fit(replaced(CONFIG, {"data.path": str(tmp_path / "x.npy"), "model.kind": "ae"}))
-    assert run.model.reconstruct(np.zeros((2, 5), np.float32)).shape == (2, 5)
-
-
-def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
+def test_fit_takes_paths_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
+    np.save(tmp_path / "x.npy", noise().train.x)
+    config = replaced(CONFIG, {"model.kind": "ae"})
+    given = vsc_jax.fit(config, tmp_path / "given", dataset=str(tmp_path / "x.npy"))
+    assert given.config.data.path == tmp_path / "x.npy"
+    assert not (tmp_path / "given" / "data.npz").exists()
+    identical(given.model, vsc_jax.fit(given.config).model)  # the data of the configuration
     frame = pandas.DataFrame({"width": [1.0, 2, 3], "height": [0.5, np.nan, 0.25]})
     with pytest.raises(UserError, match="^row 1, column 'height': missing value$"):
         vsc_jax.fit(CONFIG, tmp_path / "run", dataset=frame)
@@ -132,25 +133,10 @@ def test_fit_takes_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_follows_training_is_announced(copy):
-    stages = []
-    (copy / "results.json").unlink()
-    config = replaced(CONFIG, {"evaluate.figures": True})
-    # A folder that is there is taken for drawn figures, and left alone.
-    (copy / "figures").mkdir()
-    vsc_jax.fit(config, copy, dataset=noise(), on_stage=stages.append)
-    assert stages
-    assert "figures" not in stages
-    assert list((copy / "figures").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
-        ("train.batch_size", 51, "train.batch_size: 51 is more than the 50 training examples"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value", "message"), [
+    ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
+    ("train.batch_size", 51, "train.batch_size: 51 is more than the 50 training examples"),
+])  # fmt: skip
 def test_a_mistake_leaves_no_folder_behind(field, value, message, tmp_path):
     with pytest.raises(UserError) as caught:
         vsc_jax.fit(replaced(CONFIG, {field: value}), tmp_path / "run", dataset=noise())
@@ -159,36 +145,20 @@ def test_a_mistake_leaves_no_folder_behind(field, value, message, tmp_path):
 
 
 def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
-    before = contents(copy)
+    before, data = contents(copy), noise()
     with pytest.raises(UserError, match=r"another configuration \(model.latents: 3 there, 4 asked\)"):
-        vsc_jax.fit(replaced(CONFIG, {"model.latents": 4}), copy, dataset=noise())
-    fewer = dataclasses.replace(noise(), train=noise().train.first(40))
+        vsc_jax.fit(replaced(CONFIG, {"model.latents": 4}), copy, dataset=data)
     with pytest.raises(UserError, match=r"other data \(train_examples: 50 there, 40 asked\)"):
-        vsc_jax.fit(CONFIG, copy, dataset=fewer)
+        vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(data, train=data.train.first(40)))
+    for part, same in (("train", data.train.x), ("test", data.test.x)):
+        other = same.copy()
+        other[3, 2, 1] ^= 1
+        for split in (Split(other), Split(same, labels=np.zeros(len(same), np.int32))):
+            with pytest.raises(
+                UserError, match=r"other data \(of the same shape, with other values\); choose"
+            ):
+                vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(data, **{part: split}))
     assert contents(copy) == before
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_other_values_or_labels_of_the_same_shape_are_refused(part, copy):
-    before, same = contents(copy), getattr(noise(), part).x
-    other = same.copy()
-    other[3, 2, 1] ^= 1
-    for split in (Split(other), Split(same, labels=np.zeros(len(same), np.int32))):
-        with pytest.raises(UserError, match=r"other data \(of the same shape, with other values\); choose"):
-            vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(noise(), **{part: split}))
-    assert contents(copy) == before
-
-
-def test_how_data_are_described_decides_nothing(run, copy):
-    reworded = dataclasses.replace(noise(), description="Noise, in other words")
-    assert vsc_jax.fit(CONFIG, copy, dataset=reworded).results == run.results
-
-
-def test_a_path_given_from_python_is_that_of_the_configuration(tmp_path):
-    np.save(tmp_path / "x.npy", noise().train.x)
-    run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=str(tmp_path / "x.npy"))
-    assert run.config.data.path == tmp_path / "x.npy"
-    assert not (tmp_path / "run" / "data.npz").exists()
 
 
 def test_a_loaded_model_gives_the_same_outputs(run, saved):
@@ -202,37 +172,22 @@ def test_a_loaded_model_gives_the_same_outputs(run, saved):
         np.testing.assert_array_equal(model.reconstruct(x), run.model.reconstruct(x))
 
 
-@pytest.fixture(scope="module")
-def far():
-    """Vectors far from zero, standardized for the model, of a finished run."""
+def test_the_scaling_travels_with_run_folder_and_saved_model(tmp_path):
     x = np.random.default_rng(0).normal([0, 300, -5], [1, 100, 0.1], (70, 3)).astype(np.float32)
-    scaled = scaling.fit("standardize", x[:50])
-    return Dataset("far", Split(x[:50]), Split(x[50:]), scaling=scaled)
-
-
-@pytest.fixture(scope="module")
-def far_run(far, tmp_path_factory):
+    far = Dataset("far", Split(x[:50]), Split(x[50:]), scaling=scaling.fit("standardize", x[:50]))
     config = replaced(CONFIG, {"model.kind": "ae", "model.likelihood": "gaussian"})
-    return vsc_jax.fit(config, tmp_path_factory.mktemp("runs") / "far", dataset=far)
-
-
-def test_the_scaling_travels_with_run_folder_and_saved_model(far, far_run, tmp_path):
-    assert "values standardized" in far_run.results["data"]
-    saved = vsc_jax.save(far_run, tmp_path / "saved")
-    bare = vsc_jax.save(dataclasses.replace(far_run, workdir=None), tmp_path / "bare")
-    for folder in (far_run.workdir, saved, bare):
+    run = vsc_jax.fit(config, tmp_path / "run", dataset=far)
+    assert "values standardized" in run.results["data"]
+    saved = vsc_jax.save(run, tmp_path / "saved")
+    bare = vsc_jax.save(dataclasses.replace(run, workdir=None), tmp_path / "bare")
+    for folder in (run.workdir, saved, bare):
         model = vsc_jax.load(folder)
         assert model.decoder.scaling == far.scaling
-        np.testing.assert_array_equal(model.reconstruct(far.test.x), far_run.model.reconstruct(far.test.x))
-
-
-def test_a_damaged_scaling_names_the_file(far_run, tmp_path):
-    folder = vsc_jax.save(far_run, tmp_path / "saved")
-    data = json.loads((folder / "data.json").read_text())
+        np.testing.assert_array_equal(model.reconstruct(far.test.x), run.model.reconstruct(far.test.x))
+    data = json.loads((saved / "data.json").read_text())
     data["scaling"]["scale"] = [1.0, 0.0, 1.0]
-    (folder / "data.json").write_text(json.dumps(data))
-    with pytest.raises(UserError, match=f"^{folder}/data.json: scaling.scale: expected finite positive"):
-        vsc_jax.load(folder)
+    (saved / "data.json").write_text(json.dumps(data))
+    assert refusal(saved).startswith(f"{saved}/data.json: scaling.scale: expected finite positive")
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])
@@ -243,16 +198,18 @@ def test_other_models_come_back_too(kind, tmp_path):
     identical(vsc_jax.load(vsc_jax.save(run, tmp_path / "model")), run.model)
 
 
-def test_a_saved_model_is_small_and_plain(run, saved):
+def test_a_saved_model_is_small_and_plain_and_replaced_when_saved_again(run, saved, saved_copy):
     from safetensors.numpy import load_file
 
-    assert {path.name for path in saved.iterdir()} == {
-        "README.md", "config.json", "data.json", "model.safetensors", "results.json",
-    }  # fmt: skip
+    files = {"README.md", "config.json", "data.json", "model.safetensors", "results.json"}
+    assert {path.name for path in saved.iterdir()} == files
     weights = load_file(saved / "model.safetensors")
     np.testing.assert_array_equal(weights["encoder/layers/0/kernel"], run.model.encoder.layers[0].kernel[...])
     assert json.loads((saved / "results.json").read_text()) == run.results
     assert json.loads((saved / "data.json").read_text())["train_examples"] == 50
+    (saved_copy / "model.safetensors").write_bytes(b"old")
+    vsc_jax.save(run, saved_copy)
+    assert contents(saved_copy) == contents(saved)
 
 
 def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
@@ -264,45 +221,36 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     assert f"| `elbo` | {run.results['elbo']:.2f} | true bound: reconstruction - kl |" in card
     assert "# Variational Sparse Coding on tiny" in card
     assert "datasets: []" in card
-    assert "License of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
-    card = model_card(CONFIG, {"name": "smiley", "example_shape": [4, 4]}, {}, {})
-    assert "# Variational Sparse Coding on Smiley" in card
-    assert "License of the data: drawn by vsc_jax itself, MIT." in card
-    assert "Not measured." in card
-    over_time = replaced(CONFIG, {"model.network": "conv1d"})
-    assert "| networks | convolutional networks over time, " in model_card(
-        over_time, {"name": "a"} | EXAMPLES, {}, {}
-    )
-    own = replaced(CONFIG, {"data.path": "smiley"})
-    assert "License of the data: not known to" in model_card(own, {"name": "smiley"} | EXAMPLES, {}, {})
+    assert UNKNOWN in card
+
+
+@pytest.mark.parametrize(("changes", "name", "texts"), [
+    ({}, "smiley", ["# Variational Sparse Coding on Smiley", LICENSE + "drawn by vsc_jax itself, MIT.",
+                    "Not measured."]),
+    ({"model.network": "conv1d"}, "a", ["| networks | convolutional networks over time, "]),
+    ({"data.path": "smiley"}, "smiley", [UNKNOWN]),
+])  # fmt: skip
+def test_a_card_names_data_networks_and_licenses(changes, name, texts):
+    card = model_card(replaced(CONFIG, changes), {"name": name, "example_shape": [4, 4]}, {}, {})
+    assert all(text in card for text in texts)
 
 
 @pytest.mark.parametrize("folder", [None, "run"])
 def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_path):
-    workdir = folder and tmp_path / folder
-    run = vsc_jax.fit(CONFIG, workdir, dataset=(noise().train.x, np.arange(50) % 3))
+    run = vsc_jax.fit(CONFIG, folder and tmp_path / folder, dataset=(noise().train.x, np.arange(50) % 3))
     card = (vsc_jax.save(run, tmp_path / "saved") / "README.md").read_text()
     assert "# Variational Sparse Coding on arrays" in card
     assert "arrays, test examples held out at random" in card
     assert "iley" not in card
-    assert "License of the data: not known to vsc_jax. Pseudo-inputs resemble training examples" in card
+    assert UNKNOWN in card
 
 
 def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
-    drawing = "'sklearn', 'matplotlib', 'huggingface_hub', 'tensorboardX'"
-    heavy = f"{{'orbax', 'grain', 'tensorflow_datasets', {drawing}}}"
-    program = (
-        f"import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample; print(list({heavy} & sys.modules.keys()))"
-    )
+    heavy = {"orbax", "grain", "tensorflow_datasets", "sklearn", "matplotlib", "huggingface_hub"}
+    load = "import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample"
+    program = f"{load}; print(list({heavy | {'tensorboardX'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program, saved], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_saving_again_replaces_the_model(run, saved_copy):
-    before = contents(saved_copy)
-    (saved_copy / "model.safetensors").write_bytes(b"old")
-    vsc_jax.save(run, saved_copy)
-    assert contents(saved_copy) == before
 
 
 def test_a_model_is_not_saved_over_a_run_or_a_file(run, copy, tmp_path):
@@ -333,19 +281,16 @@ def test_what_is_no_run_is_refused(tmp_path, copy):
     assert refusal(copy) == f"{copy / 'checkpoints'}: no checkpoint"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", "{", "not a readable JSON file"),
-        ("config.json", '{"model": {"latent": 3}}', "model.latent: unknown key"),
-        ("data.json", "", "not a readable JSON file"),
-        ("data.json", "{}", "example_shape: expected a list of positive integers, got None"),
-        ("data.json", '{"example_shape": [4, -4]}', "example_shape: expected a list of positive integers"),
-        ("data.json", '{"example_shape": [4], "train_examples": 0}', "train_examples: expected a positive"),
-        ("model.safetensors", "", "not a readable safetensors file"),
-        ("model.safetensors", "x" * 100, "not a readable safetensors file"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("config.json", "{", "not a readable JSON file"),
+    ("config.json", '{"model": {"latent": 3}}', "model.latent: unknown key"),
+    ("data.json", "", "not a readable JSON file"),
+    ("data.json", "{}", "example_shape: expected a list of positive integers, got None"),
+    ("data.json", '{"example_shape": [4, -4]}', "example_shape: expected a list of positive integers"),
+    ("data.json", '{"example_shape": [4], "train_examples": 0}', "train_examples: expected a positive"),
+    ("model.safetensors", "", "not a readable safetensors file"),
+    ("model.safetensors", "x" * 100, "not a readable safetensors file"),
+])  # fmt: skip
 def test_a_damaged_file_is_named(saved_copy, name, content, message):
     (saved_copy / name).write_text(content)
     assert refusal(saved_copy).startswith(f"{saved_copy / name}: {message}")
@@ -355,9 +300,8 @@ def test_a_model_that_does_not_fit_its_configuration_is_refused(saved_copy):
     config = json.loads((saved_copy / "config.json").read_text())
     config["model"]["hidden"] = [9]
     (saved_copy / "config.json").write_text(json.dumps(config))
-    assert refusal(saved_copy) == (
-        f"{saved_copy / 'model.safetensors'}: decoder/trunk/layers/0/bias: expected shape (9,), found (8,)"
-    )
+    shape = "decoder/trunk/layers/0/bias: expected shape (9,), found (8,)"
+    assert refusal(saved_copy) == f"{saved_copy / 'model.safetensors'}: {shape}"
 
 
 def test_damaged_checkpoints_are_named_and_one_before_them_is_taken(run, copy, caplog):

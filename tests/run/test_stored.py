@@ -1,6 +1,5 @@
 """A run looked at again: with the data that it was trained on, from any folder, or not at all."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -8,23 +7,16 @@ import numpy as np
 import pytest
 
 import vsc_jax
+from tests.run.test_run import CONFIG
 from vsc_jax import evaluate, explore, report
-from vsc_jax.config import CheckpointConfig, Config, DataConfig, EvaluateConfig, ModelConfig, TrainConfig
+from vsc_jax.config import replaced
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import identity
 from vsc_jax.run import open_run
 from vsc_jax.run.grid import Axis
 from vsc_jax.run.sweep import sweep
 
-CONFIG = Config(
-    name="tiny",
-    data=DataConfig(path=Path("x.npy")),
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
-    train=TrainConfig(steps=6, batch_size=16, log_every=3),
-    checkpoint=CheckpointConfig(every=3),
-    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
-)
-ARRAYS = dataclasses.replace(CONFIG, data=DataConfig())
+OF_FILE = replaced(CONFIG, {"data.path": "x.npy"})
 OTHER = (
     r"the run was trained on other data than its config\.json names now \(of the same shape, with other val"
 )
@@ -49,39 +41,37 @@ def a(tmp_path, monkeypatch):
     return tmp_path / "a"
 
 
-@pytest.mark.parametrize("finished", [True, False])
-def test_a_file_that_was_replaced_neither_gives_old_results_nor_goes_on(a, finished):
-    vsc_jax.fit(CONFIG, "run")
-    if not finished:
-        Path("run/results.json").unlink()
-    np.save("x.npy", images(1))
-    with pytest.raises(UserError, match=REFUSED):
-        vsc_jax.fit(CONFIG, "run")
-
-
-def test_the_numbers_of_other_data_are_not_written_over_results(a):
-    vsc_jax.fit(CONFIG, "run")
+def test_the_numbers_of_other_data_are_neither_given_nor_written_over_results(a):
+    vsc_jax.fit(OF_FILE, "run")
+    evaluate.main(["run", "--binarize", "static", "--output", "binary.json"])
+    measured = "x.npy, 6 test examples, binarised statically"
+    assert json.loads(Path("binary.json").read_text())["data"] == measured
     before = Path("run/results.json").read_text()
     np.save("x.npy", images(1))
-    with pytest.raises(UserError, match=OTHER):
-        evaluate.main(["run"])
-    assert Path("run/results.json").read_text() == before
+    for argv in (["run"], ["run", "--binarize", "static", "--output", "binary.json"]):
+        with pytest.raises(UserError, match=OTHER):
+            evaluate.main(argv)
     with pytest.raises(UserError, match=OTHER):
         explore.main(["run", "--port", "0"])
     report.main(["run"])
-    assert (
-        "no figures of the model: run: the run was trained on other data" in Path("run/report.md").read_text()
-    )
+    refused = "no figures of the model: run: the run was trained on other data"
+    assert refused in Path("run/report.md").read_text()
+    assert Path("run/results.json").read_text() == before
+    for finished in (True, False):
+        if not finished:
+            Path("run/results.json").unlink()
+        with pytest.raises(UserError, match=REFUSED):
+            vsc_jax.fit(OF_FILE, "run")
 
 
 def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
-    results = vsc_jax.fit(CONFIG, "run").results
+    results = vsc_jax.fit(OF_FILE, "run").results
     assert json.loads(Path("run/config.json").read_text())["data"]["path"] == "x.npy"
     assert json.loads(Path("run/data.json").read_text())["path"] == str(a / "x.npy")
     monkeypatch.chdir(a.parent / "b")
     assert evaluate.evaluate("../a/run") == pytest.approx(results)
     with pytest.raises(UserError, match=REFUSED):
-        vsc_jax.fit(CONFIG, "../a/run")
+        vsc_jax.fit(OF_FILE, "../a/run")
     # A project that was moved: its files are where they are named from.
     a.rename(a.parent / "moved")
     monkeypatch.chdir(a.parent / "moved")
@@ -89,61 +79,36 @@ def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
 
 
 def test_a_sweep_made_longer_after_the_data_changed_is_refused(a):
-    sweep(CONFIG, [Axis(("seed",), (0,))], "swept")
+    sweep(OF_FILE, [Axis(("seed",), (0,))], "swept")
     np.save("x.npy", images(1))
     with pytest.raises(UserError, match=REFUSED):
-        sweep(CONFIG, [Axis(("seed",), (0, 1))], "swept")
+        sweep(OF_FILE, [Axis(("seed",), (0, 1))], "swept")
     assert [path.name for path in Path("swept").iterdir() if path.is_dir()] == ["seed=0"]
 
 
-def test_another_presentation_is_measured_on_the_same_data(a):
-    vsc_jax.fit(CONFIG, "run")
-    evaluate.main(["run", "--binarize", "static", "--output", "binary.json"])
-    assert (
-        json.loads(Path("binary.json").read_text())["data"] == "x.npy, 6 test examples, binarised statically"
-    )
-    np.save("x.npy", images(1))
-    with pytest.raises(UserError, match=OTHER):
-        evaluate.main(["run", "--binarize", "static", "--output", "binary.json"])
-
-
-@pytest.fixture(scope="module")
-def arrays(tmp_path_factory):
-    """A finished run on arrays."""
-    return vsc_jax.fit(ARRAYS, tmp_path_factory.mktemp("runs") / "arrays", dataset=labelled(0))
-
-
-def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(arrays, capsys):
-    before = (arrays.workdir / "results.json").read_text()
-    evaluate.main([str(arrays.workdir)])
+def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(tmp_path, capsys):
+    run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=labelled(0))
+    evaluate.main([str(run.workdir)])
     assert "arrays, 6 test examples, grey values" in capsys.readouterr().out
-    assert json.loads((arrays.workdir / "results.json").read_text()) == pytest.approx(json.loads(before))
-    report.main([str(arrays.workdir)])
-    text = (arrays.workdir / "report.md").read_text()
-    assert (arrays.workdir / "figures" / "activation.png").exists()
-    assert "iley" not in text
+    assert json.loads((run.workdir / "results.json").read_text()) == pytest.approx(run.results)
+    report.main([str(run.workdir)])
+    assert (run.workdir / "figures" / "activation.png").exists()
+    assert "iley" not in (run.workdir / "report.md").read_text()
     with pytest.raises(UserError, match=r"data\.binarize: the data that .* keeps are none, got static"):
-        evaluate.main([str(arrays.workdir), "--binarize", "static"])
+        evaluate.main([str(run.workdir), "--binarize", "static"])
 
 
-def test_data_too_large_to_be_kept_are_given_again(arrays, monkeypatch, tmp_path):
+def test_data_that_are_not_kept_are_given_again(monkeypatch, tmp_path):
     monkeypatch.setattr(identity, "LARGEST", 100)
-    run = vsc_jax.fit(ARRAYS, tmp_path / "run", dataset=labelled(0))
-    with pytest.raises(
-        UserError, match="and does not keep them; give the data again from Python, with dataset="
-    ):
+    run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=labelled(0))
+    with pytest.raises(UserError, match="and does not keep them; give the data again from Python, with data"):
         evaluate.evaluate(run.workdir)
     assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)
     assert report.report(run.workdir, labelled(0)) == run.workdir / "report.html"
     assert (run.workdir / "figures" / "activation.png").exists()
     with pytest.raises(UserError, match="trained on other data than are given now"):
         open_run(run.workdir).dataset(labelled(1))
-
-
-def test_a_run_of_an_earlier_version_says_which_data_it_wants(arrays, tmp_path):
-    """It kept neither the data, nor their name, nor a digest."""
-    run = vsc_jax.fit(ARRAYS, tmp_path / "run", dataset=labelled(0))
-    (run.workdir / "data.npz").unlink()
+    # An earlier version kept neither the data, nor their name, nor a digest.
     for name, change in (
         ("config.json", lambda values: values["data"].update(name="smiley")),
         ("data.json", lambda values: values.pop("digest")),
@@ -151,9 +116,8 @@ def test_a_run_of_an_earlier_version_says_which_data_it_wants(arrays, tmp_path):
         values = json.loads((run.workdir / name).read_text())
         change(values)
         (run.workdir / name).write_text(json.dumps(values))
-    with pytest.raises(
-        UserError, match=r"\(name: 'arrays' there, 'smiley' asked\); those that were given from Py"
-    ):
+    asked = r"\(name: 'arrays' there, 'smiley' asked\); those that were given from Py"
+    with pytest.raises(UserError, match=asked):
         evaluate.main([str(run.workdir)])
-    assert vsc_jax.fit(ARRAYS, run.workdir, dataset=labelled(0)).results == run.results
+    assert vsc_jax.fit(CONFIG, run.workdir, dataset=labelled(0)).results == run.results
     assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)

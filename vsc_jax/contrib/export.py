@@ -25,12 +25,11 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 class Programs(NamedTuple):
-    """Compiled functions.
+    """Compiled functions of float32 arrays.
 
-    Attributes:
-      encode: float32 examples ``[n, *example_shape]`` in the range of the training data to a dict of
-        ``[n, latents]`` arrays: ``code``, and the fields of the posterior, such as ``gate_logit``.
-      decode: float32 codes ``[n, latents]`` to ``E[x|z]``, ``[n, *example_shape]``.
+    ``encode`` takes examples ``[n, *example_shape]`` in the range of the training data to a dict of
+    ``[n, latents]`` arrays: ``code``, and the fields of the posterior, such as ``gate_logit``. ``decode``
+    takes codes ``[n, latents]`` to ``E[x|z]``, ``[n, *example_shape]``.
     """
 
     encode: Callable[[Float[Array, "n ..."]], dict[str, Array]]
@@ -40,13 +39,10 @@ class Programs(NamedTuple):
 def export_model(
     model: Model, folder: str | Path, *, platforms: Sequence[str] | None = None
 ) -> tuple[Path, Path]:
-    """Write ``encoder.stablehlo`` and ``decoder.stablehlo``.
+    """Write ``encoder.stablehlo`` and ``decoder.stablehlo`` to a folder, made when missing.
 
-    Args:
-      model: any model.
-      folder: where to; made when missing.
-      platforms: where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; the one in use
-        if not given. Convolutions are written as they are best on the one in use.
+    ``platforms`` say where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; that
+    in use by default. Convolutions are written as they are best on the one in use.
 
     Raises:
       UserError: if a platform is not known or the folder cannot be written.

@@ -16,16 +16,9 @@ _FILES = ("config.json", "data.json", "results.json", "README.md", MODEL_FILE, "
 
 
 def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: str | None = None) -> str:
-    """Upload a model that ``vsc_jax.save`` wrote, and no other file of its folder.
+    """Upload a model that ``vsc_jax.save`` wrote, and no other file of its folder; give the commit's URL.
 
-    Args:
-      folder: the saved model.
-      repo_id: ``owner/name``; made when missing.
-      private: whether a new repository is.
-      revision: branch to write to.
-
-    Returns:
-      The address of the commit.
+    The repository ``owner/name`` is made when missing, ``private`` or not; ``revision`` is a branch of it.
 
     Raises:
       UserError: if the folder is no saved model, or the hub refuses.
@@ -47,12 +40,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: st
 
 
 def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None = None) -> Model:
-    """Download a saved model and load it.
+    """Download the saved model ``owner/name`` at a branch, tag or commit, and load it.
 
-    Args:
-      repo_id: ``owner/name``.
-      revision: branch, tag or commit.
-      folder: where its files go; huggingface_hub's cache if not given.
+    Its files go to ``folder``, or huggingface_hub's cache if not given.
 
     Raises:
       UserError: if there is no such model, it cannot be had, or its files are damaged.

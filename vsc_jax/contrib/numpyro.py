@@ -46,9 +46,8 @@ class SpikeSlab(Distribution):
       loc: slab means.
       log_var: logarithms of the slab variances.
       gate_logit: logits of gamma; the three are broadcast together to the batch shape.
-      gate: how samples draw their gates, see :func:`vsc_jax.spike_slab.sample_gate`.
-      sharpness: slope of the relaxed gates.
-      validate_args: as in every numpyro distribution.
+      gate: how samples draw their gates, with relaxed ones of slope ``sharpness``
+        (:func:`vsc_jax.spike_slab.sample_gate`).
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = dict.fromkeys(_PARAMETERS, constraints.real)

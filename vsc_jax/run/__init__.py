@@ -118,8 +118,7 @@ def finish(
     if folder is not None and (folder / "results.json").exists():
         results = read_results(folder / "results.json")
     else:
-        # Imported when it is due: it needs scikit-learn and SciPy.
-        from vsc_jax.evaluation import evaluate
+        from vsc_jax.evaluation import evaluate  # when it is due: it needs scikit-learn and SciPy
 
         with memory_errors("evaluate.batch_size, evaluate.samples: too many at a time"):
             results = evaluate(trained.model, dataset, config, on_stage=on_stage)

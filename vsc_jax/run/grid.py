@@ -91,26 +91,19 @@ def _axis(config: Config, text: str) -> Axis:
     if not fields:
         raise UserError(f"--grid: expected FIELD=VALUE,VALUE, got {text!r}")
     for field in fields:
-        _check_field(field)
-    written = [value.strip() for value in values.split(",") if value.strip()]
-    if not written:
+        if inner := [name for name in FIELDS if name.startswith(f"{field}.")]:
+            raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
+        if field not in FIELDS:
+            raise UserError(f"--grid: no field {field!r}{nearest(field, FIELDS)}")
+        for mark in {FREE, MEASURED}.intersection(FIELDS[field].marks):  # members would be the same run
+            raise UserError(f"--grid: {field} cannot vary: it {mark.value}")
+    read = tuple(_read(config, fields, value.strip()) for value in values.split(",") if value.strip())
+    if not read:
         raise UserError(f"--grid: {fields[0]}: no values; expected {fields[0]}=VALUE,VALUE")
-    read = tuple(_read(config, fields, value) for value in written)
     for value in read:
         if read.count(value) > 1:
             raise UserError(f"--grid: {fields[0]}: {_written(value)} is given twice")
     return Axis(tuple(fields), read)
-
-
-def _check_field(field: str) -> None:
-    if field in FIELDS:
-        for mark in (FREE, MEASURED):  # members would be the same run several times
-            if mark in FIELDS[field].marks:
-                raise UserError(f"--grid: {field} cannot vary: it {mark.value}")
-        return
-    if inner := [name for name in FIELDS if name.startswith(f"{field}.")]:
-        raise UserError(f"--grid: {field} is a section; expected one of {', '.join(inner)}")
-    raise UserError(f"--grid: no field {field!r}{nearest(field, FIELDS)}")
 
 
 def _read(config: Config, fields: Sequence[str], text: str) -> Any:

@@ -27,11 +27,11 @@ _ORIGINS = {
         "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, ESANN 2013",
     ),
 }
-_TITLES = {"ae": "Autoencoder", "vae": "Gaussian variational autoencoder", "vsc": "Variational Sparse Coding"}
-_CODES = {
-    "ae": "q = model.encode(x)  # codes [n, latents]",
-    "vae": "q = model.encode(x)  # Gaussian(mean, log_var), each [n, latents]",
-    "vsc": "q = model.encode(x)  # SpikeSlab(mean, log_var, gate_logit), each [n, latents]",
+# What a model is called, and what its encoder gives.
+_KINDS = {
+    "ae": ("Autoencoder", "codes"),
+    "vae": ("Gaussian variational autoencoder", "Gaussian(mean, log_var), each"),
+    "vsc": ("Variational Sparse Coding", "SpikeSlab(mean, log_var, gate_logit), each"),
 }
 
 
@@ -52,14 +52,14 @@ def model_card(
     by_name = config.data.path is None or config.data.name == "uci_har"
     origin = _ORIGINS.get(config.data.name) if by_name and data.get("name") == config.data.name else None
     model, train = config.model, config.train
-    title = _TITLES[model.kind]
+    title, code = _KINDS[model.kind]
     name = origin[0] if origin else data.get("name", "own data")
     shape = [int(side) for side in data["example_shape"]]
     values = sum(math.prod(size) for size in sizes.values())
     tags = ["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))]
-    own = """not known to vsc_jax. Pseudo-inputs resemble training examples: see that
-you may share those before you share this model."""
-    terms = f"{origin[1]}. Reference: {origin[2]}." if origin else own
+    unknown = "not known to vsc_jax. Pseudo-inputs resemble training examples: see that\n"
+    unknown += "you may share those before you share this model."
+    terms = f"{origin[1]}. Reference: {origin[2]}." if origin else unknown
     return f"""---
 library_name: vsc_jax
 tags: {json.dumps(tags)}
@@ -75,7 +75,7 @@ Sparse codes after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding
 import vsc_jax
 
 model = vsc_jax.load("path/to/this/folder")
-{_CODES[model.kind]}
+q = model.encode(x)  # {code} [n, latents]
 model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the training data
 ```
 
@@ -111,11 +111,10 @@ measured.
 def _results(results: dict[str, Any]) -> str:
     if not results:
         return "Not measured.\n"
-    rows = []
-    for name, value in results.items():
-        known = explain(name)
-        if name != "data" and known is not None:
-            rows.append(f"| `{name}` | {format_value(name, value)} | {known.text} |")
+    known = {name: explain(name) for name in results if name != "data"}
+    rows = [
+        f"| `{n}` | {format_value(n, results[n])} | {entry.text} |" for n, entry in known.items() if entry
+    ]
     measured = f"Measured on {results['data']}. " if "data" in results else ""
     table = "\n".join(["| result | value | meaning |", "|---|---:|---|", *rows])
     return f"{measured}Likelihoods are log-probabilities in nats an example: higher is better.\n\n{table}\n\n"

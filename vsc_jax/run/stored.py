@@ -10,7 +10,7 @@ from flax import nnx
 
 from vsc_jax import data
 from vsc_jax.config import Config, from_json
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
 from vsc_jax.data.loading import can_load
@@ -18,18 +18,13 @@ from vsc_jax.models import Model, build, parameter_count, scaling
 from vsc_jax.training.checkpoints import Checkpoints, checked
 from vsc_jax.training.memory import check_parameters
 from vsc_jax.training.run_folder import read_json
-from vsc_jax.training.step import Params, initial_state
+from vsc_jax.training.step import initial_state
 
 MODEL_FILE = "model.safetensors"
 
 
 class StoredRun(NamedTuple):
-    """A run that :func:`open_run` has found.
-
-    Attributes:
-      folder: where it is.
-      config: its configuration.
-    """
+    """A run that :func:`open_run` has found: its folder and its configuration."""
 
     folder: Path
     config: Config
@@ -41,8 +36,14 @@ class StoredRun(NamedTuple):
           UserError: naming the file that is missing or damaged.
         """
         graph, params = nnx.split(_template(self.config, self.folder / "data.json"))
-        if (self.folder / MODEL_FILE).is_file():
-            return nnx.merge(graph, _read_safetensors(self.folder / MODEL_FILE, params))
+        if (path := self.folder / MODEL_FILE).is_file():
+            from safetensors import SafetensorError
+            from safetensors.flax import load_file
+
+            try:
+                return nnx.merge(graph, checked(path, params, load_file(path)))
+            except (OSError, SafetensorError) as error:
+                raise UserError(f"{path}: not a readable safetensors file ({error})") from None
         if not (self.folder / "checkpoints").is_dir():
             raise UserError(f"{self.folder}: no checkpoints; the run has not saved anything yet")
         with Checkpoints(self.folder / "checkpoints") as checkpoints:
@@ -112,28 +113,14 @@ def load(folder: str | Path) -> Model:
 def _template(config: Config, path: Path) -> Model:
     """The model with shapes in place of parameters."""
     described = read_json(path)
-    shape, size = described.get("example_shape"), described.get("train_examples", 1)
-    if not isinstance(shape, list) or not all(isinstance(side, int) and side > 0 for side in shape):
-        raise UserError(f"{path}: example_shape: expected a list of positive integers, got {shape!r}")
-    if not isinstance(size, int) or size < 1:
-        raise UserError(f"{path}: train_examples: expected a positive integer, got {size!r}")
-    check_parameters(parameter_count(config.model, tuple(shape)), training=False)
-    try:
-        constants = scaling.from_json(described.get("scaling"), tuple(shape))
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    sides, size = described.get("example_shape"), described.get("train_examples", 1)
+    with within(path):
+        if not isinstance(sides, list) or not all(isinstance(side, int) and side > 0 for side in sides):
+            raise UserError(f"example_shape: expected a list of positive integers, got {sides!r}")
+        if not isinstance(size, int) or size < 1:
+            raise UserError(f"train_examples: expected a positive integer, got {size!r}")
+        shape = tuple(sides)
+        constants = scaling.from_json(described.get("scaling"), shape)
+    check_parameters(parameter_count(config.model, shape), training=False)
     key = jax.random.key(0)
-    return nnx.eval_shape(
-        lambda: build(config.model, tuple(shape), key, dataset_size=size, scaling=constants)
-    )
-
-
-def _read_safetensors(path: Path, template: Params) -> Params:
-    from safetensors import SafetensorError
-    from safetensors.flax import load_file
-
-    try:
-        leaves = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
-    return checked(path, template, leaves)
+    return nnx.eval_shape(lambda: build(config.model, shape, key, dataset_size=size, scaling=constants))
