@@ -93,9 +93,6 @@ EXTREMES = SpikeSlab(
 )
 
 
-# The tuple
-
-
 def test_gamma_and_std_hand_values():
     q = SpikeSlab(np.zeros(3), np.log([1.0, 4.0, 0.25]), np.array([0.0, np.log(3.0), -1e4]))
     np.testing.assert_allclose(q.gamma, [0.5, 0.75, 0.0], rtol=1e-6)
@@ -145,9 +142,6 @@ def test_fields_of_different_shapes_and_integer_means_are_an_error(function):
         function(SpikeSlab(np.zeros(3), np.zeros(3), np.zeros(1)))
     with pytest.raises(AssertionError, match="float"):
         function(SpikeSlab(np.zeros(3, int), np.zeros(3), np.zeros(3)))
-
-
-# Samples
 
 
 @pytest.mark.parametrize("gate", ["bernoulli", "straight_through"])
@@ -209,21 +203,12 @@ def test_pathwise_gradients_of_the_slab_match_the_moments():
     np.testing.assert_array_equal(by_logit, np.zeros(3))
 
 
-# The four gate estimators
-
-
-@pytest.mark.parametrize("gate", GATES)
-def test_gate_exceeds_one_half_with_probability_gamma(gate):
-    for sharpness in (0.7, 20.0):
-        gates, _ = gates_and_gradient(gate, sharpness, 13)
-        deviation = np.abs(np.mean(gates > 0.5, axis=0) - GAMMA)
-        assert np.all(deviation < 4.5 * np.sqrt(GAMMA * (1 - GAMMA) / DRAWS))
-
-
-def test_estimators_agree_about_which_gates_are_open():
-    is_open = [gates_and_gradient(gate, 3.0, 15)[0] > 0.5 for gate in GATES]
-    for other in is_open[1:]:
-        assert np.mean(is_open[0] == other) > 0.9999
+@pytest.mark.parametrize("sharpness", [0.7, 20.0])
+def test_gate_exceeds_one_half_with_probability_gamma_for_all_estimators_alike(sharpness):
+    hard, *others = (gates_and_gradient(gate, sharpness, 13)[0] > 0.5 for gate in GATES[::-1])
+    assert np.all(np.abs(hard.mean(axis=0) - GAMMA) < 4.5 * np.sqrt(GAMMA * (1 - GAMMA) / DRAWS))
+    for other in others:
+        assert np.mean(hard == other) > 0.9999
 
 
 def test_relaxed_gates_are_the_papers_and_binary_concrete():
@@ -243,14 +228,6 @@ def test_hard_gates_are_exactly_zero_or_one_and_bernoulli_passes_no_gradient():
     np.testing.assert_array_equal(gradient, np.zeros((DRAWS, 4)))
 
 
-@pytest.mark.parametrize("gate", ["sigmoid", "concrete"])
-def test_relaxed_gates_approach_hard_ones_as_they_sharpen(gate):
-    hard, _ = gates_and_gradient("bernoulli", 1.0, 20)
-    gap = [np.abs(gates_and_gradient(gate, c, 20)[0] - hard).mean() for c in (1.0, 10.0, 1000.0)]
-    assert gap[0] > 0.1
-    assert gap[0] > 2 * gap[1] > 20 * gap[2]
-
-
 @pytest.mark.parametrize("gate", ["sigmoid", "concrete", "straight_through"])
 def test_relaxed_gradients_by_hand(gate):
     """At the relaxed gate g: c g (1 - g), for the sigmoid times gamma (1 - gamma); always positive."""
@@ -260,13 +237,6 @@ def test_relaxed_gradients_by_hand(gate):
     _, gradient = gates_and_gradient(gate, c, 22)
     np.testing.assert_allclose(gradient, c * g * (1 - g) * inner, rtol=1e-4, atol=1e-6)
     assert np.all(gradient.mean(axis=0) > 0.005)
-
-
-@pytest.mark.parametrize("gate", ["sigmoid", "concrete"])
-def test_sharp_relaxed_gradients_estimate_that_of_the_expectation(gate):
-    """d E[gate] / d logit tends to d gamma / d logit = gamma (1 - gamma)."""
-    _, gradient = gates_and_gradient(gate, 15.0, 24)
-    np.testing.assert_allclose(gradient.mean(axis=0)[1:3], (GAMMA * (1 - GAMMA))[1:3], rtol=0.05)
 
 
 def test_an_unknown_gate_is_an_error():
@@ -291,17 +261,6 @@ def test_slab_noise_has_tails_in_bfloat16():
     z = np.abs(np.asarray(jax.jit(sample)(q, jax.random.key(29)), np.float32))
     assert z.max() > 3.5
     assert np.mean(z > 2.576) == pytest.approx(0.01, abs=0.0015)
-
-
-# The density
-
-
-def test_log_prob_hand_values():
-    q = SpikeSlab(np.array([0.0, 1.0, 1.0]), np.array([0.0, 0.0, np.log(4.0)]), np.zeros(3))
-    half, normaliser = np.log(0.5), -0.5 * np.log(2 * np.pi)
-    slab = np.array([-4.5, -2.0, -np.log(2) - 0.5]) + normaliser
-    np.testing.assert_allclose(density(q, 0.0), [half] * 3, rtol=1e-6)
-    np.testing.assert_allclose(density(q, 3.0), half + slab, rtol=1e-6)
 
 
 def test_log_prob_matches_scipy_at_samples_of_any_rank(x64):
@@ -341,13 +300,7 @@ def test_log_prob_of_a_latent_that_is_off_depends_on_its_gate_alone():
     np.testing.assert_array_equal(by_field[0], np.zeros(5))
     np.testing.assert_array_equal(by_field[1], np.zeros(5))
     np.testing.assert_allclose(by_field[2], -scipy.special.expit(q.gate_logit), rtol=1e-5)
-
-
-def test_negative_zero_is_off():
-    np.testing.assert_array_equal(is_on(jnp.array([0.0, -0.0, 1e-30, -2.0])), [False, False, True, True])
-
-
-# Warm-up and blending
+    assert is_on(jnp.array([0.0, -0.0, 1e-30, -2.0])).tolist() == [False, False, True, True]
 
 
 def test_warm_up_at_one_is_the_distribution_itself_to_the_last_bit():
@@ -355,19 +308,13 @@ def test_warm_up_at_one_is_the_distribution_itself_to_the_last_bit():
         chex.assert_trees_all_equal(warmed_up(q, 1.0), jax.tree.map(np.float32, q))
 
 
-def test_warm_up_at_zero_is_a_standard_slab_behind_the_same_gates():
+def test_warm_up_mixes_means_and_variances_linearly_behind_the_same_gates():
     q = random_spike_slab(39, (4, 3))
-    warm = warmed_up(q, 0.0)
-    np.testing.assert_array_equal(warm.mean, np.zeros((4, 3)))
-    np.testing.assert_allclose(warm.log_var, np.zeros((4, 3)), atol=1e-6)
-    np.testing.assert_array_equal(warm.gate_logit, np.float32(q.gate_logit))
-
-
-def test_warm_up_mixes_means_and_variances_linearly():
-    q = SpikeSlab(np.array([2.0]), np.log([0.2]), np.array([1.0]))
-    warm = warmed_up(q, 0.25)
-    assert float(warm.mean[0]) == pytest.approx(0.5)
-    assert float(np.exp(warm.log_var[0])) == pytest.approx(0.25 * 0.2 + 0.75)
+    for lam in (0.0, 0.25):
+        warm = warmed_up(q, lam)
+        np.testing.assert_allclose(warm.mean, lam * q.mean, rtol=1e-6)
+        np.testing.assert_allclose(np.exp(warm.log_var), lam * np.exp(q.log_var) + 1 - lam, rtol=1e-6)
+        np.testing.assert_array_equal(warm.gate_logit, np.float32(q.gate_logit))
 
 
 @pytest.mark.parametrize("log_var", [-1000.0, -89.0, -20.0, 0.0, 3.0, 80.0])
@@ -421,9 +368,6 @@ def test_blending_weight_is_a_schedule_without_a_gradient():
     np.testing.assert_array_equal(by_epsilon(jnp.array([0.0, 0.5, 1.0])), np.zeros(3))
 
 
-# The density matrix
-
-
 def density_by_scipy(p, z):
     """Log-densities summed over latents, in double precision."""
     mean, log_var, gate_logit, z = (np.asarray(a, np.float64) for a in (*p, z))
@@ -448,9 +392,6 @@ def test_the_density_matrix_of_narrow_slabs_far_from_zero_is_right(spread, std):
     z = (mean + std * rng.normal(size=mean.shape) * (rng.random(mean.shape) < 0.6)).astype(np.float32)
     z[rng.random(z.shape) < 0.4] = 0
     np.testing.assert_allclose(np.diagonal(log_prob_matrix(p, z)), density_by_scipy(p, z), atol=1e-4)
-
-
-# Conditional sampling
 
 
 def test_the_support_is_kept_and_the_values_are_drawn_from_the_slab():

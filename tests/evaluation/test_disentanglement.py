@@ -50,9 +50,6 @@ def test_a_single_latent_has_no_rival(presences):
     assert modularity(shares) == 1
 
 
-# InfoMEC, and what the published forms make of a sparse code.
-
-
 def test_infomec_leaves_out_what_does_not_vary_and_counts_what_tells_nothing(real_factors, code_of):
     code = code_of("perfect", real_factors)
     still = np.concatenate(

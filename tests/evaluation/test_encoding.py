@@ -19,8 +19,6 @@ from vsc_jax.evaluation.encoding import (
     sparsity,
 )
 
-# Codes of a split.
-
 
 def test_sparse_codes_are_exactly_zero_where_gates_are_off(tiny, examples):
     many = np.tile(examples, (400, 1))
@@ -36,9 +34,6 @@ def test_models_without_gates_have_all_of_them_open(tiny, examples, kind):
     assert (measured.gamma == 1).all()
     np.testing.assert_array_equal(measured.expected, measured.mean)
     assert (measured.z == measured.mean).all() == (kind == "ae")
-
-
-# Batches of one size over a whole split.
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 12, 100])
@@ -67,9 +62,6 @@ def test_uint8_is_measured_as_fractions_of_255(tiny):
 def test_means_are_summed_in_double_precision():
     values = np.full(2**20, 16777.217, np.float32)
     assert means({"x": values})["x"] == pytest.approx(float(values[0]), rel=1e-12)
-
-
-# Sparsity numbers by hand.
 
 
 GAMMA = np.array([[0.99, 0.0, 0.5, 0.2], [0.95, 0.0, 0.6, 0.2], [0.01, 0.0, 0.7, 0.3], [0.05, 0.0, 0.2, 0.1]])
@@ -126,9 +118,6 @@ def test_a_dense_code_has_all_latents_on(tiny):
     assert numbers["active_per_image"] == 2
     assert numbers["used_latents"] == numbers["active_units"] == 1
     assert "mean_gamma" not in numbers
-
-
-# Posterior and coefficient collapse by hand.
 
 
 def test_a_latent_has_collapsed_when_95_percent_of_its_values_are_small():

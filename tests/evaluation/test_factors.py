@@ -49,9 +49,6 @@ def test_factors_that_do_not_vary_are_not_measured():
     assert [a.name for a in train] == [a.name for a in test] == ["bow tie", "mouth"]
 
 
-# Areas under ROC curves and attributes found, by hand.
-
-
 def test_area_by_hand():
     scores = np.array(
         [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
@@ -81,9 +78,6 @@ def test_each_attribute_has_the_area_of_its_best_gate(presences):
     assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
     assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
     assert numbers["attributes_found"] == 2
-
-
-# Correlations of latents with features, given presence, and the paper's own.
 
 
 def test_signs_are_kept_and_only_examples_with_the_feature_count(real_factors):

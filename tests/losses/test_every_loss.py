@@ -151,9 +151,6 @@ def test_the_rows_of_a_batch_are_as_each_alone(name, compiled):
         chex.assert_trees_all_close(found, alone, rtol=1e-5, atol=1e-5)
 
 
-# Constants
-
-
 LATENTS, COMPONENTS = 60, 16
 
 

@@ -3,8 +3,6 @@
 import itertools
 
 import chex
-import hypothesis
-import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,15 +47,6 @@ def gaussian_kl_by_hand(q_mean, q_var, p_mean, p_var):
     return 0.5 * (np.log(p_var / q_var) + (q_var + (q_mean - p_mean) ** 2) / p_var - 1)
 
 
-# Gaussian
-
-
-def test_gaussian_hand_values():
-    assert float(gaussian_kl(1.0, 0.0, 0.0, 0.0)) == pytest.approx(0.5)
-    assert float(gaussian_kl(0.0, 1.0, 0.0, 0.0)) == pytest.approx(0.5 * (np.e - 2))
-    assert float(gaussian_kl(0.0, 0.0, 2.0, np.log(4.0))) == pytest.approx(np.log(2) + 5 / 8 - 0.5)
-
-
 def test_gaussian_matches_numpyro(x64):
     q_mean, q_log_var, p_mean, p_log_var = np.random.default_rng(0).normal(size=(4, 50))
     normals = dist.Normal(q_mean, np.exp(q_log_var / 2)), dist.Normal(p_mean, np.exp(p_log_var / 2))
@@ -68,13 +57,6 @@ def test_gaussian_matches_numpyro(x64):
 def test_gaussian_is_accurate_for_nearly_equal_variances():
     """The textbook form loses all digits here: the divergence is the square of the difference / 4."""
     assert float(losses.gaussian_kl(0.0, 1.3e-3, 0.0, 0.0)) == pytest.approx(1.3e-3**2 / 4, rel=2e-3)
-
-
-# Bernoulli
-
-
-def test_bernoulli_hand_values():
-    assert float(bernoulli_kl(0.0, np.log(3.0))) == pytest.approx(0.5 * np.log(2 / 3) + 0.5 * np.log(2))
 
 
 def test_bernoulli_matches_scipy(x64):
@@ -94,9 +76,6 @@ def test_bernoulli_is_accurate_for_rare_gates():
     gamma, gamma_p = np.exp(-16.0), np.exp(-15.0)
     expected = gamma_p - gamma + gamma * np.log(gamma / gamma_p)
     assert float(bernoulli_kl(-16.0, -15.0)) == pytest.approx(expected, rel=1e-3)
-
-
-# Spike and slab
 
 
 def test_spike_slab_matches_the_paper_written_through_gamma(x64):
@@ -162,45 +141,24 @@ def test_spike_slab_matches_monte_carlo_in_value_and_gradient():
 
 
 @pytest.mark.parametrize("logit", [30.0, 1e4])
-def test_open_gates_give_the_gaussian_divergence(logit):
-    q, p = (
-        r._replace(gate_logit=np.full(5, logit))
-        for r in (random_spike_slab(12, (5,)), random_spike_slab(13, (5,)))
-    )
+def test_open_gates_give_the_gaussian_divergence_and_closed_ones_cost_nothing_for_their_slabs(logit):
+    q, p = random_spike_slab(12, (5,)), random_spike_slab(13, (5,))
     expected = gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
-    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-6)
+    opened = (r._replace(gate_logit=np.full(5, logit)) for r in (q, p))
+    np.testing.assert_allclose(spike_slab_kl(*opened), expected, rtol=1e-6)
+    # Of a closed gate there remains -log(1 - gamma_p).
+    closed = SpikeSlab(np.full(5, 50.0), np.full(5, -20.0), np.full(5, -logit))
+    np.testing.assert_allclose(spike_slab_kl(closed, p), np.log1p(np.exp(p.gate_logit)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("logit", [-30.0, -1e4])
-def test_closed_gates_cost_nothing_for_their_slabs(logit):
-    """What remains is -log(1 - gamma_p)."""
-    q = SpikeSlab(np.full(3, 50.0), np.full(3, -20.0), np.full(3, logit))
-    p = SpikeSlab(np.zeros(3), np.zeros(3), np.array([-2.0, 0.0, 4.0]))
-    np.testing.assert_allclose(spike_slab_kl(q, p), np.log1p(np.exp([-2.0, 0.0, 4.0])), rtol=1e-6)
-
-
-def test_equal_arguments_give_zero_and_a_stationary_point():
-    q = SpikeSlab(*np.array(list(itertools.product((-100, 1), (-30, 20), (-1e4, -20, 0, 1e4))), np.float32).T)
-    np.testing.assert_array_equal(spike_slab_kl(q, q), np.zeros(q.mean.shape))
+def test_it_is_never_negative_and_zero_with_a_stationary_point_for_equal_arguments():
+    q = np.array(list(itertools.product((-100, 1), (-30, 20), (-1e4, -20, 0, 1e4))), np.float32).T
+    pairs = np.asarray(spike_slab_kl(SpikeSlab(*q[:, :, None]), SpikeSlab(*q[:, None])))
+    assert pairs.min() >= 0
+    np.testing.assert_array_equal(np.diagonal(pairs), np.zeros(16))
     q = random_spike_slab(14, (50,))
     for by_field in jax.tree.leaves(gradients(spike_slab_kl, q, q)):
         np.testing.assert_allclose(by_field, np.zeros(50), atol=1e-6)
-
-
-def fields(low, high):
-    numbers = st.floats(low, high, allow_subnormal=False)
-    return st.lists(numbers, min_size=8, max_size=8)
-
-
-@hypothesis.given(
-    q=st.tuples(fields(-100, 100), fields(-30, 20), fields(-1e4, 1e4)),
-    p=st.tuples(fields(-100, 100), fields(-30, 20), fields(-1e4, 1e4)),
-)
-@hypothesis.settings(max_examples=150)
-def test_spike_slab_is_never_negative(q, p):
-    with jax.enable_x64(True):
-        values = jax.jit(spike_slab_kl)(SpikeSlab(*map(np.array, q)), SpikeSlab(*map(np.array, p)))
-    assert np.all(np.asarray(values) >= -1e-9)
 
 
 def test_spike_slab_is_never_negative_close_to_equality():
@@ -221,9 +179,6 @@ def test_fields_of_different_shapes_are_an_error(function):
     for arguments in ((good, bad), (bad, good)):
         with pytest.raises(AssertionError, match="shape"):
             function(*arguments)
-
-
-# All pairs
 
 
 def test_matrix_is_the_sum_over_latents_in_value_and_gradient(x64):
@@ -283,9 +238,6 @@ def test_matrix_wants_matrices_of_equal_width():
         spike_slab_kl_matrix(random_spike_slab(27, (3,)), random_spike_slab(28, (2, 3)))
     with pytest.raises(AssertionError, match="shape"):
         spike_slab_kl_matrix(random_spike_slab(27, (2, 4)), random_spike_slab(28, (2, 3)))
-
-
-# Sparsity
 
 
 def test_sparsity_hand_values_and_its_pull_back_from_both_ends():

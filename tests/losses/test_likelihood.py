@@ -14,9 +14,6 @@ gaussian_log_likelihood = jax.jit(losses.gaussian_log_likelihood)
 RNG = np.random.default_rng(0)
 
 
-# Bernoulli
-
-
 def test_bernoulli_hand_values_also_at_extreme_logits():
     logits, x = np.log([1.0, 3.0, 3.0]), np.array([1.0, 1.0, 0.0])
     np.testing.assert_allclose(bernoulli_log_likelihood(logits, x), np.log([0.5, 0.75, 0.25]), rtol=1e-6)
@@ -58,9 +55,6 @@ def test_whole_numbers_may_be_pixels_up_to_255_and_are_refused(dtype):
         bernoulli_log_likelihood(np.ones(3, np.float32), np.array([0, 128, 255], dtype))
 
 
-# Gaussian
-
-
 def test_gaussian_hand_values():
     value = gaussian_log_likelihood(np.zeros(2), np.log([1.0, 4.0]), np.array([1.0, 4.0]))
     expected = np.array([-0.5, -np.log(2) - 2]) - 0.5 * np.log(2 * np.pi)
@@ -71,9 +65,6 @@ def test_gaussian_matches_scipy(x64):
     mean, log_var, x = RNG.normal(size=(3, 100))
     expected = scipy.stats.norm(mean, np.exp(0.5 * log_var)).logpdf(x)
     np.testing.assert_allclose(gaussian_log_likelihood(mean, log_var, x), expected, rtol=1e-12)
-
-
-# Both
 
 
 def test_python_numbers_and_bools_take_the_dtype_of_the_first_floating_array():

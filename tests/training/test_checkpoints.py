@@ -1,5 +1,7 @@
 """Checkpoints: exact round trips, the newest few kept, damage reported in one line."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -17,10 +19,8 @@ def state(tiny, dataset):
     fresh = initial_state(nnx.split(initial_model(tiny("vsc"), dataset))[1])
     rng = np.random.default_rng(0)
     changed = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32), fresh)
-    count = fresh.optimizer.count + 7
-    return jax.device_put(
-        changed._replace(step=np.int32(7), optimizer=changed.optimizer._replace(count=count))
-    )
+    optimizer = changed.optimizer._replace(count=fresh.optimizer.count + 7)
+    return jax.device_put(changed._replace(step=np.int32(7), optimizer=optimizer))
 
 
 def saved(folder, state, *steps):
@@ -62,22 +62,15 @@ def refusal(folder, template):
     return str(caught.value)
 
 
-def remove(path):
-    path.unlink()
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def garble(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
 def flip_a_bit(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+REMOVE = Path.unlink
+TRUNCATE = lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # noqa: E731
+GARBLE = lambda path: path.write_bytes(bytes(path.stat().st_size))  # noqa: E731
 
 
 def damaged(damage, folder, pattern="d/*"):
@@ -90,12 +83,9 @@ def damaged(damage, folder, pattern="d/*"):
 @pytest.mark.parametrize(
     ("damage", "pattern"),
     [
-        (remove, "d/*"),
-        (truncate, "d/*"),
-        (garble, "d/*"),
-        (flip_a_bit, "d/*"),
-        (remove, "manifest.ocdbt"),
-        (remove, "*"),
+        *((damage, "d/*") for damage in (REMOVE, TRUNCATE, GARBLE, flip_a_bit)),
+        (REMOVE, "manifest.ocdbt"),
+        (REMOVE, "*"),
     ],
 )
 def test_a_damaged_checkpoint_is_named(tmp_path, state, damage, pattern):
@@ -118,7 +108,7 @@ def test_a_checkpoint_of_another_model_and_none_at_all_are_refused(tmp_path, sta
     )
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, truncate])
+@pytest.mark.parametrize("damage", [flip_a_bit, TRUNCATE])
 def test_the_checkpoint_before_a_damaged_one_is_taken_and_that_is_logged(
     tmp_path, state, damage, caplog, capfd
 ):

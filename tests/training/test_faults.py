@@ -57,9 +57,8 @@ with filelock.FileLock(sys.argv[1]):
 
 
 def test_a_folder_in_use_is_refused_until_its_process_is_dead(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(UserError) as caught, hold(tmp_path):
@@ -73,19 +72,11 @@ def test_a_folder_in_use_is_refused_until_its_process_is_dead(tmp_path):
         for _ in range(2):  # nor is it held twice in one process
             with pytest.raises(UserError, match="in use"), hold(tmp_path):
                 pass
-    with hold(tmp_path):
-        pass
-
-
-def test_an_error_that_is_not_the_disks_passes_through(tmp_path):
-    with pytest.raises(FileNotFoundError), hold(tmp_path):
+    with pytest.raises(FileNotFoundError), hold(tmp_path):  # an error that is not the disk's passes through
         (tmp_path / "missing").read_text()
     message = r"^x.json: cannot be written \(No space left on device\)$"
     with pytest.raises(UserError, match=message), hold(tmp_path):
         raise OSError(28, "No space left on device", "x.json")
-
-
-# The disk
 
 
 @pytest.fixture

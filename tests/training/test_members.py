@@ -61,11 +61,18 @@ def assert_same(alone, outcomes, folders, dataset):
         assert_identical(*states)
 
 
-def test_members_are_bit_identical_to_the_runs_alone_and_compiled_once(alone, dataset, folders):
-    stages = []
-    outcomes = list(train_members(alone.configs, dataset, folders, on_stage=stages.append))
+@pytest.mark.parametrize("memory", [None, 1])
+def test_members_are_bit_identical_to_the_runs_alone_in_waves_that_fit_memory(
+    alone, dataset, folders, memory
+):
+    stages, limit = [], {} if memory is None else {"memory": memory}
+    outcomes = list(train_members(alone.configs, dataset, folders, on_stage=stages.append, **limit))
     assert_same(alone, outcomes, folders, dataset)
-    assert stages == ["compiling", "wave 1 of 1: 3 members"]
+    if memory is None:
+        assert stages == ["compiling", "wave 1 of 1: 3 members"]
+    else:
+        waves = [stage for stage in stages if stage != "compiling"]
+        assert waves == [f"wave {wave} of 3: 1 members" for wave in (1, 2, 3)]
 
 
 def test_under_vmap_they_are_the_same_within_rounding(alone, dataset):
@@ -84,14 +91,6 @@ def test_at_a_lower_precision_a_member_is_near_float32_and_still_its_run_alone(a
     assert_identical(nnx.state(one.trained.model), nnx.state(trained.model))
     for row, exact in zip(trained.history, alone.trained[0].history, strict=True):
         assert 0 < abs(row["loss"] - exact["loss"]) < 0.02 * abs(exact["loss"])
-
-
-def test_waves_that_fit_memory_change_nothing(alone, dataset, folders):
-    stages = []
-    outcomes = list(train_members(alone.configs, dataset, folders, memory=1, on_stage=stages.append))
-    assert_same(alone, outcomes, folders, dataset)
-    waves = [stage for stage in stages if stage != "compiling"]
-    assert waves == [f"wave {wave} of 3: 1 members" for wave in (1, 2, 3)]
 
 
 def test_a_member_that_diverges_is_reported_and_the_others_go_on(alone, tiny, dataset, folders):
@@ -166,9 +165,7 @@ def test_the_largest_wave_is_what_the_compiler_says_fits():
     assert asked == [40, 10]
     assert largest_wave(bytes_of, 8, memory=1500, shared=1000) == 8
     assert largest_wave(bytes_of, 8, memory=10, shared=1000) == 1
-
-
-def test_memory_is_a_part_of_the_machines_and_a_program_needs_arguments_results_and_intermediates():
+    # A program needs arguments, results and intermediates; there is a part of the machine's memory.
     assert 2**20 < free_memory() < psutil.virtual_memory().total
     x = jax.ShapeDtypeStruct((200, 50), jnp.float32)
     program = jax.jit(lambda x: jnp.sort(x @ x.T, axis=0) @ x).lower(x).compile()

@@ -9,14 +9,7 @@ import pytest
 from vsc_jax.config import to_dict
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.fields import first_difference
-from vsc_jax.training.run_folder import (
-    MetricsLog,
-    claim,
-    read_json,
-    read_results,
-    read_rows,
-    write_json,
-)
+from vsc_jax.training.run_folder import MetricsLog, claim, read_json, read_results, read_rows, write_json
 
 DATA = {"name": "tiny", "example_shape": [4, 4], "train_examples": 50}
 
@@ -52,18 +45,18 @@ def test_claiming_writes_the_configuration_and_the_data_once_and_leaves_other_fi
 
 
 @pytest.mark.parametrize(
-    ("change", "difference"),
+    ("change", "data", "reason"),
     [
-        ({"seed": 3}, "seed: 0 there, 3 asked"),
-        ({"model": {"latents": 5}}, "model.latents: 3 there, 5 asked"),
-        ({"train": {"steps": 99}}, "train.steps: 23 there, 99 asked"),
+        ({"seed": 3}, {}, "with another configuration (seed: 0 there, 3 asked)"),
+        ({"model": {"latents": 5}}, {}, "with another configuration (model.latents: 3 there, 5 asked)"),
+        ({"train": {"steps": 99}}, {}, "with another configuration (train.steps: 23 there, 99 asked)"),
+        ({}, {"train_examples": 60}, "on other data (train_examples: 50 there, 60 asked)"),
     ],
 )
-def test_a_folder_of_another_configuration_is_refused(tmp_path, tiny, change, difference):
+def test_a_folder_of_another_configuration_or_of_other_data_is_refused(tmp_path, tiny, change, data, reason):
     claim(tmp_path, tiny(), DATA)
-    assert refusal(tmp_path, tiny(**change)) == (
-        f"{tmp_path} holds a run with another configuration ({difference}); choose another folder"
-    )
+    expected = f"{tmp_path} holds a run {reason}; choose another folder"
+    assert refusal(tmp_path, tiny(**change), DATA | data) == expected
 
 
 def test_a_run_that_was_started_with_both_rates_goes_on_with_one(tmp_path, tiny):
@@ -73,17 +66,14 @@ def test_a_run_that_was_started_with_both_rates_goes_on_with_one(tmp_path, tiny)
     assert "(model.prior_rate: 0.15 there, 0.3 asked)" in refusal(tmp_path, other)
 
 
-def test_a_folder_of_other_data_is_refused(tmp_path, tiny):
-    claim(tmp_path, tiny(), DATA)
-    assert refusal(tmp_path, tiny(), {**DATA, "train_examples": 60}) == (
-        f"{tmp_path} holds a run on other data (train_examples: 50 there, 60 asked); choose another folder"
-    )
-
-
 @pytest.mark.parametrize("name", ["checkpoints", "metrics.jsonl", "results.json"])
 def test_a_folder_with_parts_of_a_run_is_refused(tmp_path, tiny, name):
     (tmp_path / name).write_text("precious")
     assert "holds a run without config.json" in refusal(tmp_path, tiny())
+
+
+def full_disk(*args):
+    raise OSError(28, "No space left on device")
 
 
 def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monkeypatch):
@@ -95,15 +85,10 @@ def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monke
     # Not even root can write there.
     assert "/proc/sys/vsc" in refusal(Path("/proc/sys/vsc"), tiny())
     # Tests may run as root, to whom every folder is writable: the answer of the system is replaced.
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    assert refusal(tmp_path, tiny()) == f"{tmp_path} is not writable"
-
-
-def test_a_full_disk_is_reported_in_one_line(tmp_path, tiny, monkeypatch):
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda path, mode: False)
+        assert refusal(tmp_path, tiny()) == f"{tmp_path} is not writable"
+    monkeypatch.setattr("os.replace", full_disk)
     with pytest.raises(UserError, match=f"^--workdir: cannot write to {tmp_path}: No space left on device$"):
         claim(tmp_path, tiny(), DATA)
 
@@ -125,17 +110,11 @@ def test_a_damaged_file_is_named(tmp_path, tiny, name, content, message):
     assert str(caught.value).startswith(f"{tmp_path / name}: {message}")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "difference"),
-    [
-        ({"a": 1, "b.c": [1, 2]}, {"a": 1, "b.c": [1, 2]}, None),
-        ({"b.c": 1}, {"b.c": None}, "b.c: 1 there, None asked"),
-        ({"a": 1}, {"a": 1, "d": 2}, "d: None there, 2 asked"),
-        ({"a": 1, "d": 2}, {"a": 1}, "d: 2 there, None asked"),
-    ],
-)
-def test_first_difference_names_the_path(old, new, difference):
-    assert first_difference(old, new) == difference
+def test_first_difference_names_the_path():
+    assert first_difference({"a": 1, "b.c": [1, 2]}, {"a": 1, "b.c": [1, 2]}) is None
+    assert first_difference({"b.c": 1}, {"b.c": None}) == "b.c: 1 there, None asked"
+    assert first_difference({"a": 1}, {"a": 1, "d": 2}) == "d: None there, 2 asked"
+    assert first_difference({"a": 1, "d": 2}, {"a": 1}) == "d: 2 there, None asked"
 
 
 def test_json_is_replaced_whole_and_what_is_not_finite_is_null_and_read_as_nan(tmp_path):
@@ -149,9 +128,6 @@ def test_json_is_replaced_whole_and_what_is_not_finite_is_null_and_read_as_nan(t
         read_json(tmp_path / "none.json")
 
 
-# The metrics log
-
-
 def rows(*steps):
     return [{"step": step, "loss": step / 2} for step in steps]
 
@@ -160,13 +136,14 @@ def written(*steps):
     return "".join(json.dumps(row) + "\n" for row in rows(*steps))
 
 
-def test_rows_are_on_disk_when_appended(tmp_path):
+def test_rows_are_on_disk_when_appended_or_without_a_file_in_memory(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    log = MetricsLog(path, 0)
+    log, memory = MetricsLog(path, 0), MetricsLog(None, 0)
     for count, row in enumerate(rows(5, 10), 1):
         log.append(row)
+        memory.append(row)
         assert path.read_text() == written(*(5, 10)[:count])
-    assert log.rows == rows(5, 10)
+    assert log.rows == memory.rows == rows(5, 10)
 
 
 @pytest.mark.parametrize(
@@ -180,10 +157,7 @@ def test_resuming_cuts_back_to_the_checkpoint_and_drops_a_torn_end(tmp_path, tai
         assert path.read_text() == written(*left)
 
 
-def test_without_a_file_rows_stay_in_memory_and_nothing_is_read_beyond_a_line_that_is_no_row(tmp_path):
-    log = MetricsLog(None, 0)
-    log.append({"step": 5})
-    assert log.rows == [{"step": 5}]
+def test_nothing_is_read_beyond_a_line_that_is_no_row(tmp_path):
     path = tmp_path / "metrics.jsonl"
     assert read_rows(path) == []
     path.write_text(written(5) + '{"step": 10, "lo\n' + written(15))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vsc_jax.config import Config, ModelConfig, Ramp, ScheduleConfig, with_overrides
+from vsc_jax.config import Config, Ramp, ScheduleConfig, with_overrides
 from vsc_jax.training import Hyperparameters, hyperparameters
 from vsc_jax.training.schedules import without_hyperparameters
 
@@ -38,15 +38,15 @@ def test_begin_and_until_are_fractions_rounded_to_iterations_and_late_ones_are_d
 
 
 def test_coefficients_are_the_configured_values_times_their_schedules(tiny):
-    model = ModelConfig(
-        beta=4.0, tc_weight=2.0, alpha=0.3, sparsity_weight=6.0, usage_weight=8.0, prior_rate=0.2
-    )
+    model = {"beta": 4.0, "tc_weight": 2.0, "alpha": 0.3, "sparsity_weight": 6.0, "usage_weight": 8.0}
     half = Ramp(0.0, 1.0, 0.0, 1.0)
     schedule = ScheduleConfig(
         learning_rate=half, kl=half, warm_up=half, sharpness=Ramp(2.0, 4.0, 0.0, 1.0), sparsity=half,
         prior_blend=Ramp(1.0, 0.0, 0.0, 1.0), slab_blend=Ramp(0.8, 0.0, 0.0, 1.0),
     )  # fmt: skip
-    hyper = hyperparameters(tiny(model=model, schedule=schedule, train={"steps": 20, "learning_rate": 0.5}))
+    hyper = hyperparameters(
+        tiny(model=model | {"prior_rate": 0.2}, schedule=schedule, train={"steps": 20, "learning_rate": 0.5})
+    )
     coefficients, rate = jax.jit(lambda step: (hyper.coefficients_at(step), hyper.learning_rate_at(step)))(
         np.int32(5)
     )
@@ -57,6 +57,8 @@ def test_coefficients_are_the_configured_values_times_their_schedules(tiny):
     }  # fmt: skip
     assert coefficients._asdict() == pytest.approx(expected, rel=1e-6)
     assert float(rate) == pytest.approx(0.125)
+    # Pseudo-inputs are blended with alpha unless a rate is given.
+    assert float(hyperparameters(tiny(model={"alpha": 0.25})).prior_rate) == 0.25
 
 
 def test_nothing_that_is_traced_is_left_without_hyperparameters():
@@ -74,9 +76,3 @@ def test_nothing_that_is_traced_is_left_without_hyperparameters():
     assert latents != without_hyperparameters(base)
     for leaf in jax.tree.leaves(hyperparameters(base)):
         assert (leaf.shape, leaf.dtype) == ((), jnp.float32)
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, 0.25), (0.4, 0.4)])
-def test_pseudo_inputs_are_blended_with_alpha_unless_a_rate_is_given(given, expected):
-    config = with_overrides(Config(), {"model.alpha": 0.25, "model.prior_rate": given})
-    assert float(hyperparameters(config).prior_rate) == np.float32(expected)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zlib
+from functools import partial
 
 import jax
 import numpy as np
@@ -119,40 +120,46 @@ def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rou
         assert_near(rows, train(config, dataset).history, 2e-3)
 
 
+AT_MOST = "expected at most 4, the number of devices, got 5"
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("of_members", "settings", "message"),
     [
-        ({"members": 5}, "parallel.members: expected at most 4, the number of devices, got 5"),
+        (True, {"members": 5}, f"parallel.members: {AT_MOST}"),
         (
+            True,
             {"members": 3, "data": 2},
-            "parallel.members: expected at most 2, the number of devices over 2 for ",
+            "parallel.members: expected at most 2, the number of devices over 2 ",
         ),
-        ({"data": 5}, "parallel.data: expected at most 4, the number of devices, got 5"),
-        ({"distributed": True}, "parallel.distributed: expected False for a sweep, which is trained by one"),
-    ],
-)
-def test_a_mesh_that_cannot_be_is_refused(settings, message, monkeypatch):
-    monkeypatch.setattr("jax.device_count", lambda: 4)
-    with pytest.raises(UserError) as caught:
-        members_sharding(ParallelConfig(**settings))
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"data": 5}, "parallel.data: expected at most 4, the number of devices, got 5"),
+        (True, {"data": 5}, f"parallel.data: {AT_MOST}"),
         (
-            {"data": 3},
-            "train.batch_size: expected a multiple of 3, the devices that share a batch (parallel.",
+            True,
+            {"distributed": True},
+            "parallel.distributed: expected False for a sweep, which is trained by",
         ),
-        ({"members": 2}, "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_jax.sweep"),
+        (False, {"data": 5}, f"parallel.data: {AT_MOST}"),
+        (
+            False,
+            {"data": 3},
+            "train.batch_size: expected a multiple of 3, the devices that share a batch (par",
+        ),
+        (
+            False,
+            {"members": 2},
+            "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_jax",
+        ),
     ],
 )
-def test_devices_that_a_run_cannot_have_are_refused(settings, message, tiny, dataset, monkeypatch):
+def test_devices_that_there_are_not_are_refused(of_members, settings, message, tiny, dataset, monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 4)
+    look = (
+        partial(members_sharding, ParallelConfig(**settings))
+        if of_members
+        else partial(check, tiny(parallel=settings), dataset)
+    )
     with pytest.raises(UserError) as caught:
-        check(tiny(parallel=settings), dataset)
+        look()
     assert str(caught.value).startswith(message)
 
 
