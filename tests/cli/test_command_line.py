@@ -8,28 +8,21 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from vsc_jax.evaluate import EvaluateArguments
 from vsc_jax.train import TrainArguments
 
 import vsc_jax
 from vsc_jax.cli import command_line
 from vsc_jax.cli.__main__ import COMMANDS, main
-from vsc_jax.cli.command_line import Output, RunFolder, UsageError, parse, refuse_unfit, run_command
+from vsc_jax.cli.command_line import Output, UsageError, parse, refuse_unfit, run_command
 from vsc_jax.config import FIELDS, load_preset, preset_names, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class RunArguments:
-    run: RunFolder
-    samples: int = 10
-    """How many."""
 
 
 def parsed(*argv: str) -> TrainArguments:
@@ -105,15 +98,17 @@ def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_arguments_without_a_configuration():
-    assert parse(RunArguments, "Test.", ["folder"]) == RunArguments(Path("folder"))
-    for argv, expected in (
-        ([], "^Missing from .*: RUN Run folder, or folder of a saved model. .required"),
-        (["folder", "--sample", "3"], r"^unknown option --sample; did you mean --samples\?$"),
-        (["folder", "--latents", "3"], "^unknown option --latents; see --help$"),
-    ):
-        with pytest.raises(UsageError, match=expected):
-            parse(RunArguments, "Test.", argv)
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ("", "Missing from .*: RUN Run folder, or folder of a saved model. .required"),
+        ("folder --sample 3", r"unknown option --sample; did you mean --samples\?$"),
+        ("folder --latents 3", "unknown option --latents; see --help$"),
+    ],
+)
+def test_a_command_without_a_configuration_suggests_its_own_options(argv, expected):
+    with pytest.raises(UsageError, match=f"^{expected}"):
+        parse(EvaluateArguments, "Test.", argv.split())
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from vsc_jax.report import ReportArguments
 
 import vsc_jax
 from vsc_jax.cli.command_line import UsageError, parse
@@ -54,20 +54,12 @@ def test_nothing_and_the_home_of_nobody_are_no_paths(home):
     assert as_path(".", "run") == Path()
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """A command's."""
-
-    runs: tuple[Path, ...] = ()
-    workdir: Path = Path("runs")
-
-
 def test_command_lines_expand_it_too_and_refuse_an_empty_value(home):
-    parsed = parse(Arguments, "Test.", ["--workdir=~/a", "--runs", "~/b", "c"])
-    assert parsed == Arguments((home / "b", Path("c")), home / "a")
+    parsed = parse(ReportArguments, "Test.", ["--workdir=~/a", "~/b", "c"])
+    assert (parsed.runs, parsed.workdir) == ((home / "b", Path("c")), home / "a")
     for argv in (["--workdir", ""], ["--workdir="]):
         with pytest.raises(UsageError, match=r"^--workdir: expected a value, got ''$"):
-            parse(Arguments, "Test.", argv)
+            parse(ReportArguments, "Test.", argv)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import runpy
 import sys
 import typing
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -177,19 +177,19 @@ class ModelConfig:
 class ScheduleConfig:
     """What changes while training; every value is set anew in each iteration."""
 
-    learning_rate: Ramp = field(default_factory=lambda: Ramp(1.0, 0.1, 0.7, 1.0))
+    learning_rate: Ramp = Ramp(1.0, 0.1, 0.7, 1.0)
     """Factor on train.learning_rate."""
-    kl: Annotated[Ramp, WITH_KL] = field(default_factory=lambda: Ramp(0.0, 1.0, 0.0, 0.25))
+    kl: Annotated[Ramp, WITH_KL] = Ramp(0.0, 1.0, 0.0, 0.25)
     """Factor on model.beta: KL annealing."""
-    warm_up: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.0, 1.0))
+    warm_up: Annotated[Ramp, VSC] = Ramp(1.0, 1.0)
     """Lambda of the paper's warm-up, slab N(lambda mean, lambda var + 1 - lambda)."""
-    sharpness: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.5, 8.0, 0.0, 1.0))
+    sharpness: Annotated[Ramp, VSC] = Ramp(1.5, 8.0, 0.0, 1.0)
     """Slope c of the relaxed gate (1 / temperature of the concrete gate)."""
-    sparsity: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(0.0, 1.0, 0.1, 0.4))
+    sparsity: Annotated[Ramp, VSC] = Ramp(0.0, 1.0, 0.1, 0.4)
     """Factor on model.sparsity_weight and model.usage_weight."""
-    prior_blend: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(1.0, 0.0, 0.35, 0.7))
+    prior_blend: Annotated[Ramp, VSC] = Ramp(1.0, 0.0, 0.35, 0.7)
     """Weight epsilon of prior_rate in the pseudo-inputs' gates."""
-    slab_blend: Annotated[Ramp, VSC] = field(default_factory=lambda: Ramp(0.0, 0.0))
+    slab_blend: Annotated[Ramp, VSC] = Ramp(0.0, 0.0)
     """Weight of the standard normal in the pseudo-inputs' slabs: at 1 a fixed prior."""
 
 
@@ -261,13 +261,13 @@ class Config:
     """Name of the preset, used for the run folder."""
     seed: Annotated[Seed, TRACED] = 0
     """Seed of initialization, batches and sampling."""
-    data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    schedule: Annotated[ScheduleConfig, TRACED] = field(default_factory=ScheduleConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    checkpoint: Annotated[CheckpointConfig, FREE] = field(default_factory=CheckpointConfig)
-    evaluate: Annotated[EvaluateConfig, MEASURED] = field(default_factory=EvaluateConfig)
-    parallel: Annotated[ParallelConfig, FREE] = field(default_factory=ParallelConfig)
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    schedule: Annotated[ScheduleConfig, TRACED] = ScheduleConfig()
+    train: TrainConfig = TrainConfig()
+    checkpoint: Annotated[CheckpointConfig, FREE] = CheckpointConfig()
+    evaluate: Annotated[EvaluateConfig, MEASURED] = EvaluateConfig()
+    parallel: Annotated[ParallelConfig, FREE] = ParallelConfig()
 
 
 FIELDS = fields_of(Config)
