@@ -14,6 +14,7 @@ from benchmarks.peers import autoencoders
 from benchmarks.peers.data import PeerData
 from vsc_jax.config import Config, with_overrides
 from vsc_jax.data import Dataset, Split
+from vsc_jax.estimator import VariationalSparseCoding
 from vsc_jax.evaluation import importance_weighted
 from vsc_jax.models.scaling import moments
 from vsc_jax.training import train
@@ -43,15 +44,15 @@ class Code:
 Method = Callable[[PeerData, int, int, bool], Code]
 
 
-def vsc(data: PeerData, active: int, seed: int, quick: bool, **options: Any) -> Code:
-    """Ours: variational sparse coding with a linear decoder."""
-    from vsc_jax.estimator import VariationalSparseCoding
-
-    options = {"latents": data.latents, "active": active, "decoder": "linear"} | options
-    model = VariationalSparseCoding(random_state=seed, **options).fit(data.train)
-    codes = model.transform(data.test)
+def vsc(told: bool, data: PeerData, active: int, seed: int, quick: bool, **options: Any) -> Code:
+    """Ours, with defaults: a linear decoder. It learns how many latents are on, unless it is told."""
+    if told:
+        options["active"] = active
+    if quick:
+        options["steps"] = 300
+    model = VariationalSparseCoding(data.latents, random_state=seed, **options).fit(data.train)
+    codes, gates = model.transform(data.test), model.gates(data.test)
     nats = _nats(model.model_, data.test, model.mean_, model.scale_)
-    gates = model.gates(data.test)
     return Code(codes, model.inverse_transform(codes), model.components_, gates, True, nats)
 
 
@@ -229,7 +230,8 @@ def fista(transform: str, data: PeerData, active: int, seed: int, quick: bool, w
 
 
 METHODS: dict[str, Method] = {
-    "vsc": vsc,
+    "vsc": partial(vsc, True),
+    "vsc_not_told": partial(vsc, False),
     "vae": vae,
     "pca": pca,
     "nmf": nmf,
@@ -241,7 +243,7 @@ METHODS: dict[str, Method] = {
     "fista_true_atoms": partial(fista, "true_atoms"),
     **{kind: partial(autoencoder, kind) for kind in autoencoders.KINDS},
 }
-FIXED = ("vae", "nmf", "fista", "fista_true_atoms")  # do not take the number that is to be on
+FIXED = ("vsc_not_told", "vae", "nmf", "fista", "fista_true_atoms")  # do not take the number that is to be on
 
 
 def applies(name: str, data: PeerData) -> bool:
