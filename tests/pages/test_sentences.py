@@ -7,17 +7,7 @@ import pytest
 from tests.pages.conftest import RESULTS
 from vsc_jax.config import Ramp
 from vsc_jax.figures import FIGURES
-from vsc_jax.pages.sentences import (
-    compared,
-    count,
-    in_short,
-    measured_on,
-    nats,
-    percent,
-    sentence,
-    trained_on,
-    what_was_run,
-)
+from vsc_jax.pages import sentences
 
 FACTS = {
     "history": {"quantity": "bound", "last": -50.0, "step": 1000, "gain": 5.3, "active": None},
@@ -72,23 +62,23 @@ correlations {} correlation of 0.50 on average, 1.00 for hat y and 0.20 for eyes
 def test_a_sentence_is_a_template_of_the_facts(case):
     name, rest = case.split(" ", 1)
     facts, expected = rest.split("} ", 1)
-    text = sentence(name, FACTS[name] | eval(facts + "}"))
+    text = sentences.sentence(name, FACTS[name] | eval(facts + "}"))
     assert expected in text
     assert text.startswith("Look for ")
 
 
 def test_every_figure_has_a_template_and_one_of_yours_needs_none():
     assert {case.split()[0] for case in CASES} == {"history", *FIGURES}
-    assert sentence("mine", {"value": 1}) == ""
+    assert sentences.sentence("mine", {"value": 1}) == ""
 
 
 def test_numbers_are_written_as_they_are_meant():
-    assert [percent(x) for x in (-0.354, -0.004)] == ["−35 %", "just below 0 %"]  # noqa: RUF001
+    assert [sentences.percent(x) for x in (-0.354, -0.004)] == ["−35 %", "just below 0 %"]  # noqa: RUF001
     shares = {0.0: "0", 1e-5: "under 0.1", 0.01: "1", 0.015: "1.5", 0.12: "12", 0.985: "98.5"}
     for share, text in {**shares, 0.99999: "over 99.9", 1.0: "100"}.items():
-        assert percent(share) == f"{text} %"
-    assert nats(-104.46) == "−104.5 nats"  # noqa: RUF001
-    assert [count(1, "latent"), count(6000, "row")] == ["1 latent", "6,000 rows"]
+        assert sentences.percent(share) == f"{text} %"
+    assert sentences.nats(-104.46) == "−104.5 nats"  # noqa: RUF001
+    assert [sentences.count(1, "latent"), sentences.count(6000, "row")] == ["1 latent", "6,000 rows"]
 
 
 @pytest.mark.parametrize(("options", "expected"), [
@@ -98,20 +88,21 @@ def test_numbers_are_written_as_they_are_meant():
     ({"kind": "vae", "tc_weight": 3.0}, "A beta-TCVAE (weight 3) with"),
     ({"alpha": 0.05, "pseudo_inputs": 8}, "Variational Sparse Coding (8 pseudo-inputs, alpha = 0.05) with"),
     ({"prior": "fixed"}, "Variational Sparse Coding (a fixed prior of rate 0.1) with 60 latents,"),
+    ({"active": 6.0}, "Variational Sparse Coding (32 pseudo-inputs, alpha = 0.1) with 60 latents, fully"),
 ])  # fmt: skip
 def test_models_are_named_by_what_makes_them_what_they_are(make_source, options, expected):
     source = make_source(**options)
-    text = what_was_run(source)
+    text = sentences.what_was_run(source)
     assert text.startswith(expected)
     assert text.endswith(" and a Bernoulli likelihood; 6,000 iterations of 256 examples, seed 0.")
     schedule = dataclasses.replace(source.config.schedule, warm_up=Ramp(0.0, 1.0, 0.0, 0.3))
     source.config = dataclasses.replace(source.config, schedule=schedule)
-    assert ("warm-up of the slab" in what_was_run(source)) == (source.config.model.kind == "vsc")
+    assert ("warm-up of the slab" in sentences.what_was_run(source)) == (source.config.model.kind == "vsc")
 
 
 def test_results_become_a_sentence(make_source):
     def said(**results):
-        return in_short(make_source(results=results, latents=6))
+        return sentences.in_short(make_source(results=results, latents=6))
 
     assert said(**RESULTS) == (
         "log p(x) is at least −20.0 nats an example, or −18.0 nats with 10 importance samples; an image has"  # noqa: RUF001
@@ -128,14 +119,14 @@ def test_results_become_a_sentence(make_source):
 
 def test_runs_on_different_data_are_not_compared(make_source):
     sources = [make_source("a"), make_source("b", {**RESULTS, "data": "tiny, binarized"})]
-    assert "must not be compared" in compared(sources)
-    assert measured_on(sources) == ""
-    assert measured_on(sources[:1]) == "Measured on tiny, 40 test examples, grey values."
-    assert compared(sources[:1]) == ""
+    assert "must not be compared" in sentences.compared(sources)
+    assert sentences.measured_on(sources) == ""
+    assert sentences.measured_on(sources[:1]) == "Measured on tiny, 40 test examples, grey values."
+    assert sentences.compared(sources[:1]) == ""
 
 
 def test_data_are_described_once_if_they_are_the_same(make_source):
     a, b = make_source("a"), make_source("b")
-    assert trained_on([a, b]) == {"": "smiley"}
+    assert sentences.trained_on([a, b]) == {"": "smiley"}
     b.data = {"description": "Faces."}
-    assert trained_on([a, b]) == {"a": "smiley", "b": "Faces."}
+    assert sentences.trained_on([a, b]) == {"a": "smiley", "b": "Faces."}

@@ -51,12 +51,11 @@ def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
 def _curves(sources: Sequence[Source], setting: str, result: str, against: str | None) -> list[Curve]:
     """A curve for each group of runs; empty where no group has two settings."""
     groups = _groups([source for source in sources if result in source.results], setting)
-    rows = {
-        name: summaries(
-            [({setting: getattr(s.config.model, setting), "seed": s.config.seed}, s.results) for s in group]
-        )
-        for name, group in groups.items()
-    }
+    value = "rate" if setting == "alpha" else setting  # alpha, where it is given
+    rows = {}
+    for name, group in groups.items():
+        settings = [{setting: getattr(s.config.model, value), "seed": s.config.seed} for s in group]
+        rows[name] = summaries([(each, s.results) for each, s in zip(settings, group, strict=True)])
     curves = curves_along(rows, setting, result, against)
     if setting != "alpha" or against is not None:
         return curves
@@ -69,7 +68,7 @@ def _groups(sources: Sequence[Source], setting: str) -> dict[str, list[Source]]:
     """Runs that differ only in a setting and in the seed, by the preset's or the model's name."""
     groups = _alike(sources, setting, "alpha")
     # Alpha may follow the number of latents, and is then swept along with it.
-    rates = [{(s.config.model.latents, s.config.model.alpha) for s in group} for group in groups]
+    rates = [{(s.config.model.latents, s.config.model.rate) for s in group} for group in groups]
     if setting == "latents" and any(len(pairs) > len({latents for latents, _ in pairs}) for pairs in rates):
         groups = _alike(sources, setting)
     named: dict[str, list[Source]] = {}

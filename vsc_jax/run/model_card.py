@@ -37,9 +37,14 @@ _KINDS = {
 
 def networks(model: ModelConfig) -> str:
     """The encoder and the decoder in words."""
+    words = "convolutional networks" + " over time" * (model.network == "conv1d")
     if model.network == "mlp":
-        return f"fully connected networks ({', '.join(map(str, model.hidden))})"
-    return "convolutional networks" + " over time" * (model.network == "conv1d")
+        words = f"fully connected networks ({', '.join(map(str, model.hidden))})"
+    if model.decoder == "linear":
+        return (
+            f"{words}, a linear decoder" if model.inference == "encoder" else "a linear decoder, no encoder"
+        )
+    return words
 
 
 def model_card(
