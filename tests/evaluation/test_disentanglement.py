@@ -145,7 +145,7 @@ def test_codes_with_known_answers_factor_vae(represent, low, high):
 
 
 def test_batches_fix_one_feature_and_show_its_attribute():
-    faces = fixed_batches(0, votes=2, batch=5, presence=0.5)
+    faces = fixed_batches(0, votes=2, batch=5)
     values = faces.values.reshape(18, 2, 5, 18)
     shown = faces.presence.reshape(18, 2, 5, 18)
     for k in range(18):

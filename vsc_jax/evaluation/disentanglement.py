@@ -23,9 +23,6 @@ from vsc_jax.evaluation.recovery import varies
 BINS = 20
 INFORMATIVE = 0.05  # a latent that tells at least this share of the entropy of some factor
 TREE_EXAMPLES = 5000  # training examples that DCI's trees are fitted on, at most
-# FactorVAE: images in a batch, votes for each factor, images for the latents' overall deviations, and
-# the smallest one that counts as variation.
-BATCH, VOTES, REFERENCE, LEAST_DEVIATION = 64, 30, 5000, 1e-2
 
 
 def information(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "latents factors"]:
@@ -51,12 +48,12 @@ def _share(cells: np.ndarray, classes: np.ndarray) -> float:
     return max(0.0, float((shared - chance) / (total - chance))) if total > chance else 0.0
 
 
-def binned(values: np.ndarray, bins: int = BINS) -> Int[np.ndarray, " n"]:
+def binned(values: np.ndarray) -> Int[np.ndarray, " n"]:
     """Numbers of the bins that ``values``, ``[n]``, fall into: 0 alone, others equal in frequency."""
     on = values != 0
     if not on.any():
         return np.zeros(len(values), np.int64)
-    edges = np.unique(np.quantile(values[on], np.linspace(0, 1, bins + 1)[1:-1]))
+    edges = np.unique(np.quantile(values[on], np.linspace(0, 1, BINS + 1)[1:-1]))
     return np.where(on, np.searchsorted(edges, values, side="right") + 1, 0)
 
 
@@ -171,14 +168,7 @@ class DCI(NamedTuple):
     informativeness: float
 
 
-def dci(
-    train_code: np.ndarray,
-    train_factors: Factors,
-    test_code: np.ndarray,
-    test_factors: Factors,
-    *,
-    seed: int = 0,
-) -> DCI:
+def dci(train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, test_factors: Factors) -> DCI:
     """Disentanglement, completeness and informativeness, from boosted trees fitted for each factor.
 
     Eastwood and Williams, *A Framework for the Quantitative Evaluation of Disentangled Representations*,
@@ -188,7 +178,7 @@ def dci(
     for train, test in zip(train_factors, test_factors, strict=True):
         train = train.first(TREE_EXAMPLES)
         kind = GradientBoostingClassifier if train.discrete else GradientBoostingRegressor
-        trees = kind(subsample=0.5, random_state=seed)
+        trees = kind(subsample=0.5, random_state=0)
         trees.fit(train_code[:TREE_EXAMPLES][train.given], train.values[train.given])
         # Rounding can leave an importance of -1e-20, whose entropy is infinite.
         importances.append(np.maximum(trees.feature_importances_, 0))
@@ -233,12 +223,7 @@ def _informativeness(guess: np.ndarray, values: np.ndarray, train: Factor) -> fl
 
 
 def factor_vae_score(
-    represent: Callable[[smiley.Smileys], np.ndarray],
-    *,
-    presence: float = 0.5,
-    votes: int = VOTES,
-    batch: int = BATCH,
-    seed: int = 0,
+    represent: Callable[[smiley.Smileys], np.ndarray], *, votes: int = 30, batch: int = 64, seed: int = 0
 ) -> float:
     """Share of new batches whose fixed factor a majority vote names from the latent that varies least.
 
@@ -246,24 +231,18 @@ def factor_vae_score(
 
     The factors are Smiley's 18 features. In a batch one feature has one value and its attribute is
     present; everything else is drawn anew for each image. Each latent's variance is divided by its
-    variance over all images. About 1/18 is chance; 0 for a constant code.
-
-    Args:
-      represent: gives the code of drawn images, ``[n, latents]``.
-      presence: probability of an attribute.
-      votes: batches for each factor that fix the majority vote, and as many that test it.
-      batch: images in a batch.
-      seed: seed of the images.
+    variance over all images. About 1/18 is chance; 0 for a constant code. ``represent`` gives the code of
+    drawn images, ``[n, latents]``; as many votes as fix the majority for a factor test it.
     """
     stream = np.random.SeedSequence(seed)
     reference_seed, training_seed, test_seed = (int(s.generate_state(1)[0]) for s in stream.spawn(3))
-    deviation = represent(smiley.generate(reference_seed, REFERENCE, presence)).std(axis=0)
-    varying = deviation > LEAST_DEVIATION
+    deviation = represent(smiley.generate(reference_seed, 5000)).std(axis=0)
+    varying = deviation > 1e-2
     if not varying.any():
         return 0.0
 
     def winners(seed: int) -> Int[np.ndarray, "factors votes"]:
-        code = represent(fixed_batches(seed, votes, batch, presence))[:, varying] / deviation[varying]
+        code = represent(fixed_batches(seed, votes, batch))[:, varying] / deviation[varying]
         return code.reshape(len(smiley.FACTORS), votes, batch, -1).var(axis=2).argmin(axis=-1)
 
     counts = np.stack([np.bincount(row, minlength=varying.sum()) for row in winners(training_seed)])
@@ -271,9 +250,9 @@ def factor_vae_score(
     return float((majority[winners(test_seed)] == np.arange(len(smiley.FACTORS))[:, None]).mean())
 
 
-def fixed_batches(seed: int, votes: int, batch: int, presence: float) -> smiley.Smileys:
+def fixed_batches(seed: int, votes: int, batch: int) -> smiley.Smileys:
     """``votes`` batches for each feature in turn, side by side, in which that feature has one value."""
-    faces = smiley.generate(seed, len(smiley.FACTORS) * votes * batch, presence)
+    faces = smiley.generate(seed, len(smiley.FACTORS) * votes * batch)
     present, values = faces.presence.copy(), faces.values.copy()
     shape = (len(smiley.FACTORS), votes, batch, len(smiley.FACTORS))
     for factor, attribute in enumerate(smiley.ATTRIBUTE_OF_FACTOR):  # reshaped, but the same memory

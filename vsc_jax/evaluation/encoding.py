@@ -60,17 +60,11 @@ def means(values: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 class Codes(NamedTuple):
-    """Codes of n examples, ``[n, latents]`` each.
+    """Codes of n examples, ``[n, latents]`` each."""
 
-    Attributes:
-      mean: posterior (slab) means mu, or the autoencoder's codes.
-      gamma: gate probabilities; all ones for a model without gates.
-      z: one hard posterior sample, or the autoencoder's codes.
-    """
-
-    mean: np.ndarray
-    gamma: np.ndarray
-    z: np.ndarray
+    mean: np.ndarray  # posterior (slab) means mu, or the autoencoder's codes
+    gamma: np.ndarray  # gate probabilities; all ones for a model without gates
+    z: np.ndarray  # one hard posterior sample, or the autoencoder's codes
 
     @property
     def on(self) -> np.ndarray:

@@ -32,19 +32,12 @@ _CEILING_32 = (
 
 
 class Factor(NamedTuple):
-    """One true factor of n examples.
-
-    Attributes:
-      name: what it is called.
-      values: ``[n]``; whole numbers if it is discrete.
-      given: where it has a meaning, ``[n]``; metrics read nothing else.
-      discrete: whether its values are classes.
-    """
+    """One true factor of n examples."""
 
     name: str
-    values: np.ndarray
-    given: Bool[np.ndarray, " n"]
-    discrete: bool
+    values: np.ndarray  # [n]; whole numbers if it is discrete
+    given: Bool[np.ndarray, " n"]  # where it has a meaning; metrics read nothing else
+    discrete: bool  # whether its values are classes
 
     def first(self, n: int) -> "Factor":
         """The factor of the first n examples."""

@@ -12,19 +12,12 @@ from vsc_jax.evaluation.recovery import matched_sum
 
 
 class Choices(NamedTuple):
-    """How the prior's components are weighted for n examples: ``model.selections``.
+    """How the prior's components are weighted for n examples: ``model.selections``."""
 
-    Attributes:
-      exact: weights of the tightest bound, ``[n, components]``.
-      own: first choice of the selection that the model was trained with, ``[n]``.
-      classifier: the classifier's first choice, ``[n]``.
-      kl: by selection, the divergence of a true bound with its weights, ``[n]``, in nats.
-    """
-
-    exact: Float[np.ndarray, "n components"]
-    own: np.ndarray
-    classifier: np.ndarray
-    kl: dict[str, np.ndarray]
+    exact: Float[np.ndarray, "n components"]  # weights of the tightest bound
+    own: np.ndarray  # [n], first choice of the selection that the model was trained with
+    classifier: np.ndarray  # [n], the classifier's first choice
+    kl: dict[str, np.ndarray]  # by selection, the divergence of a true bound with its weights, [n], in nats
 
 
 def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[str, float]:
