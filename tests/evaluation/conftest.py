@@ -66,22 +66,16 @@ def code_of() -> Callable[..., np.ndarray]:
     """Codes made from factors: perfect, constant, duplicated, permuted, rotated or noisy."""
 
     def make(kind: str, factors: list[Factor], seed: int = 0) -> np.ndarray:
-        rng = np.random.default_rng(seed)
         perfect = np.stack([factor.values for factor in factors], axis=1).astype(np.float64)
-        k = perfect.shape[1]
-        if kind == "constant":
-            return np.ones_like(perfect)
-        if kind == "duplicated":
-            return np.concatenate([perfect, perfect], axis=1)
-        if kind == "permuted":
-            return perfect[:, np.roll(np.arange(k), 1)] * -3.0
-        if kind == "rotated":
-            return perfect @ np.linalg.qr(np.random.default_rng(9).normal(size=(k, k)))[0]
-        if kind == "noisy":
-            return perfect + rng.normal(size=perfect.shape)
-        if kind == "noise":
-            return rng.normal(size=perfect.shape)
-        assert kind == "perfect"
-        return perfect
+        noise, k = np.random.default_rng(seed).normal(size=perfect.shape), perfect.shape[1]
+        return {
+            "perfect": perfect,
+            "constant": np.ones_like(perfect),
+            "duplicated": np.concatenate([perfect, perfect], axis=1),
+            "permuted": perfect[:, np.roll(np.arange(k), 1)] * -3.0,
+            "rotated": perfect @ np.linalg.qr(np.random.default_rng(9).normal(size=(k, k)))[0],
+            "noisy": perfect + noise,
+            "noise": noise,
+        }[kind]
 
     return make
