@@ -142,11 +142,6 @@ def test_labels_of_any_kind_are_indices_of_their_sorted_values(y, names, expecte
     assert ("y: spaces around the names of classes are taken off" in dataset.notes) == (" cat" in list(y))
 
 
-def test_labels_may_be_indices_of_names():
-    dataset = from_arrays(IMAGES, LABELS, label_names=("a", "b", "c", "d"))
-    assert (dataset.label_names, dataset.notes) == (("a", "b", "c", "d"), ())
-
-
 def with_value(value, dtype=np.float32, shape=(20, 6, 5)):
     x = np.full(shape, 0.5, dtype)
     x[7, 2, ...] = value
@@ -229,8 +224,6 @@ def test_unusable_labels_are_named(y, message, monkeypatch):
         ({"y_test": LABELS}, "y_test: given without x_test$"),
         ({"y": LABELS, "x_test": IMAGES}, "y and y_test: expected both or neither"),
         ({"x_test": IMAGES, "y_test": LABELS}, "y and y_test: expected both or neither"),
-        ({"y": LABELS, "label_names": "ab"}, "y: expected labels from 0 to 1, .* got 2"),
-        ({"y": LABELS / 1, "label_names": "abc"}, "y: expected labels from 0 to 2, .* got float64$"),
         *(
             ({"test_fraction": share}, "test_fraction: expected a number between 0 and 1")
             for share in (0.0, 1.0)

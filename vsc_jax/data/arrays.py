@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def from_arrays(
     y_test: Any = None,
     *,
     name: str = "arrays",
-    label_names: Sequence[str] = (),
+    y_name: str = "y",
     channel_names: Sequence[str] = (),
     scaling: FixedScaling = "none",
     test_fraction: float = 0.1,
@@ -46,11 +46,11 @@ def from_arrays(
       x: vectors ``[n, d]`` of any finite numbers, dense or of ``scipy.sparse``; or images
         ``[n, height, width]`` or ``[n, height, width, channels]``: whole numbers from 0 to 255, bool, or
         float (in [0, 1] if they are not scaled). Images of nothing but 0 and 1 are black and white.
-      y: class labels ``[n]``: whole numbers, bools or text; with ``label_names`` indices of them.
+      y: class labels ``[n]``: whole numbers (also as floats), bools or text. Classes are the sorted values.
       x_test: test examples like x; without them a share of x is held out at random.
       y_test: labels of the test examples, given if and only if x_test and y are.
       name: what the data set is called.
-      label_names: names of the classes; the sorted values of the labels, if not given.
+      y_name: what y is called in notes and errors.
       channel_names: names of the channels where x are signals ``[n, time, channels]`` (float), not images.
       scaling: how a model is to see the values, with constants from the training examples.
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
@@ -67,7 +67,7 @@ def from_arrays(
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
     given = {part: array for part, array in (("x", x), ("x_test", x_test)) if array is not None}
-    classes = {part: labels for part, labels in (("y", y), ("y_test", y_test)) if labels is not None}
+    classes = {part: array for part, array in ((y_name, y), ("y_test", y_test)) if array is not None}
     signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
     examples, masks = _as_pixels({n: _as_examples(array, n, free, signals) for n, array in given.items()})
     shape = examples["x"].shape
@@ -76,27 +76,24 @@ def from_arrays(
     for (part, array), values in zip(classes.items(), examples.values(), strict=False):
         if (found := np.shape(array)) != (len(values),):
             raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
-    labels = as_labels(classes, tuple(label_names))
-    train, origin = Split(examples["x"], labels.indices.get("y")), f"{name}, its own test examples"
+    labels, label_names, read = _labels(classes)
+    train, origin = Split(examples["x"], labels.get(y_name)), f"{name}, its own test examples"
     if x_test is None:
         train, test = hold_out(train, test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
-        test = Split(np.asarray(examples["x_test"]), labels.indices.get("y_test"))
+        test = Split(np.asarray(examples["x_test"]), labels.get("y_test"))
         of_shape, of_dtype = (shape[1:], test.x.shape[1:]), (train.x.dtype, test.x.dtype)
         for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
     constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
-    said, named_channels = (*notes, *labels.notes, *masks), tuple(channel_names)
-    return Dataset(name, train, test, labels.names, (), origin, named_channels, constants, said)
+    said, named_channels = (*notes, *read, *masks), tuple(channel_names)
+    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, said)
 
 
 def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
-    """Vectors and signals as float32, images as they are: whole numbers from 0 to 255, bools or float32.
-
-    With ``free`` images too may have any finite values.
-    """
+    """Vectors and signals as float32, images as stored; with ``free`` these may have any finite values."""
     if type(x).__module__.startswith("scipy.sparse"):
         rows, columns = x.shape
         check_memory(4 * rows * columns, f"{name}: {rows:,} x {columns:,} values", "fewer columns")
@@ -159,11 +156,7 @@ def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[st
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """What :func:`from_arrays` takes, from a file: ``.npy`` (examples), or ``.npz``, see :func:`named`.
-
-    Raises:
-      UserError: naming the file, and the array in it that is not known.
-    """
+    """What :func:`from_arrays` takes, from a file: ``.npy`` (examples), or ``.npz``, see :func:`named`."""
     suffix = path.suffix.lower()
     if suffix not in _MAGIC:
         hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
@@ -196,10 +189,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 
 def named(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays by their names, as :func:`from_arrays` takes them: x and, optionally, y, x_test and y_test.
-
-    With an array ``channels`` of names the examples are signals.
-    """
+    """Arrays by name as :func:`from_arrays` takes them; those with ``channels`` are signals."""
     if unknown := sorted(set(arrays) - set(_NAMES)):
         raise UserError(f"unknown array {', '.join(map(str, unknown))}; expected {', '.join(_NAMES)}")
     if "x" not in arrays:
@@ -208,29 +198,12 @@ def named(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arrays[name] for name in arrays if name != "channels"} | {"channel_names": channels}
 
 
-class Labels(NamedTuple):
-    """Class labels: for each part int32 indices ``[n]`` of the sorted ``names``, and how they were read."""
-
-    indices: dict[str, np.ndarray]
-    names: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def as_labels(parts: Mapping[str, Any], names: tuple[str, ...] = ()) -> Labels:
-    """The labels of one or more parts of a data set, with one list of classes for all of them.
-
-    Each part ``[n]`` is an array, a list or a series of whole numbers (also as floats), bools or text, around
-    which spaces are taken off; with ``names`` indices of them.
-
-    Raises:
-      UserError: naming the part and, where there is one, the row.
-    """
-    if names or not parts:
-        return Labels(
-            {part: _indices(np.asarray(y), part, len(names)) for part, y in parts.items()}, names, ()
-        )
+def _labels(parts: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]:
+    """Labels ``[n]`` of one or more parts as int32 indices of the sorted classes, their names, and notes."""
     notes: list[str] = []
     values = {part: _classes(y, part, notes) for part, y in parts.items()}
+    if not values:
+        return {}, (), notes
     first, *others = values
     for part in others:
         kinds = [{"i": "whole numbers", "U": "text"}[values[p].dtype.kind] for p in (first, part)]
@@ -243,80 +216,59 @@ def as_labels(parts: Mapping[str, Any], names: tuple[str, ...] = ()) -> Labels:
     split = np.split(indices.astype(np.int32), np.cumsum([len(part) for part in values.values()])[:-1])
     if first.startswith("column ") or found.tolist() != list(range(len(found))):
         notes.append(f"{first}: {len(names)} class{'es' * (len(names) > 1)}, {listed(names)}")
-    return Labels(dict(zip(values, split, strict=True)), names, tuple(notes))
+    return dict(zip(values, split, strict=True)), names, notes
+
+
+def _classes(y: Any, name: str, notes: list[str]) -> np.ndarray:
+    """The labels of a part as int64 or text ``[n]``; spaces around text are taken off."""
+    import narwhals
+
+    def refuse(row: int, what: str) -> NoReturn:
+        column = name.startswith("column ")
+        raise UserError(f"row {row}, {name}: {what}" if column else f"{name}: {what} in row {row}")
+
+    def refuse_first(wrong: np.ndarray, what: str) -> None:
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            refuse(row, what.format(labels[row]))
+
+    series = narwhals.from_native(y, series_only=True, pass_through=True)
+    y = series.to_list() if isinstance(series, narwhals.Series) else y
+    y = y if isinstance(y, list | tuple) else as_array(y, name)
+    if not isinstance(y, np.ndarray) or (y.ndim == 1 and y.dtype.kind in "OS"):
+        y = [value.item() if isinstance(value, np.generic) else value for value in y]
+        for row, value in enumerate(y):
+            # NaN and pandas' NaT are not equal to themselves.
+            if value is None or type(value).__name__ == "NAType" or (value != value) is True:
+                refuse(row, "missing value")
+            try:
+                y[row] = value.decode() if isinstance(value, bytes) else value
+            except UnicodeDecodeError:
+                refuse(row, f"expected text in UTF-8, got {value!r:.40}")
+        kinds = {float if type(value) is int else type(value) for value in y}
+        if len(kinds) > 1:
+            found = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
+            raise UserError(f"{name}: expected classes of one kind, got {found}")
+    labels = as_array(y, name)
+    if labels.ndim != 1:
+        raise UserError(f"{name}: expected labels [n], one an example, got shape {labels.shape}")
+    if labels.dtype.kind == "b":
+        return np.where(labels, "True", "False")
+    if labels.dtype.kind in "iuf":
+        refuse_first(np.isnan(labels), "missing value")
+        refuse_first(labels != np.rint(labels), f"{_CLASSES}, got {{}}")
+        refuse_first(np.abs(labels.astype(np.float64)) >= 2.0**63, f"{_CLASSES} of 64 bits, got {{}}")
+        return labels.astype(np.int64)
+    if labels.dtype.kind != "U":
+        raise UserError(f"{name}: {_CLASSES}, got {labels.dtype}")
+    stripped = np.strings.strip(labels)
+    refuse_first(stripped == "", "missing value")
+    if (stripped != labels).any():
+        notes.append(f"{name}: spaces around the names of classes are taken off")
+    return stripped
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:
     """The first names in one line."""
     line = ", ".join(" ".join(name.split()) for name in names[:most])
     return f"{line}, ... ({len(names)} in all)" if len(names) > most else line
-
-
-def _indices(y: np.ndarray, part: str, count: int) -> np.ndarray:
-    expected = f"{part}: expected labels from 0 to {count - 1}, as there are names, got"
-    if y.dtype.kind not in "iu":
-        raise UserError(f"{expected} {y.dtype}")
-    if (index := first_outside(y, 0.0, count - 1.0)) is not None:
-        raise UserError(f"{expected} {y[index]} in {place(index)}")
-    return y.astype(np.int32)
-
-
-def _classes(y: Any, name: str, notes: list[str]) -> np.ndarray:
-    """The labels as int64 or text ``[n]``."""
-
-    def error(row: int, what: str) -> UserError:
-        return UserError(
-            f"row {row}, {name}: {what}" if name.startswith("column ") else f"{name}: {what} in row {row}"
-        )
-
-    def refuse(wrong: np.ndarray, what: str) -> None:
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise error(row, what.format(labels[row]))
-
-    labels = as_array(_plain(y, name, error), name)
-    if labels.ndim != 1:
-        raise UserError(f"{name}: expected labels [n], one an example, got shape {labels.shape}")
-    if labels.dtype.kind == "b":
-        return np.where(labels, "True", "False")
-    if labels.dtype.kind == "f":
-        refuse(np.isnan(labels), "missing value")
-        refuse(labels != np.rint(labels), f"{_CLASSES}, got {{}}")
-    if labels.dtype.kind in "iuf":
-        refuse(np.abs(labels.astype(np.float64)) >= 2.0**63, f"{_CLASSES} of 64 bits, got {{}}")
-        return labels.astype(np.int64)
-    if labels.dtype.kind != "U":
-        raise UserError(f"{name}: {_CLASSES}, got {labels.dtype}")
-    stripped = np.strings.strip(labels)
-    refuse(stripped == "", "missing value")
-    if (stripped != labels).any():
-        notes.append(f"{name}: spaces around the names of classes are taken off")
-    return stripped
-
-
-def _plain(y: Any, name: str, error: Any) -> Any:
-    """Bytes decoded as text; a list, a series or an array of Python objects as one kind of labels."""
-    import narwhals
-
-    series = narwhals.from_native(y, series_only=True, pass_through=True)
-    y = series.to_list() if isinstance(series, narwhals.Series) else y
-    if not isinstance(y, list | tuple):
-        y = as_array(y, name)
-        if y.ndim != 1 or y.dtype.kind not in "OS":
-            return y
-        y = y.tolist()
-    plain = [value.item() if isinstance(value, np.generic) else value for value in y]
-    for row, value in enumerate(plain):
-        # NaN and pandas' NaT are not equal to themselves.
-        if value is None or type(value).__name__ == "NAType" or (value != value) is True:
-            raise error(row, "missing value")
-        if isinstance(value, bytes):
-            try:
-                plain[row] = value.decode()
-            except UnicodeDecodeError:
-                raise error(row, f"expected text in UTF-8, got {value!r:.40}") from None
-    kinds = {float if type(value) is int else type(value) for value in plain}
-    if len(kinds) > 1:
-        found = " and ".join(sorted(kind.__name__.replace("float", "numbers") for kind in kinds))
-        raise UserError(f"{name}: expected classes of one kind, got {found}")
-    return plain

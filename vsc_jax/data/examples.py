@@ -105,9 +105,6 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     """An array to be filled: in memory, or, above 1 GiB, in a file that goes with the process.
 
     The file lies in the cache's folder where that can be written, else in the system's for temporary files.
-
-    Raises:
-      UserError: if the disk has no room for it.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= LARGEST_IN_MEMORY:
@@ -146,10 +143,7 @@ def bernoulli_draw(x: Examples, rng: np.random.Generator) -> np.ndarray:
 
 @contextlib.contextmanager
 def read_ahead(read: Callable[[int], Block], blocks: int) -> Iterator[Iterator[Block]]:
-    """The results of ``read(0)``, ``read(1)``, ... in this order, two of them made ahead in two threads.
-
-    An error in ``read`` is raised where its block is due.
-    """
+    """The results of ``read(0)``, ``read(1)``, ... and their errors, two made ahead in threads of Grain."""
     import grain  # it takes as long to import as Orbax
 
     source = grain.MapDataset.range(blocks).map(lambda number: read(int(number)))

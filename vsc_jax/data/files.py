@@ -43,8 +43,7 @@ def check_memory(size: int, what: str, option: str) -> None:
 def check_archive(archive: zipfile.ZipFile, path: Path, largest: int) -> None:
     """Refuse an archive whose files would unpack outside its folder, or to more than ``largest`` bytes."""
     for info in archive.infolist():
-        # As stored: zipfile itself turns some of these names into harmless ones.
-        name = getattr(info, "orig_filename", info.filename)
+        name = info.orig_filename  # as stored: zipfile itself turns some names into harmless ones
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if parts[:1] == ("/",) or ".." in parts or ":" in "".join(parts[:1]):
             raise UserError(f"{path}: refused, as {name!r} in it would unpack outside its folder")
@@ -71,8 +70,8 @@ def fingerprint(files: Iterable[Path], *state: Any) -> str:
 def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays stored under ``key``, read-only and memory-mapped; built and stored if they are not there.
 
-    The key is a file name that changes whenever what ``build`` returns changes. A damaged entry is built
-    again. A folder that cannot be written only means that nothing is stored.
+    The key changes whenever what ``build`` returns does. A damaged entry is built again; a folder that cannot
+    be written only means that nothing is stored.
     """
     try:
         entry = cache_folder() / key
@@ -122,14 +121,11 @@ def _checksum(entry: Path, name: str) -> int:
 def downloaded(url: str, name: str, md5: str, option: str) -> Path:
     """The file at ``url``, called ``name`` here, downloaded if that has not been done before.
 
-    Raises:
-      UserError: naming the option that takes a file, if it is not at hand and cannot be downloaded, or has
-        another checksum than ``md5``; such a file is not kept.
+    Where that fails, or the checksum is not ``md5``, the error names the ``option`` that takes a file.
     """
     target = cache_folder() / "downloads" / name
     if target.is_file():
         return target
-    logger.info("downloading %s", url)
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
             content = answer.read()

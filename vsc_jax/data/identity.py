@@ -85,11 +85,7 @@ def save_examples(folder: Path, dataset: Dataset, config: Config) -> None:
 
 
 def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Dataset:
-    """The data set in a run folder's ``data.npz``, with what its ``data.json`` says of it.
-
-    Raises:
-      UserError: if there is none, it is damaged, or not enough for ``evaluate.probe_examples``.
-    """
+    """The data set in a run folder's ``data.npz``, with what its ``data.json`` says of it."""
     path, again = folder / "data.npz", "give the data again from Python, with dataset="
     if not path.exists():
         raise UserError(

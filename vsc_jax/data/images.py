@@ -26,13 +26,8 @@ _MOST_NAMES = 10
 def read_folder(path: Path, config: DataConfig) -> dict[str, Any]:
     """A folder of images as arguments of :func:`vsc_jax.data.arrays.from_arrays`.
 
-    Images lie in the folder itself, or in one folder for each class, whose name is the class's. Where the
-    folder holds folders ``train`` and ``test`` (in any case of letters; ``val``, ``valid`` or ``validation``
-    where there is no ``test``), these are the two splits.
-
-    Raises:
-      UserError: naming the file that cannot be read, is of another size than the first, holds several
-        images, or lies in a folder below that of a class.
+    Images lie in the folder itself, or in one folder for each class, whose name is the class's. Folders
+    ``train`` and ``test`` (or ``val``, in any case of letters) are the splits. Notes say what is not used.
     """
     folders, notes = _splits(path)
     parts: dict[str, list[Path]] = {}
@@ -61,14 +56,9 @@ def read_folder(path: Path, config: DataConfig) -> dict[str, Any]:
 def fitted(content: bytes | Path, config: DataConfig, color: Color, white: int = 255) -> np.ndarray:
     """An image as uint8 ``[height, width]``, or ``[height, width, 3]`` in color, as viewers show it.
 
-    It is turned as its EXIF orientation says; what is transparent is laid on white. Of ``config`` are taken
-    ``crop`` and ``resize``, of the largest square in the middle where there is no ``crop``. ``white`` is the
-    pixel value that stands for white: 255, or 1 where black and white are stored as 0 and 1.
-
-    Raises:
-      UserError: if it is smaller than what is to be cropped, has more than 8 bits a channel, or is one of
-        several pages or frames.
-      OSError, ValueError and more: whatever Pillow raises for a file that is damaged or far too large.
+    It is turned as its EXIF orientation says; what is transparent is laid on white. Without ``config.crop``
+    the largest square in the middle is resized. ``white`` is the value that stands for white: 255, or 1 where
+    black and white are stored as 0 and 1. Pillow's errors for damaged files are passed on.
     """
     import PIL.Image
     import PIL.ImageOps

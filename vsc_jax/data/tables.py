@@ -19,7 +19,7 @@ import numpy as np
 
 from vsc_jax.config.choices import Header, Separator
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.arrays import LARGEST_FLOAT, as_labels, listed
+from vsc_jax.data.arrays import LARGEST_FLOAT, listed
 from vsc_jax.data.files import in_a_line
 from vsc_jax.models import scaling
 
@@ -38,8 +38,8 @@ class Table(NamedTuple):
     """A table as what :func:`vsc_jax.data.arrays.from_arrays` takes, and what it was understood to be."""
 
     x: np.ndarray
-    y: np.ndarray | None
-    label_names: tuple[str, ...]
+    y: Any
+    y_name: str
     notes: tuple[str, ...]
 
 
@@ -56,11 +56,7 @@ def read_table(
     """The table in a text file (with or without a line of names), a ``.parquet`` file or a folder of them.
 
     Text is UTF-8, or UTF-16 with its byte order mark, possibly compressed. ``label`` names the column of
-    classes, ``header`` says whether the first line of a text file holds names.
-
-    Raises:
-      UserError: naming the file and, where there are, row (counted from 0) and column; or where the first
-        line may be names as well as an example.
+    classes, ``header`` says whether the first line of a text file holds names. Errors count rows from 0.
     """
     import pyarrow
 
@@ -89,13 +85,9 @@ def is_frame(data: Any) -> bool:
 
 
 def from_frame(frame: Any, label: str | None = None) -> Table:
-    """A pandas or polars frame, or an Arrow table, as arrays.
+    """A pandas or polars frame, or an Arrow table, as arrays; ``label`` names the column of classes.
 
-    All columns but the label's, which holds whole numbers, bools or text, must be numbers or bools. An index
-    that pandas wrote without a name is left out.
-
-    Raises:
-      UserError: naming row (counted from 0) and column.
+    All other columns must be numbers or bools. An index that pandas wrote without a name is left out.
     """
     columns, notes = _columns(frame)
     names, rows = [name for name, _ in columns], len(columns[0][1]) if columns else 0
@@ -125,11 +117,8 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     for column, (series, name) in enumerate(used):
         x[:, column] = _numbers(series, name)
     notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed([name for _, name in used])}")
-    if not chosen:
-        return Table(x, None, (), tuple(notes))
-    labels = as_labels({f"column {label!r}": columns[chosen[0]][1].to_native()})
-    [indices] = labels.indices.values()
-    return Table(x, indices, labels.names, (*notes, *labels.notes))
+    y = columns[chosen[0]][1].to_native() if chosen else None
+    return Table(x, y, f"column {label!r}", tuple(notes))
 
 
 def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:

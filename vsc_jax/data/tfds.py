@@ -37,10 +37,6 @@ def load_tfds(config: DataConfig) -> Dataset:
     ``config.name`` is, after ``tfds:``, ``NAME`` or ``NAME/CONFIG``, with ``:VERSION`` or without. All single
     numbers among its features but the label are carried as factors. A set without a test split gives its
     validation split, or has a share held out. At most as many examples as are asked for are decoded.
-
-    Raises:
-      UserError: if the set is not prepared and cannot be, if it has no such features, or naming the file that
-        cannot be read.
     """
     if not config.name.startswith(PREFIX):
         # A set by its own name is small: decoded whole, and cut afterwards, it is cached once for all runs.

@@ -51,10 +51,7 @@ class Smiley(_Builder):
 
 
 class UciHar(_Builder):
-    """Windows of UCI HAR as features and as signals, with activity and subject.
-
-    The archive is read from ``manual_dir/uci_har.zip`` where it lies there, else downloaded.
-    """
+    """Windows of UCI HAR as features and as signals, of ``manual_dir/uci_har.zip`` or downloaded."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Without a network, put the archive there as uci_har.zip."
 

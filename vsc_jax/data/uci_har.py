@@ -5,6 +5,7 @@ Smartphones*, ESANN 2013. A window is 2.56 s of accelerometer and gyroscope at 5
 """
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
@@ -39,9 +40,6 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
 
     ``path`` is the archive or the folder that it unpacks to; without it the archive is downloaded once.
     ``features`` are vectors of 561 values in [-1, 1], ``signals`` ``[128, 9]``.
-
-    Raises:
-      UserError: naming the file and the line that cannot be used, or where to get the archive.
     """
     official = path is None
     path = downloaded(URL, "uci_har.zip", MD5, "--data.path") if path is None else path.expanduser()
@@ -55,18 +53,17 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
         for split in _SPLITS
     )
     windows = (len(train), len(test))
-    people = [len(np.unique(arrays[f"{split}_subjects"])) for split in _SPLITS]
     if official and windows != OFFICIAL_WINDOWS:
         raise UserError(f"{path}: expected the official {OFFICIAL_WINDOWS} windows, got {windows}; remove it")
-    origin = "the official split" if windows == OFFICIAL_WINDOWS else "not the official split"
+    people, others = (len(np.unique(arrays[f"{split}_subjects"])) for split in _SPLITS)
     return Dataset(
         name="uci_har",
         train=train,
         test=test,
         label_names=tuple(map(str, arrays["label_names"])),
         channel_names=CHANNELS if representation == "signals" else (),
-        description=f"UCI HAR {representation}, {people[0]} people to train on and {people[1]} others to test"
-        f" on ({origin})",
+        description=f"UCI HAR {representation}, {people} people to train on and {others} others to test on"
+        f" ({'not ' * (windows != OFFICIAL_WINDOWS)}the official split)",
     )
 
 
@@ -92,43 +89,36 @@ def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
     """The files in a folder, or in a zip archive of at most ``largest`` bytes, of which nothing is unpacked.
 
     An archive in an archive's top level stands for the outer one.
-
-    Raises:
-      UserError: if ``path`` is neither, is damaged, has files that would unpack outside its folder, or is too
-        large.
     """
     if path.is_dir():
         files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         yield Members(path, files, lambda name: (path / name).read_bytes())
         return
-    with _zip(path, path, largest) as archive:
+    with _zip(path, path) as archive:
+        check_archive(archive, path, largest)
         members = Members(path, archive.namelist(), archive.read)
         inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
         if len(inner) != 1:
             yield members
             return
         nested = path / inner[0]
-        with _zip(io.BytesIO(members.read(inner[0])), nested, largest) as archive:
+        with _zip(io.BytesIO(members.read(inner[0])), nested) as archive:
+            check_archive(archive, nested, largest)
             yield Members(nested, archive.namelist(), archive.read)
 
 
-def _zip(content: Any, path: Path, largest: int) -> zipfile.ZipFile:
+def _zip(content: Any, path: Path) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(content)
+        return zipfile.ZipFile(content)
     except Exception as error:  # zipfile has its own, and passes on those of what it is made of
         raise UserError(f"{path}: not a zip archive, or an incomplete one ({in_a_line(error)})") from None
-    try:
-        check_archive(archive, path, largest)
-    except UserError:
-        archive.close()
-        raise
-    return archive
 
 
 def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
     with opened(path) as members:
-        found = [name for name in members.names if name.rsplit("/", 1)[-1] == "activity_labels.txt"]
-        found = [name for name in found if not name.startswith("__MACOSX/")]
+        found = [
+            name for name in members.names if re.fullmatch(r"(?!__MACOSX/)(.*/)?activity_labels.txt", name)
+        ]
         if len(found) != 1:
             raise UserError(
                 f"{members.path}: expected the UCI HAR files, with one activity_labels.txt,"
@@ -140,29 +130,18 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
         if not rows or [row[:1] for row in rows] != [[str(i)] for i in range(1, len(rows) + 1)]:
             raise UserError(f"{members.path}: {found[0]}: expected lines of a number 1, 2, ... and a name")
         arrays = {"label_names": np.array([row[-1].strip().replace("_", " ").lower() for row in rows])}
-        root = found[0].removesuffix("activity_labels.txt")
         for split in _SPLITS:
+            folder = f"{found[0].removesuffix('activity_labels.txt')}{split}/"
             if representation == "features":
-                x = _table(members, f"{root}{split}/X_{split}.txt", FEATURES)
+                x = _table(members, f"{folder}X_{split}.txt", FEATURES)
             else:
-                names = [f"{root}{split}/Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
+                names = [f"{folder}Inertial Signals/{name}_{split}.txt" for name in CHANNELS]
                 first = _table(members, names[0], STEPS)
                 x = np.stack([first, *(_table(members, name, STEPS, len(first)) for name in names[1:])], -1)
-            for what, most in (("y", len(rows)), ("subject", 2**31 - 1)):
-                name = f"{root}{split}/{what}_{split}.txt"
-                column = _table(members, name, 1, len(x))[:, 0]
-                wrong = (column < 1) | (column > most) | (column != np.floor(column))
-                if wrong.any():
-                    line = int(np.argmax(wrong))
-                    raise UserError(
-                        f"{members.path}: {name}: line {line + 1}: expected a whole number from 1 to {most},"
-                        f" got {column[line]:g}"
-                    )
-                arrays[f"{split}_{what}"] = column.astype(np.int32)
-            arrays |= {f"{split}_x": x, f"{split}_labels": arrays.pop(f"{split}_y") - 1}
-            arrays[f"{split}_subjects"] = arrays.pop(f"{split}_subject")
-    both = np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])
-    if len(both):
+            labels = _integers(members, f"{folder}y_{split}.txt", len(rows), len(x))
+            subjects = _integers(members, f"{folder}subject_{split}.txt", 2**31 - 1, len(x))
+            arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
+    if len(both := np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])):
         people = ", ".join(map(str, both))
         raise UserError(f"{path}: expected nobody in both train and test, found subject {people}")
     return arrays
@@ -171,13 +150,12 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
 def _table(members: Members, name: str, columns: int, lines: int | None = None) -> np.ndarray:
     """A text file of numbers as float32 ``[lines, columns]``."""
     text = members.read(name)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty file, which is seen below
+    with within(f"{members.path}: {name}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # an empty file, which is seen below
+        try:
             table = np.loadtxt(io.BytesIO(text), np.float32, ndmin=2, comments=None)
-    except ValueError:
-        table = np.empty((0, 0), np.float32)
-    with within(f"{members.path}: {name}"):
+        except ValueError:
+            table = np.empty((0, 0), np.float32)
         if table.size == 0 or table.shape[1] != columns:
             raise UserError(_first_fault(text, columns))
         if (index := first_outside(table, -LARGEST_FLOAT, LARGEST_FLOAT)) is not None:
@@ -193,9 +171,18 @@ def _first_fault(text: bytes, columns: int) -> str:
         values = line.split()
         if len(values) != columns:
             return f"line {number}: expected {columns} numbers, got {len(values)}"
-        for value in values:
-            try:
-                float(value)
-            except ValueError:
-                return f"line {number}: expected numbers, got {value!r:.40}"
+        try:
+            np.array(values, np.float32)
+        except ValueError as error:
+            return f"line {number}: expected numbers ({error!s:.80})"
     return f"expected lines of {columns} numbers, got none"
+
+
+def _integers(members: Members, name: str, most: int, lines: int) -> np.ndarray:
+    """A text file of one integer a line, 1 to ``most``, as int32 ``[lines]``."""
+    column = _table(members, name, 1, lines)[:, 0]
+    wrong = (column < 1) | (column > most) | (column != np.floor(column))
+    if wrong.any():
+        line, expected = int(np.argmax(wrong)), f"expected a whole number from 1 to {most}"
+        raise UserError(f"{members.path}: {name}: line {line + 1}: {expected}, got {column[line]:g}")
+    return column.astype(np.int32)
