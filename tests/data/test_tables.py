@@ -123,14 +123,14 @@ LATIN = "caf\u00e9"
         ),
     ],
 )
-def test_faults_of_a_text_table_name_the_place(content, message, of, tmp_path):
-    assert_refused(f"^{tmp_path}/t.csv: ({message})", of, content)
+def test_faults_of_a_text_table_name_the_place(content, message, of):
+    assert_refused(f"^({message})", of, content)
 
 
 # The line of names
 
 
-def test_a_headless_table_with_a_column_of_text_keeps_its_first_row(of, tmp_path):
+def test_a_headless_table_with_a_column_of_text_keeps_its_first_row(of):
     table = of(IRIS, "f4")
     np.testing.assert_allclose(table.x[0], [5.0, 3.1, 1.4, 0.2])
     assert (len(table.x), classes(table)) == (20, ("setosa", "virginica"))
@@ -140,7 +140,7 @@ def test_a_headless_table_with_a_column_of_text_keeps_its_first_row(of, tmp_path
         "4 columns: f0, f1, f2, f3",
     )
     assert error_of(of, IRIS, "setosa") == (
-        f"{tmp_path}/t.csv: data.label: no column 'setosa'; there are f0, f1, f2, f3, f4;"
+        "data.label: no column 'setosa'; there are f0, f1, f2, f3, f4;"
         " the first line is taken for an example (data.header)"
     )
 
@@ -189,10 +189,10 @@ def test_numbers_that_rise_beside_a_class_that_comes_again_are_an_example(of):
 @pytest.mark.parametrize(
     "content", ["0,1,2\n5,3,4\n1,1,0\n", "0,1\n1,2\n0,1.5\n", "id,2019,2020\n1,3,2\n", "0\n1\n2\n"]
 )
-def test_where_it_is_open_the_option_decides(content, of, tmp_path):
+def test_where_it_is_open_the_option_decides(content, of):
     first, rows = ", ".join(content.splitlines()[0].split(",")), content.count("\n")
     assert error_of(of, content) == (
-        f"{tmp_path}/t.csv: the first line, {first}, may hold names of columns or an example;"
+        f"the first line, {first}, may hold names of columns or an example;"
         " expected data.header true or false"
     )
     assert len(of(content, header="true").x) == rows - 1
@@ -320,7 +320,7 @@ def test_options_say_it_where_nothing_is_guessed(of, tmp_path):
 def test_a_damaged_gz_is_told(of):
     content = gzip.compress(b"a,b\n" + b"1.5,2\n" * 1000)
     for damaged in (content[:-20], b"a,b\n1,2\n"):
-        assert_refused("t.csv.gz: cannot be read as a .gz file", of, damaged, name="t.csv.gz")
+        assert_refused("^cannot be read as a .gz file", of, damaged, name="t.csv.gz")
 
 
 def test_wide_rows_are_read(tmp_path):
@@ -335,7 +335,7 @@ def test_wide_rows_are_read(tmp_path):
 def test_damaged_parquet_names_the_file(tmp_path):
     ABCD.to_parquet(path := tmp_path / "t.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    assert_refused(f"^{path}: cannot be read as a .parquet file", read_table, path)
+    assert_refused("^cannot be read as a .parquet file", read_table, path)
 
 
 def test_a_folder_of_parquet_files_is_one_table(tmp_path):
@@ -350,13 +350,13 @@ def test_a_folder_of_parquet_files_is_one_table(tmp_path):
         assert len(dataset.train) + len(dataset.test) == 20
         assert dataset.notes[0] == "2 files as one table: part-0.parquet, part-1.parquet"
     ABCD[["a"]].to_parquet(path / "part-2.parquet")
-    assert_refused("x: cannot be read as a .parquet file .Schema at index 2 was different", read_table, path)
+    assert_refused("^cannot be read as a .parquet file .Schema at index 2 was different", read_table, path)
 
 
 def test_a_folder_of_splits_or_of_other_files_is_no_table(tmp_path):
     folder = tmp_path / "x.parquet"
     folder.mkdir()
-    assert_refused("x.parquet: expected a folder of .parquet files and nothing else$", read_table, folder)
+    assert_refused("^expected a folder of .parquet files and nothing else$", read_table, folder)
     for name in ("test", "train"):
         ABCD.to_parquet(folder / f"{name}.parquet")
     assert_refused("train.parquet: the parts of a split cannot be read as one", read_table, folder)

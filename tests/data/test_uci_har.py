@@ -213,7 +213,7 @@ SIZES = [size.to_bytes(4, "little") for size in (9_000, 90)]
             for n in OUTSIDE
         ),
         ({"a.txt": "0" * 20_000}, None, ": refused, as it would unpack to 0.0 GB; expected at most 0.0"),
-        ({"b.zip": {"a.txt": "0" * 20_000}}, None, "/b.zip: refused, as it"),
+        ({"b.zip": {"a.txt": "0" * 20_000}}, None, ": b.zip: refused, as it"),
         *((HELLO, lambda all, n=n: all[:n], ": not a zip archive, or an inc") for n in (0, 10, 60, -30)),
         (HELLO, flipped(40), DAMAGED),
         (LZMA, flipped(44), DAMAGED),  # of the compressed stream
@@ -232,7 +232,7 @@ def test_hostile_and_damaged_archives_are_refused(members, damage, message, tmp_
         with opened(path, largest=10_000) as archive:
             archive.read("a.txt")
 
-    assert error_of(read).startswith(f"{path}{message}")
+    assert f": {error_of(read)}".startswith(message)
 
 
 def test_a_member_without_a_name_is_passed_over(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from vsc_jax.config.choices import FixedScaling
-from vsc_jax.config.errors import UserError, within
+from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, Split, first_outside, hold_out
 from vsc_jax.data.examples import Examples, LazyArray, select
 from vsc_jax.data.files import check_archive, check_memory, in_a_line, machine_memory
@@ -161,20 +161,20 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if suffix not in _MAGIC:
         hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
         raise UserError(
-            f"{path}: expected a file .npy, .npz, .csv, .tsv, .txt or .parquet, or a folder of images{hint}"
+            f"expected a file .npy, .npz, .csv, .tsv, .txt or .parquet, or a folder of images{hint}"
         )
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC[suffix]))
     except OSError as error:
-        raise UserError(f"{path}: {in_a_line(error).lower()}") from None
+        raise UserError(in_a_line(error).lower()) from None
     if magic != _MAGIC[suffix]:
-        raise UserError(f"{path}: not a {suffix} file that NumPy wrote")
+        raise UserError(f"not a {suffix} file that NumPy wrote")
     try:
         if suffix == ".npy":
             return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
         with zipfile.ZipFile(path) as members:
-            check_archive(members, path, machine_memory())
+            check_archive(members, machine_memory())
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: np.asarray(archive[key]) for key in archive.files}
     except UserError:
@@ -182,10 +182,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
     except Exception as error:  # NumPy, zipfile and zlib each have errors of their own for damaged files
         reason = in_a_line(error)
         if "object" in reason.lower():
-            raise UserError(f"{path}: holds Python objects; expected numbers, or text of dtype str") from None
-        raise UserError(f"{path}: damaged or incomplete ({reason})") from None
-    with within(path):
-        return named(arrays)
+            raise UserError("holds Python objects; expected numbers, or text of dtype str") from None
+        raise UserError(f"damaged or incomplete ({reason})") from None
+    return named(arrays)
 
 
 def named(arrays: Mapping[str, Any]) -> dict[str, Any]:

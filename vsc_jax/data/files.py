@@ -40,18 +40,16 @@ def check_memory(size: int, what: str, option: str) -> None:
         )
 
 
-def check_archive(archive: zipfile.ZipFile, path: Path, largest: int) -> None:
+def check_archive(archive: zipfile.ZipFile, largest: int) -> None:
     """Refuse an archive whose files would unpack outside its folder, or to more than ``largest`` bytes."""
     for info in archive.infolist():
         name = info.orig_filename  # as stored: zipfile itself turns some names into harmless ones
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if parts[:1] == ("/",) or ".." in parts or ":" in "".join(parts[:1]):
-            raise UserError(f"{path}: refused, as {name!r} in it would unpack outside its folder")
+            raise UserError(f"refused, as {name!r} in it would unpack outside its folder")
     if (total := sum(info.file_size for info in archive.infolist())) > largest:
-        raise UserError(
-            f"{path}: refused, as it would unpack to {total / 1e9:,.1f} GB;"
-            f" expected at most {largest / 1e9:,.1f}"
-        )
+        expected = f"expected at most {largest / 1e9:,.1f}"
+        raise UserError(f"refused, as it would unpack to {total / 1e9:,.1f} GB; {expected}")
 
 
 def in_a_line(error: Exception) -> str:

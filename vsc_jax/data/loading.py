@@ -117,12 +117,14 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 def _of_path(path: Path, config: DataConfig) -> Dataset:
     """The data set in a file of arrays, a table, or a folder of images or of ``.parquet`` files."""
     path = path.expanduser()
-    if is_table(path):
-        parts = read_table(path, config.label, config.header, config.separator)._asdict()
-    else:
-        parts = read_folder(path, config) if path.is_dir() else read_arrays(path)
-        parts["notes"] = (*parts.get("notes", ()), *_label_not_used(config))
+    table = is_table(path)
+    parts = read_folder(path, config) if path.is_dir() and not table else {}
     with within(path):
+        if table:
+            parts = read_table(path, config.label, config.header, config.separator)._asdict()
+        else:
+            parts = parts or read_arrays(path)
+            parts["notes"] = (*parts.get("notes", ()), *_label_not_used(config))
         return from_arrays(**parts, name=path.name, **_options(config))
 
 

@@ -31,11 +31,11 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infin
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _WHOLE = re.compile(r"[+-]?\d+")
 _MISSING = {"", "na", "n/a", "#n/a", "null", "nan"}
-_LINES, _CHARACTERS = 100, 2**24  # that are looked at before the whole is read
+_LINES, _CHARACTERS = 100, 2**22  # that are looked at before the whole is read
 
 
 class Table(NamedTuple):
-    """A table as what :func:`vsc_jax.data.arrays.from_arrays` takes, and what it was understood to be."""
+    """A table as arguments of :func:`vsc_jax.data.arrays.from_arrays`."""
 
     x: np.ndarray
     y: Any
@@ -60,31 +60,27 @@ def read_table(
     """
     import pyarrow
 
-    suffix, hint = ".parquet" if path.is_dir() else path.suffix.lower(), ""
+    suffix, has_names = ".parquet" if path.is_dir() else path.suffix.lower(), True
     try:
         if suffix == ".parquet":
-            table, note = _read_parquet(path)
+            table, notes = _read_parquet(path)
         else:
-            table, has_names, note = _read_text(path, header, separator)
-            hint = "" if has_names else "; the first line is taken for an example (data.header)"
-        read = from_frame(table, label)
-    except UserError as error:
-        missed = str(error).startswith("data.label: no")
-        raise UserError(f"{path}: {error}{hint if missed else ''}") from None
+            table, has_names, notes = _read_text(path, header, separator)
     except (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
-        raise UserError(f"{path}: cannot be read as a {suffix} file ({in_a_line(error)})") from None
-    return read._replace(notes=(*filter(None, [note]), *read.notes))
+        raise UserError(f"cannot be read as a {suffix} file ({in_a_line(error)})") from None
+    hint = "" if has_names else "; the first line is taken for an example (data.header)"
+    read = from_frame(table, label, hint)
+    return read._replace(notes=(*notes, *read.notes))
 
 
 def is_frame(data: Any) -> bool:
     """Whether ``data`` is a frame in memory that :func:`from_frame` reads."""
     from narwhals import dependencies as known
 
-    kinds = ("pandas_like_dataframe", "polars_dataframe", "polars_lazyframe", "pyarrow_table")
-    return any(getattr(known, f"is_{kind}")(data) for kind in (*kinds, "narwhals_dataframe"))
+    return known.is_into_dataframe(data) or known.is_polars_lazyframe(data)
 
 
-def from_frame(frame: Any, label: str | None = None) -> Table:
+def from_frame(frame: Any, label: str | None = None, hint: str = "") -> Table:
     """A pandas or polars frame, or an Arrow table, as arrays; ``label`` names the column of classes.
 
     All other columns must be numbers or bools. An index that pandas wrote without a name is left out.
@@ -95,7 +91,7 @@ def from_frame(frame: Any, label: str | None = None) -> Table:
     if len(chosen) > 1:
         raise UserError(f"data.label: {len(chosen)} columns are called {label!r}")
     if label is not None and not chosen:
-        raise UserError(f"data.label: no column {label!r}; there are {listed(names, 20)}")
+        raise UserError(f"data.label: no column {label!r}; there are {listed(names, 20)}{hint}")
     # What pandas wrote down as its index.
     metadata = getattr(getattr(frame, "schema", None), "pandas_metadata", None) or {}
     index = {name for name in metadata.get("index_columns", ()) if isinstance(name, str)}
@@ -173,7 +169,7 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if not file.name.startswith((".", "_")))
 
 
-def _read_parquet(path: Path) -> tuple[Any, str]:
+def _read_parquet(path: Path) -> tuple[Any, list[str]]:
     """The table of one file, or of all in a folder, and a note on which these are."""
     import pyarrow
     import pyarrow.parquet
@@ -185,20 +181,16 @@ def _read_parquet(path: Path) -> tuple[Any, str]:
         raise UserError(f"{files[-1].name}: the parts of a split cannot be read as one table; name one file")
     tables = [pyarrow.parquet.ParquetFile(file).read() for file in files]
     note = f"{len(files)} files as one table: {listed([file.name for file in files], 4)}"
-    return pyarrow.concat_tables(tables), note if path.is_dir() else ""
+    return pyarrow.concat_tables(tables), [note] if path.is_dir() else []
 
 
-def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, bool, str]:
+def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, bool, list[str]]:
     """An Arrow table, whether the first line was taken for names, and a note on how it was read."""
     import pyarrow
 
     text = _text(path)
-    lines: list[str] = []
-    for line in io.StringIO(text[:_CHARACTERS], newline=None):
-        if lines or line.strip():
-            lines.append(line)
-        if len(lines) == _LINES or (len(lines) >= 4 and 16 * sum(map(len, lines)) > _CHARACTERS):
-            break
+    first_lines = itertools.dropwhile(str.isspace, io.StringIO(text[:_CHARACTERS], newline=None))
+    lines = list(itertools.islice(first_lines, _LINES))
     if not lines:
         raise pyarrow.ArrowInvalid("Empty CSV file")
     word = _separator(lines) if separator == "auto" else separator
@@ -230,7 +222,7 @@ def _read_text(path: Path, header: Header, separator: Separator) -> tuple[Any, b
     first = "names the columns" if has_names else f"is an example, {listed(rows[0])}"
     asked = "auto" in (header, separator)
     note = f"separator {word}{decimal}; the first line {first}{' (data.separator, data.header)' * asked}"
-    return table, has_names, note
+    return table, has_names, [note]
 
 
 def _text(path: Path) -> str:
@@ -288,9 +280,9 @@ def _has_names(rows: list[list[str]]) -> bool:
     first, *others = rows
     body = [row for row in others if len(row) == len(first)]
     columns = [[row[column] for row in body] for column in range(len(first))]
-    below = [{_kind(cell) for cell in column} - {"missing"} for column in columns]
+    below = [{*map(_kind, column)} - {"missing"} for column in columns]
     numbers, texts = (
-        [column for column, cell in enumerate(first) if _kind(cell) == kind] for kind in ("number", "text")
+        [i for i, cell in enumerate(first) if _kind(cell) == kind] for kind in ("number", "text")
     )
     a_name = any(below[column] == {"number"} for column in texts)
     a_class = any(first[column] in columns[column] for column in texts)
@@ -300,9 +292,7 @@ def _has_names(rows: list[list[str]]) -> bool:
         return False
     if not first[0] and columns[0] == list(map(str, range(len(body)))) and _counts(first[1:]):
         return True  # pandas: an index and columns without names
-    verdict = _numbers_as_names(
-        [first[column] for column in numbers], [[row[column] for column in numbers] for row in body]
-    )
+    verdict = _numbers_as_names([first[i] for i in numbers], [[row[i] for i in numbers] for row in body])
     if verdict is None and any(below[column] == {"text"} for column in numbers):
         verdict = True
     if verdict is None or (a_name and not verdict):
@@ -334,7 +324,5 @@ def _counts(cells: list[str]) -> bool:
 
 def _rises(cells: list[str]) -> bool:
     """Whether all cells are numbers, each larger than the one before."""
-    if any(_kind(cell) != "number" for cell in cells):
-        return False
-    values = [float(cell.replace(",", ".")) for cell in cells]
-    return all(left < right for left, right in itertools.pairwise(values))
+    values = [float(cell.replace(",", ".")) for cell in cells if _kind(cell) == "number"]
+    return len(values) == len(cells) and all(left < right for left, right in itertools.pairwise(values))

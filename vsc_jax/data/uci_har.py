@@ -47,7 +47,8 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
         raise UserError(f"{path}: no such file or folder; expected the UCI HAR archive or its folder")
     files = filter(Path.is_file, path.rglob("*")) if path.is_dir() else [path]
     key = f"uci_har-{representation}-{fingerprint(files, _PARSING)}"
-    arrays = cached(key, lambda: _parse(path, representation))
+    with within(path):
+        arrays = cached(key, lambda: _parse(path, representation))
     train, test = (
         Split(arrays[f"{split}_x"], arrays[f"{split}_labels"], subjects=arrays[f"{split}_subjects"])
         for split in _SPLITS
@@ -70,7 +71,6 @@ def load_uci_har(path: Path | None = None, representation: Representation = "fea
 class Members(NamedTuple):
     """The files of an archive or a folder, by their path inside it."""
 
-    path: Path
     names: list[str]
     content: Callable[[str], bytes]
 
@@ -79,9 +79,9 @@ class Members(NamedTuple):
         try:
             return self.content(name)
         except (KeyError, FileNotFoundError):
-            raise UserError(f"{self.path}: expected a file {name} in it, found none") from None
+            raise UserError(f"expected a file {name} in it, found none") from None
         except Exception as error:  # every way of compressing has errors of its own
-            raise UserError(f"{self.path}: {name}: damaged or incomplete ({in_a_line(error)})") from None
+            raise UserError(f"{name}: damaged or incomplete ({in_a_line(error)})") from None
 
 
 @contextmanager
@@ -92,26 +92,26 @@ def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
     """
     if path.is_dir():
         files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-        yield Members(path, files, lambda name: (path / name).read_bytes())
+        yield Members(files, lambda name: (path / name).read_bytes())
         return
-    with _zip(path, path) as archive:
-        check_archive(archive, path, largest)
-        members = Members(path, archive.namelist(), archive.read)
+    with _zip(path, largest) as members:
         inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
         if len(inner) != 1:
             yield members
             return
-        nested = path / inner[0]
-        with _zip(io.BytesIO(members.read(inner[0])), nested) as archive:
-            check_archive(archive, nested, largest)
-            yield Members(nested, archive.namelist(), archive.read)
+        with within(inner[0]), _zip(io.BytesIO(members.read(inner[0])), largest) as members:
+            yield members
 
 
-def _zip(content: Any, path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _zip(content: Any, largest: int) -> Iterator[Members]:
     try:
-        return zipfile.ZipFile(content)
+        archive = zipfile.ZipFile(content)
     except Exception as error:  # zipfile has its own, and passes on those of what it is made of
-        raise UserError(f"{path}: not a zip archive, or an incomplete one ({in_a_line(error)})") from None
+        raise UserError(f"not a zip archive, or an incomplete one ({in_a_line(error)})") from None
+    with archive:
+        check_archive(archive, largest)
+        yield Members(archive.namelist(), archive.read)
 
 
 def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
@@ -120,15 +120,12 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
             name for name in members.names if re.fullmatch(r"(?!__MACOSX/)(.*/)?activity_labels.txt", name)
         ]
         if len(found) != 1:
-            raise UserError(
-                f"{members.path}: expected the UCI HAR files, with one activity_labels.txt,"
-                f" found {len(found)}"
-            )
+            raise UserError(f"expected the UCI HAR files, with one activity_labels.txt, found {len(found)}")
         # Numbers 1, 2, ... and names, which become "walking upstairs".
         lines = members.read(found[0]).decode("ascii", "replace").splitlines()
         rows = [line.split(maxsplit=1) for line in lines]
         if not rows or [row[:1] for row in rows] != [[str(i)] for i in range(1, len(rows) + 1)]:
-            raise UserError(f"{members.path}: {found[0]}: expected lines of a number 1, 2, ... and a name")
+            raise UserError(f"{found[0]}: expected lines of a number 1, 2, ... and a name")
         arrays = {"label_names": np.array([row[-1].strip().replace("_", " ").lower() for row in rows])}
         for split in _SPLITS:
             folder = f"{found[0].removesuffix('activity_labels.txt')}{split}/"
@@ -143,14 +140,14 @@ def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
             arrays |= {f"{split}_x": x, f"{split}_labels": labels - 1, f"{split}_subjects": subjects}
     if len(both := np.intersect1d(arrays["train_subjects"], arrays["test_subjects"])):
         people = ", ".join(map(str, both))
-        raise UserError(f"{path}: expected nobody in both train and test, found subject {people}")
+        raise UserError(f"expected nobody in both train and test, found subject {people}")
     return arrays
 
 
 def _table(members: Members, name: str, columns: int, lines: int | None = None) -> np.ndarray:
     """A text file of numbers as float32 ``[lines, columns]``."""
     text = members.read(name)
-    with within(f"{members.path}: {name}"), warnings.catch_warnings():
+    with within(name), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty file, which is seen below
         try:
             table = np.loadtxt(io.BytesIO(text), np.float32, ndmin=2, comments=None)
@@ -184,5 +181,5 @@ def _integers(members: Members, name: str, most: int, lines: int) -> np.ndarray:
     wrong = (column < 1) | (column > most) | (column != np.floor(column))
     if wrong.any():
         line, expected = int(np.argmax(wrong)), f"expected a whole number from 1 to {most}"
-        raise UserError(f"{members.path}: {name}: line {line + 1}: {expected}, got {column[line]:g}")
+        raise UserError(f"{name}: line {line + 1}: {expected}, got {column[line]:g}")
     return column.astype(np.int32)
