@@ -76,7 +76,7 @@ def test_the_preset_is_read_first_and_options_of_every_kind_change_it():
         ("--model.latents 3 4", "Unrecognized options: 4"),
         ("--model.latents a", "Error parsing --model.latents: invalid literal for int() with base 10: 'a'"),
         ("--model.latents", "Missing value for argument '--model.latents'"),
-        ("--model.alpha x", "Error parsing --model.alpha: could not convert string to float: 'x'"),
+        ("--model.beta x", "Error parsing --model.beta: could not convert string to float: 'x'"),
         ("--model.kind zz", "invalid choice 'zz' for argument '--model.kind'. Expected one of ('ae', 'vae'"),
         ("--model.hidden 400 b", "Error parsing --model.hidden: Could not find valid parse for arguments: ["),
         ("--data.train_examples x", "Error parsing --data.train_examples: no type matching {None}|INT could"),
@@ -251,11 +251,11 @@ def test_a_shell_completes_the_options(monkeypatch, capsys, tmp_path):
         parsed("--tyro-print-completion", "bash")
     assert not stop.value.code
     (tmp_path / "completion").write_text(capsys.readouterr().out)
-    typed = "COMP_WORDS=(vsc_jax-train --model.alp); COMP_CWORD=1; COMP_LINE='vsc_jax-train --model.alp'"
+    typed = "COMP_WORDS=(vsc_jax-train --data.pa); COMP_CWORD=1; COMP_LINE='vsc_jax-train --data.pa'"
     function = '$(complete -p vsc_jax-train | sed "s/.*-F \\([^ ]*\\).*/\\1/")'
     script = f'source completion; {typed}; eval "{function}"; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.split() == ["--model.alpha"]
+    assert done.stdout.split() == ["--data.path"]
 
 
 def test_every_command_is_listed_and_run_with_its_options(python, capsys):

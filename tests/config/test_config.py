@@ -232,7 +232,7 @@ def test_unknown_key_is_named_by_its_full_path(key, section):
 
 
 def test_validate_checks_types_of_a_configuration_made_in_python():
-    config = Config()
+    config = Config(model=ModelConfig())
     # Past the constructor, where the tests' own type checks would refuse it first.
     object.__setattr__(config.model, "latents", 2.5)
     assert error_of(validate, config) == "model.latents: expected int, got 2.5"

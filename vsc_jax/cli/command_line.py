@@ -18,6 +18,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -94,13 +95,13 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
             raise UsageError(f"{option}: expected a value, got ''")
         if os.fsencode(token).decode(errors="replace") != token:
             raise UsageError(f"expected names in UTF-8, got {os.fsencode(token)!r}")
-    given, box, defaults, registry = _given(argv), io.StringIO(), tyro.MISSING_NONPROP, None
+    given, box, defaults, unfit = _given(argv), io.StringIO(), tyro.MISSING_NONPROP, set[str]()
     try:
         if preset := getattr(arguments_type, "config", None):
             config = load_preset(given.get("config", ("", ""))[1] or preset)
             defaults = typing.cast(Any, arguments_type)(settings=config)
             if {"-h", "--help"} & set(argv):
-                registry = _without_unfit_fields(config, {name: value for name, (_, value) in given.items()})
+                unfit = _unfit_for(config, given)
         with contextlib.redirect_stderr(box):
             arguments = tyro.cli(
                 arguments_type,
@@ -110,7 +111,7 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
                 default=defaults,
                 use_underscores=True,
                 config=(conf.FlagCreatePairsOff,),
-                registry=registry,
+                registry=_rules(unfit),
             )
         if preset:
             validate(arguments.settings)
@@ -194,23 +195,36 @@ def _program() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _without_unfit_fields(config: Config, given: dict[str, str]) -> ConstructorRegistry:
-    """Rules by which tyro leaves out the options that the chosen model and data do not use."""
+def _unfit_for(config: Config, given: dict[str, tuple[str, str]]) -> set[str]:
+    """Names of fields, and of ramps, that the model and data do not use which the options choose."""
     for name in given.keys() & {"model.kind", "data.name", "data.path"}:
         with contextlib.suppress(UserError):  # help is given all the same
-            config = with_overrides(config, {name: given[name]})
-    unfit = {part for name in unfit_fields(config) for part in (name, name.rpartition(".")[0])}
-    sections = {type(value): name for name, value in vars(config).items() if dataclasses.is_dataclass(value)}
-    registry = ConstructorRegistry()
+            config = with_overrides(config, {name: given[name][1]})
+    return {part for name in unfit_fields(config) for part in (name, name.rpartition(".")[0])}
+
+
+def _rules(unfit: set[str]) -> ConstructorRegistry:
+    """How tyro reads dataclasses: without these fields, and with the lines of their docstrings joined."""
+    sections = {type(value): name for name, value in vars(Config()).items()}
+    registry, reading = ConstructorRegistry(), set[type]()
 
     @registry.struct_rule
-    def without(info: StructTypeInfo) -> StructConstructorSpec | None:
-        if (section := sections.pop(info.type, None)) is None:
+    def read(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if info.type in reading or not dataclasses.is_dataclass(info.type):
             return None
+        reading.add(info.type)
         spec = ConstructorRegistry.get_struct_spec(info)  # of the other rules
-        sections[info.type] = section
+        reading.remove(info.type)
         assert isinstance(spec, StructConstructorSpec)
-        fields = tuple(field for field in spec.fields if f"{section}.{field.name}" not in unfit)
+        fields = tuple(
+            dataclasses.replace(field, helptext=partial(_in_one_line, field.helptext))
+            for field in spec.fields
+            if f"{sections.get(info.type)}.{field.name}" not in unfit
+        )
         return dataclasses.replace(spec, fields=fields)
 
     return registry
+
+
+def _in_one_line(text: str | Callable[[], str | None] | None) -> str:
+    return " ".join(((text() if callable(text) else text) or "").split())
