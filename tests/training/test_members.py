@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -13,23 +12,24 @@ from flax import nnx
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
-from vsc_jax.training import TrainingError, initial_model, initial_state, train
-from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training import TrainingError, train
 from vsc_jax.training.loop import train_members
 from vsc_jax.training.memory import bytes_needed, free_memory, largest_wave
 from vsc_jax.training.run_folder import read_rows
 
 
 @pytest.fixture(scope="module")
-def alone(tiny, dataset, tmp_path_factory):
-    """Runs on their own, and their folders."""
-    configs = [
-        tiny("vsc", model={"alpha": alpha, "beta": beta}, train={"learning_rate": rate}, seed=seed)
+def alone(tiny, finish):
+    """Runs on their own."""
+    return [
+        finish(tiny("vsc", model={"alpha": alpha, "beta": beta}, train={"learning_rate": rate}, seed=seed))
         for alpha, beta, rate, seed in ((0.1, 1.0, 0.01, 0), (0.3, 2.0, 0.01, 1), (0.3, 1.0, 0.02, 1))
     ]
-    folders = [tmp_path_factory.mktemp("alone") for _ in configs]
-    trained = [train(config, dataset, folder) for config, folder in zip(configs, folders, strict=True)]
-    return SimpleNamespace(configs=configs, folders=folders, trained=trained)
+
+
+@pytest.fixture
+def configs(alone):
+    return [run.config for run in alone]
 
 
 @pytest.fixture
@@ -40,34 +40,21 @@ def folders(tmp_path):
     return made
 
 
-def assert_identical(one, other):
-    jax.tree.map(np.testing.assert_array_equal, one, other)
-
-
-def assert_same(alone, outcomes, folders, dataset):
+def assert_same(alone, outcomes, folders):
     """Models, histories, logs and newest checkpoints are those of the runs alone, to the last bit."""
-    assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2]
+    assert sorted(outcome.number for outcome in outcomes) == list(range(len(alone)))
     for number, trained, problem in outcomes:
         assert problem is None
-        assert trained.history == alone.trained[number].history
-        assert_identical(nnx.state(trained.model), nnx.state(alone.trained[number].model))
-        logs, states = [], []
-        template = initial_state(nnx.split(initial_model(alone.configs[number], dataset))[1])
-        for folder in (folders[number], alone.folders[number]):
-            logs.append((folder / "metrics.jsonl").read_bytes())
-            with Checkpoints(folder / "checkpoints") as checkpoints:
-                states.append(checkpoints.restore(template))
-        assert logs[0] == logs[1]
-        assert_identical(*states)
+        alone[number].assert_same(folders[number], trained)
 
 
 @pytest.mark.parametrize("memory", [None, 1])
 def test_members_are_bit_identical_to_the_runs_alone_in_waves_that_fit_memory(
-    alone, dataset, folders, memory
+    alone, configs, dataset, folders, memory
 ):
     stages, limit = [], {} if memory is None else {"memory": memory}
-    outcomes = list(train_members(alone.configs, dataset, folders, on_stage=stages.append, **limit))
-    assert_same(alone, outcomes, folders, dataset)
+    outcomes = list(train_members(configs, dataset, folders, on_stage=stages.append, **limit))
+    assert_same(alone, outcomes, folders)
     if memory is None:
         assert stages == ["compiling", "wave 1 of 1: 3 members"]
     else:
@@ -75,10 +62,10 @@ def test_members_are_bit_identical_to_the_runs_alone_in_waves_that_fit_memory(
         assert waves == [f"wave {wave} of 3: 1 members" for wave in (1, 2, 3)]
 
 
-def test_under_vmap_they_are_the_same_within_rounding(alone, dataset):
-    outcomes = list(train_members(alone.configs, dataset, [None] * 3, method="vmap"))
+def test_under_vmap_they_are_the_same_within_rounding(alone, configs, dataset):
+    outcomes = list(train_members(configs, dataset, [None] * 3, method="vmap"))
     for number, trained, _ in outcomes:
-        for mine, other in zip(trained.history, alone.trained[number].history, strict=True):
+        for mine, other in zip(trained.history, alone[number].trained.history, strict=True):
             assert mine.pop("schedule") == pytest.approx(other["schedule"])
             assert mine == pytest.approx({k: v for k, v in other.items() if k != "schedule"}, rel=2e-3)
 
@@ -88,18 +75,16 @@ def test_at_a_lower_precision_a_member_is_near_float32_and_still_its_run_alone(a
     [one] = train_members([config], dataset, [None])
     trained = train(config, dataset)
     assert one.trained.history == trained.history
-    assert_identical(nnx.state(one.trained.model), nnx.state(trained.model))
-    for row, exact in zip(trained.history, alone.trained[0].history, strict=True):
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(one.trained.model), nnx.state(trained.model))
+    for row, exact in zip(trained.history, alone[0].trained.history, strict=True):
         assert 0 < abs(row["loss"] - exact["loss"]) < 0.02 * abs(exact["loss"])
 
 
-def test_a_member_that_diverges_is_reported_and_the_others_go_on(alone, tiny, dataset, folders):
+def test_a_member_that_diverges_is_reported_and_the_others_go_on(alone, configs, tiny, dataset, folders):
     # Each iteration multiplies its kernels by 10^4.
     wild = tiny("vsc", train={"learning_rate": 999.0, "weight_decay": 10.0})
-    one, other, third = train_members([*alone.configs[:2], wild], dataset, folders)
-    for number, trained, problem in (one, other):
-        assert problem is None
-        assert trained.history == alone.trained[number].history
+    one, other, third = train_members([*configs[:2], wild], dataset, folders)
+    assert_same(alone[:2], (one, other), [None, None])
     assert third.trained is None
     assert isinstance(third.problem, TrainingError)
     assert " in iterations " in str(third.problem)
@@ -107,43 +92,44 @@ def test_a_member_that_diverges_is_reported_and_the_others_go_on(alone, tiny, da
     assert not (folders[2] / "checkpoints" / "23").exists()
 
 
-def test_members_stopped_at_different_iterations_resume_to_the_same_runs(alone, dataset, folders):
+def test_members_stopped_at_different_iterations_resume_to_the_same_runs(alone, configs, dataset, folders):
     def stop(rows):
         if rows[0]["step"] == 15:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(train_members(alone.configs, dataset, folders, on_rows=stop))
+        list(train_members(configs, dataset, folders, on_rows=stop))
     # The second was stopped before its first checkpoint, the third finished long ago.
     shutil.rmtree(folders[1] / "checkpoints")
     shutil.rmtree(folders[2])
-    shutil.copytree(alone.folders[2], folders[2])
+    shutil.copytree(alone[2].workdir, folders[2])
     seen = []
-    outcomes = train_members(alone.configs, dataset, folders, on_rows=seen.extend)
-    assert_same(alone, list(outcomes), folders, dataset)
+    outcomes = train_members(configs, dataset, folders, on_rows=seen.extend)
+    assert_same(alone, list(outcomes), folders)
     assert [row["step"] for row in seen] == [5, 10, 15, 20, 23, 15, 20, 23]
 
 
-def test_damaged_checkpoints_are_passed_over_or_reported_and_the_others_go_on(alone, dataset, folders):
+def test_damaged_checkpoints_are_passed_over_or_reported_and_the_others_go_on(
+    alone, configs, dataset, folders
+):
     for number, damaged in ((0, (20, 23)), (1, (23,))):
-        shutil.copytree(alone.folders[number], folders[number], dirs_exist_ok=True)
+        shutil.copytree(alone[number].workdir, folders[number], dirs_exist_ok=True)
         for step in damaged:
             shutil.rmtree(folders[number] / "checkpoints" / str(step) / "default" / "d")
-    none_left, from_20 = train_members(alone.configs[:2], dataset, folders[:2])
+    none_left, from_20 = train_members(configs[:2], dataset, folders[:2])
     assert "checkpoints/23: a damaged checkpoint" in str(none_left.problem)
-    assert from_20.trained.history == alone.trained[1].history
-    assert_identical(nnx.state(from_20.trained.model), nnx.state(alone.trained[1].model))
+    alone[1].assert_same(None, from_20.trained)
 
 
-def test_a_signal_saves_every_member_and_they_go_on_from_there(alone, dataset, folders):
+def test_a_signal_saves_every_member_and_they_go_on_from_there(alone, configs, dataset, folders):
     def stop(rows):
         if rows[0]["step"] == 5:
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(Stopped, match=r"stopped by SIGTERM at iteration 5 of 23, which is saved"):
-        list(train_members(alone.configs, dataset, folders, on_rows=stop))
+        list(train_members(configs, dataset, folders, on_rows=stop))
     assert [sorted(path.name for path in (f / "checkpoints").iterdir()) for f in folders] == [["5"]] * 3
-    assert_same(alone, list(train_members(alone.configs, dataset, folders)), folders, dataset)
+    assert_same(alone, list(train_members(configs, dataset, folders)), folders)
 
 
 def test_a_configuration_that_does_not_suit_the_data_is_refused_first(tiny, dataset, folders):
