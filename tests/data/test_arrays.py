@@ -241,7 +241,7 @@ def test_parts_that_do_not_fit_are_named(parts, message):
         ({"x": IMAGES, "z": IMAGES}, "^unknown array z; expected x, y, x_test, y_test, channels$"),
         ({"y": LABELS}, "^expected an array x, got y$"),
         ("nowhere.npy", "^nowhere.npy: no such file or directory$"),
-        ("no\0where.npy", r"^data: 'no\\x00where.npy' cannot be a path"),
+        ("no\0where.npy", r"^data.path: 'no\\x00where.npy' cannot be a path"),
         ("table.xlsx", "^table.xlsx: expected a file .npy, .npz, .csv, .* or a folder of"),
         ("har.zip", r"or a folder of images \(the UCI HAR archive needs data.name uci_har\)$"),
         (object(), "^x: expected numbers or bools, got object$"),

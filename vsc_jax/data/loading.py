@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     if isinstance(data, Dataset):
         return data
     try:
-        whole = _source(config) if data is None else _of_data(data, config)
+        whole = _source(config) if data is None else _own(data, config)
     except MemoryError:
         raise UserError(
             "data.train_examples, data.test_examples: the examples do not fit in the memory"
@@ -96,7 +97,7 @@ def _source(config: DataConfig) -> Dataset:
         if path is not None:
             _check_path(path, f"data.{field}")
     if config.path is not None and config.name != "uci_har":
-        return _of_path(config.path, config)
+        return _own(config.path, config)
     if known:
         return tfds.load_tfds(config)
     if config.name not in SOURCES:
@@ -114,26 +115,37 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 """What ``data.name`` may be, and who loads it."""
 
 
-def _of_path(path: Path, config: DataConfig) -> Dataset:
-    """The data set in a file of arrays, a table, or a folder of images or of ``.parquet`` files."""
-    path = path.expanduser()
-    table = is_table(path)
-    parts = read_folder(path, config) if path.is_dir() and not table else {}
-    with within(path):
-        if table:
+def _own(data: Any, config: DataConfig) -> Dataset:
+    """Own data: a path to a file of arrays, a table or a folder of images, or what is in memory."""
+    parts: dict[str, Any] = {}
+    where: Any = nullcontext()
+    if path := Path(data) if isinstance(data, str | Path) else None:
+        _check_path(path, "data.path")
+        path = path.expanduser()
+        where, table = within(path), is_table(path)
+        if path.is_dir() and not table:
+            parts = read_folder(path, config)
+    with where:
+        if path is not None and table:
             parts = read_table(path, config.label, config.header, config.separator)._asdict()
-        else:
+        elif path is not None:
             parts = parts or read_arrays(path)
-            parts["notes"] = (*parts.get("notes", ()), *_label_not_used(config))
-        return from_arrays(**parts, name=path.name, **_options(config))
+        elif is_frame(data):
+            parts = {"name": "frame", **from_frame(data, config.label)._asdict()}
+        else:
+            parts = _in_memory(data)
+        if config.label is not None and "y_name" not in parts:
+            note = f"data.label {config.label} is not used: the data are no table with a column of labels"
+            parts["notes"] = (*parts.get("notes", ()), note)
+        if path is not None:
+            parts["name"] = path.name
+        # What the scaling ``auto`` is, is decided when the form of the data is known.
+        kind = "none" if config.scaling == "auto" else config.scaling
+        return from_arrays(**parts, scaling=kind, test_fraction=config.test_fraction, seed=config.seed)
 
 
-def _of_data(data: Any, config: DataConfig) -> Dataset:
-    if isinstance(data, str | Path):
-        _check_path(Path(data), "data")
-        return _of_path(Path(data), config)
-    if is_frame(data):
-        return from_arrays(**from_frame(data, config.label)._asdict(), name="frame", **_options(config))
+def _in_memory(data: Any) -> dict[str, Any]:
+    """Arrays and frames of examples, with or without labels, as :func:`from_arrays` takes them."""
     if isinstance(data, tuple):
         if len(data) != 2:
             raise UserError(f"expected a tuple of examples and labels, got {len(data)} entries")
@@ -145,18 +157,7 @@ def _of_data(data: Any, config: DataConfig) -> Dataset:
             table = from_frame(arrays[name])
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
-    return from_arrays(**arrays, notes=(*notes, *_label_not_used(config)), **_options(config))
-
-
-def _options(config: DataConfig) -> dict[str, Any]:
-    # What the scaling ``auto`` is, is decided when the form of the data is known.
-    kind = "none" if config.scaling == "auto" else config.scaling
-    return {"scaling": kind, "test_fraction": config.test_fraction, "seed": config.seed}
-
-
-def _label_not_used(config: DataConfig) -> list[str]:
-    note = f"data.label {config.label} is not used: the data are no table with a column of labels"
-    return [] if config.label is None else [note]
+    return arrays | {"notes": tuple(notes)}
 
 
 def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:

@@ -150,7 +150,7 @@ def _leaves(features: Any, prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for name, feature in features.items():
         inner = hasattr(feature, "items")
-        leaves |= _leaves(feature, f"{prefix}{name}/") if inner else {f"{prefix}{name}": feature}
+        leaves |= _leaves(feature, f"{prefix}{name}/") if inner else {prefix + name: feature}
     return dict(sorted(leaves.items()))  # the description's own order differs from reading to reading
 
 
@@ -176,15 +176,12 @@ def _columns(features: dict[str, Any], config: DataConfig) -> _Columns:
 
 def _without_images(features: Any) -> dict[str, Any]:
     """Decoders that leave every image as the bytes of its file."""
-    import tensorflow_datasets
+    from tensorflow_datasets import decode
+    from tensorflow_datasets import features as kinds
 
-    decoders: dict[str, Any] = {}
-    for name, feature in features.items():
-        if isinstance(feature, tensorflow_datasets.features.Image):
-            decoders[name] = tensorflow_datasets.decode.SkipDecoding()
-        elif hasattr(feature, "items") and (inner := _without_images(feature)):
-            decoders[name] = inner
-    return decoders
+    images = {name: decode.SkipDecoding() for name in features if isinstance(features[name], kinds.Image)}
+    inner = {name: _without_images(each) for name, each in features.items() if hasattr(each, "items")}
+    return images | {name: decoders for name, decoders in inner.items() if decoders}
 
 
 def _decode_split(
