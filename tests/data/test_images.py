@@ -69,7 +69,7 @@ def test_images_of_different_sizes_are_refused_unless_resized(tmp_path):
     saved(tmp_path, RNG.integers(0, 256, (1, 9, 7), np.uint8), first=2)
     assert error_of(read, tmp_path) == (
         f"{tmp_path}/002.png: expected 8 x 8 pixels as 000.png has, got 9 x 7 pixels;"
-        " data.resize brings images to one size"
+        " data.resize makes them alike"
     )
     assert read(tmp_path, resize=6).example_shape == (6, 6)
 

@@ -190,7 +190,7 @@ def changed(array, row, column, value):
         (np.ones((2, 4)), ZEROS, "presence: expected 3 rows, as many as values, got 2$"),
         (changed(ONES, 0, 0, 0.5), ZEROS, "presence: expected only 0 and 1$"),
         (changed(ONES, 0, 0, np.nan), ZEROS, "presence: expected only 0 and 1$"),
-        (changed(np.ones((3, 18)), 2, 5, 0), ZEROS, "presence: row 2 differs between factors"),
+        (changed(np.ones((3, 18)), 2, 5, 0), ZEROS, "presence: row 2 differs within an attribute"),
     ],
 )
 def test_bad_factors_are_named(presence, values, message):

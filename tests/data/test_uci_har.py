@@ -176,7 +176,7 @@ def test_without_a_path_the_archive_is_downloaded_once_and_must_be_the_official_
 def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(fault, reason, monkeypatch, cache_folder):
     monkeypatch.setattr(urllib.request, "urlopen", Mock(side_effect=fault))
     error = error_of(load_uci_har)
-    assert f"cannot be downloaded ({reason}); get it on another machine and give --data.path" in error
+    assert f"cannot be downloaded ({reason}); get it on another machine, give --data.path" in error
     assert not cache_folder.exists()
 
 

@@ -141,9 +141,7 @@ def _as_pixels(parts: dict[str, Examples]) -> tuple[dict[str, Examples], list[st
     grey = above(lit, 1.0)
     masks = [name for name in lit if name not in grey]
     if masks and grey:
-        raise UserError(
-            f"{masks[0]}: expected whole numbers from 0 to 255 as in {grey[0]}, got nothing above 1"
-        )
+        raise UserError(f"{masks[0]}: expected whole numbers to 255 as in {grey[0]}, got nothing above 1")
 
     def pixels(x: Examples) -> Examples:
         white = np.uint8(255 if masks or x.dtype.kind == "b" else 1)
@@ -160,9 +158,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     if suffix not in _MAGIC:
         hint = " (the UCI HAR archive needs data.name uci_har)" if suffix == ".zip" else ""
-        raise UserError(
-            f"expected a file .npy, .npz, .csv, .tsv, .txt or .parquet, or a folder of images{hint}"
-        )
+        raise UserError(f"expected a file .npy, .npz, .csv, .txt, .parquet or a folder of images{hint}")
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC[suffix]))

@@ -106,9 +106,9 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
         )
         check_unit_range(dataset, purpose)
     elif dataset.scaling.kind == "standardize":
+        expected = "expected model.likelihood gaussian, or data.scaling unit"
         raise UserError(
-            f"{dataset.name}: standardized values do not suit the bernoulli likelihood; expected"
-            " model.likelihood gaussian, or data.scaling unit"
+            f"{dataset.name}: standardized values do not suit the bernoulli likelihood; {expected}"
         )
 
 
@@ -116,10 +116,8 @@ def check_unit_range(dataset: Dataset, purpose: str) -> None:
     """Refuse values outside [0, 1], which ``purpose`` needs, naming data set, split, row and value."""
     for part, split in (("training", dataset.train), ("test", dataset.test)):
         if split.x.dtype.kind == "f" and (index := first_outside(split.x, 0.0, 1.0)) is not None:
-            raise UserError(
-                f"{dataset.name}: expected values in [0, 1] for {purpose}, "
-                f"got {split.x[index[0]][index[1:]]} in {place(index)} of the {part} split"
-            )
+            got = f"got {split.x[index[0]][index[1:]]} in {place(index)} of the {part} split"
+            raise UserError(f"{dataset.name}: expected values in [0, 1] for {purpose}, {got}")
 
 
 def first_outside(x: Examples, low: float, high: float) -> tuple[int, ...] | None:

@@ -34,10 +34,8 @@ def machine_memory() -> int:
 def check_memory(size: int, what: str, option: str) -> None:
     """Refuse an array of more bytes than the machine has, naming it and the option that makes it smaller."""
     if size > (most := machine_memory()):
-        raise UserError(
-            f"{what} would take {size / 1e9:,.1f} GB, more than the {most / 1e9:,.1f} GB of memory here;"
-            f" {option} makes them smaller"
-        )
+        sizes = f"{size / 1e9:,.1f} GB, more than the {most / 1e9:,.1f} GB of memory here"
+        raise UserError(f"{what} would take {sizes}; {option} makes them smaller")
 
 
 def check_archive(archive: zipfile.ZipFile, largest: int) -> None:
@@ -134,8 +132,8 @@ def downloaded(url: str, name: str, md5: str, option: str) -> Path:
             (Path(aside) / name).write_bytes(content)
             os.replace(Path(aside) / name, target)
     except (OSError, ValueError, http.client.HTTPException) as error:
+        failed = f"{url} cannot be downloaded ({in_a_line(error)})"
         raise UserError(
-            f"{target}: not there, and {url} cannot be downloaded ({in_a_line(error)}); get it on another"
-            f" machine and give {option}"
+            f"{target}: not there, and {failed}; get it on another machine, give {option}"
         ) from None
     return target

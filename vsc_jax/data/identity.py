@@ -88,10 +88,8 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
     """The data set in a run folder's ``data.npz``, with what its ``data.json`` says of it."""
     path, again = folder / "data.npz", "give the data again from Python, with dataset="
     if not path.exists():
-        raise UserError(
-            f"{folder}: was trained on data given from Python ({described.get('name')}), and does not keep"
-            f" them; {again}"
-        )
+        given = f"was trained on data given from Python ({described.get('name')})"
+        raise UserError(f"{folder}: {given}, and does not keep them; {again}")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = (
@@ -110,8 +108,6 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
     if not fits:
         raise UserError(f"{path}: not of this run; {again}")
     if wanted > len(train):
-        raise UserError(
-            f"{path}: evaluate.probe_examples: the run keeps {len(train):,} training examples, {wanted:,} are"
-            f" asked for; {again}"
-        )
+        sizes = f"the run keeps {len(train):,} training examples, {wanted:,} are asked for"
+        raise UserError(f"{path}: evaluate.probe_examples: {sizes}; {again}")
     return dataset

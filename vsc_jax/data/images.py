@@ -90,9 +90,7 @@ def check_size(shape: tuple[int, ...], first: tuple[int, ...], name: str) -> Non
     """Refuse an image of another shape than that of the first, which is called ``name`` in the error."""
     if shape != first:
         expected, got = (f"{height} x {width} pixels" for height, width, *_ in (first, shape))
-        raise UserError(
-            f"expected {expected} as {name} has, got {got}; data.resize brings images to one size"
-        )
+        raise UserError(f"expected {expected} as {name} has, got {got}; data.resize makes them alike")
 
 
 def _check_whole(image: Any) -> None:
@@ -124,10 +122,10 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
     used = training + (held_out or unused)
     if len(training) != 1 or len(used) != 2:
         names = ", ".join(entry.name for entry in training + held_out + unused)
-        raise UserError(
-            f"{path}: expected one folder train and one folder test or val, or folders of classes with other"
-            f" names, found {names}"
+        expected = (
+            "expected one folder train and one folder test or val, or folders of classes with other names"
         )
+        raise UserError(f"{path}: {expected}, found {names}")
     notes = [f"{used[0].name} is the training part, {used[1].name} the test part"]
     beside = {entry.name: count for entry in entries if entry not in used and (count := len(_images(entry)))}
     if beside:
@@ -141,10 +139,8 @@ def _in_classes(folder: Path) -> list[Path]:
     files = [file for file in entries if not file.is_dir()]
     for content in map(_entries, filter(Path.is_dir, entries)):
         if deeper := [file for deep in content if deep.is_dir() for file in _images(deep)]:
-            raise UserError(
-                f"{deeper[0]}: expected images in {folder} or in folders of classes in it, found this one"
-                " deeper"
-            )
+            expected = f"expected images in {folder} or in folders of classes in it"
+            raise UserError(f"{deeper[0]}: {expected}, found this one deeper")
         files += [file for file in content if not file.is_dir()]
     return files
 

@@ -42,9 +42,8 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     try:
         whole = _source(config) if data is None else _own(data, config)
     except MemoryError:
-        raise UserError(
-            "data.train_examples, data.test_examples: the examples do not fit in the memory"
-        ) from None
+        fields = "data.train_examples, data.test_examples"
+        raise UserError(f"{fields}: the examples do not fit in the memory") from None
     shuffled = data is None and config.path is None and config.name in _SHUFFLED
     dataset = _cut(whole, config, shuffled=shuffled)
     kind, signals = config.scaling, dataset.form == "signal"

@@ -116,10 +116,8 @@ def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
         raise UserError(f"values: expected numbers [n, 18], got {v.dtype} {list(v.shape)}")
     v = v.astype(np.float64)
     for row, column in np.argwhere(~(np.abs(v) <= LARGEST_VALUE))[:1]:
-        raise UserError(
-            f"values: expected finite numbers of magnitude at most {LARGEST_VALUE:g}, "
-            f"got {v[row, column]} in row {row}, column {column}"
-        )
+        expected = f"finite numbers of magnitude at most {LARGEST_VALUE:g}"
+        raise UserError(f"values: expected {expected}, got {v[row, column]} in row {row}, column {column}")
     if present.ndim != 2 or present.shape[1] not in (len(ATTRIBUTES), len(FACTORS)):
         raise UserError(f"presence: expected shape [n, 4] or [n, 18], got {list(present.shape)}")
     if len(present) != len(v):
@@ -130,10 +128,8 @@ def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
     attributes = (present[:, _FIRST] if each else present).astype(bool)
     uneven = (present != (attributes[:, ATTRIBUTE_OF_FACTOR] if each else attributes)).any(axis=1)
     if uneven.any():
-        raise UserError(
-            f"presence: row {np.argmax(uneven)} differs between factors of one attribute; "
-            "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
-        )
+        expected = "expected equal values in columns 0-3, 4-9, 10-12 and 13-17"
+        raise UserError(f"presence: row {np.argmax(uneven)} differs within an attribute; {expected}")
     pictures = np.empty((len(v), SIDE, SIDE), bool)
     for start in range(0, len(v), _CHUNK):  # the parts in the published order
         chunk = slice(start, start + _CHUNK)

@@ -147,10 +147,9 @@ def _numbers(series: Any, name: str) -> np.ndarray:
             raise UserError(f"column {name!r}: expected numbers, got none")
         texts = ("0" if value is None else str(value).strip() for value in series.to_list())
         row = next((row for row, text in enumerate(texts) if not _NUMBER.fullmatch(text)), 0)
-        raise UserError(
-            f"column {name!r}: expected numbers, got {series.dtype}; leave it out, or name it with"
-            f" data.label if it holds the classes (row {row}: {series[row]!r:.40})"
-        )
+        hint = "leave it out, or name it with data.label if it holds the classes"
+        got = f"got {series.dtype}; {hint} (row {row}: {series[row]!r:.40})"
+        raise UserError(f"column {name!r}: expected numbers, {got}")
     if series.null_count():
         row = int(np.argmax(series.is_null().to_numpy()))
         raise UserError(f"row {row}, column {name!r}: missing value")
@@ -296,10 +295,8 @@ def _has_names(rows: list[list[str]]) -> bool:
     if verdict is None and any(below[column] == {"text"} for column in numbers):
         verdict = True
     if verdict is None or (a_name and not verdict):
-        raise UserError(
-            f"the first line, {listed(first)}, may hold names of columns or an example;"
-            " expected data.header true or false"
-        )
+        may = f"the first line, {listed(first)}, may hold names of columns or an example"
+        raise UserError(f"{may}; expected data.header true or false")
     return verdict
 
 

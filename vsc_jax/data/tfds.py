@@ -87,10 +87,8 @@ def _prepared(name: str, version: str | None, root: Path) -> Path:
     if found := there():
         return found
     if name not in OWN_BUILDERS and importlib.util.find_spec("tensorflow") is None:
-        raise UserError(
-            f"{where}: no prepared {title} there; point --data.directory or TFDS_DATA_DIR to a "
-            "folder that has it, or prepare it once with TensorFlow: pip install tensorflow"
-        )
+        hint = "point --data.directory or TFDS_DATA_DIR to a folder that has it, or pip install tensorflow"
+        raise UserError(f"{where}: no prepared {title} there; {hint} to prepare it once")
     import tensorflow_datasets
 
     if name in OWN_BUILDERS:
@@ -115,9 +113,9 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
     except Exception as error:  # whatever a damaged description leads to
         raise UserError(f"cannot be read as a TFDS set ({_line(error)})") from error
     if file_format != "array_record":
+        build = f"tfds build {builder.name} --file_format=array_record"
         raise UserError(
-            f"expected ArrayRecord files, got {file_format}; prepare the set in another folder with"
-            f" tfds build {builder.name} --file_format=array_record"
+            f"expected ArrayRecord files, got {file_format}; in another folder, {build} makes them"
         )
     columns = image, label, factors = _columns(features, config)
     if config.color == "auto":
@@ -137,10 +135,8 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
     for part, (split, limit) in zip(("train", "test"), limits.items(), strict=False):
         decoded = _decode_split(builder, str(split), columns, config, limit, source)
         if "labels" in decoded and (index := first_outside(decoded["labels"], 0.0, most)) is not None:
-            raise UserError(
-                f"example {index[0]} of the {split} split: {label}: expected a class from 0 to {most:g},"
-                f" got {decoded['labels'][index]}"
-            )
+            got = f"expected a class from 0 to {most:g}, got {decoded['labels'][index]}"
+            raise UserError(f"example {index[0]} of the {split} split: {label}: {got}")
         arrays |= {f"{part}_{name}": array for name, array in decoded.items()}
     return arrays
 
@@ -215,10 +211,9 @@ def _decode_split(
         raise
     except Exception as error:  # ArrayRecord, protobuf and Pillow each have errors of their own
         files = [path.name for path in source.glob(f"*-{split}.array_record*")]
-        raise UserError(
-            f"{files[0] + ': ' if len(files) == 1 else ''}cannot be read as the {split} split, damaged or"
-            f" incomplete ({_line(error)}); prepare or copy the set again"
-        ) from error
+        what = f"{files[0]}: cannot" if len(files) == 1 else "cannot"
+        reason = f"damaged or incomplete ({_line(error)}); prepare or copy the set again"
+        raise UserError(f"{what} be read as the {split} split, {reason}") from error
     if n == 0:
         raise UserError(f"expected examples in the {split} split, found none")
     found = {"x": x, "labels": None if label is None else labels, "factors": values if factors else None}
