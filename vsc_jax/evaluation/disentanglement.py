@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import entr
 from scipy.stats import entropy, ks_2samp
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-from sklearn.metrics import mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.factors import Factor, Factors, correlations
@@ -35,16 +34,20 @@ def information(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "latent
     columns = []
     for factor in factors:
         values = factor.values[factor.given]
-        classes = values if factor.discrete else binned(values)
+        classes = np.unique(values if factor.discrete else binned(values), return_inverse=True)[1]
         columns.append([_share(binned(latent), classes) for latent in code[factor.given].T])
     return np.array(columns).T
 
 
 def _share(cells: np.ndarray, classes: np.ndarray) -> float:
-    counts = contingency_matrix(cells, classes)
-    rows, columns = counts.shape
-    chance, total = (rows - 1) * (columns - 1) / (2 * len(classes)), entropy(counts.sum(axis=0))
-    shared = mutual_info_score(None, None, contingency=counts)
+    kinds = classes.max() + 1
+    joint = np.bincount(cells * kinds + classes, minlength=(BINS + 1) * kinds).reshape(-1, kinds) / len(
+        classes
+    )
+    by_cell, by_class = joint.sum(axis=1), joint.sum(axis=0)
+    chance = (np.count_nonzero(by_cell) - 1) * (kinds - 1) / (2 * len(classes))
+    total = entr(by_class).sum()
+    shared = entr(by_cell).sum() + total - entr(joint).sum()
     return max(0.0, float((shared - chance) / (total - chance))) if total > chance else 0.0
 
 
