@@ -63,6 +63,13 @@ def test_the_preset_is_read_first_and_options_of_every_kind_change_it():
         )
 
 
+def test_active_is_given_in_place_of_the_presets_alpha():
+    model = parsed("--model.active", "5").settings.model
+    assert (model.active, model.alpha) == (5.0, None)
+    with pytest.raises(UsageError, match="^model.active: alpha is given as well; give one of the two$"):
+        parsed("--model.active", "5", "--model.alpha", "0.1")
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

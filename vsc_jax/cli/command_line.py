@@ -26,7 +26,16 @@ import tyro
 from tyro import conf as conf  # commands take it from here, after NO_COLOR has been looked at
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
-from vsc_jax.config import FIELDS, Config, load_preset, preset_names, unfit_fields, validate, with_overrides
+from vsc_jax.config import (
+    FIELDS,
+    Config,
+    load_preset,
+    preset_names,
+    replaced,
+    unfit_fields,
+    validate,
+    with_overrides,
+)
 from vsc_jax.config.errors import ProcessLostError, UserError, nearest
 from vsc_jax.config.fields import finite
 from vsc_jax.config.paths import as_path, keep_compiled_programs
@@ -99,6 +108,9 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
     try:
         if preset := getattr(arguments_type, "config", None):
             config = load_preset(given.get("config", ("", ""))[1] or preset)
+            for name, other in (("model.active", "model.alpha"), ("model.alpha", "model.active")):
+                if name in given:  # in place of the other, which the preset may set
+                    config = replaced(config, {other: None})
             defaults = typing.cast(Any, arguments_type)(settings=config)
             if {"-h", "--help"} & set(argv):
                 unfit = _unfit_for(config, given)
