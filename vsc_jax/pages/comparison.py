@@ -32,15 +32,10 @@ def comparison(
     steps: int = STEPS,
     shrink: bool = False,
 ) -> Comparison:
-    """The runs that compare some models, each at every number of latents.
+    """The runs that compare some models, each at every number of latents, with run folders in ``workdir``.
 
-    Args:
-      models: what follows ``prefix`` in the presets' names, such as ``vsc_wu``, or whole names.
-      prefix: what the presets' names begin with, such as ``mnist``.
-      workdir: the folder that holds the run folders.
-      directory: folder with prepared TFDS sets.
-      steps: iterations of every run.
-      shrink: make every run end in seconds.
+    ``models`` are what follows ``prefix`` in the presets' names, such as ``vsc_wu``, or whole names;
+    ``directory`` holds prepared TFDS sets; ``shrink`` makes every run end in seconds.
 
     Raises:
       UserError: if there is no such preset.

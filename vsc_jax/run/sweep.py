@@ -66,7 +66,7 @@ def sweep(
     on_rows: Callable[[list[Row]], object] | None = None,
     on_member: Callable[[Member], None] | None = None,
 ) -> Sweep:
-    """Train every combination of the axes' values and write what came out of it.
+    """Train every combination of the axes' values and write what came out of it to ``workdir``.
 
     Members that differ in their seeds and in traced hyperparameters alone are trained by one compiled
     program, in waves that fit memory. Each has the run folder of a solo run. Finished members are read,
@@ -75,7 +75,7 @@ def sweep(
     Args:
       config: what all members share; ``config.parallel`` says over which devices they are spread.
       axes: what varies, such as ``[Axis(("model.alpha",), (0.01, 0.1)), Axis(("seed",), (0, 1, 2))]``.
-      workdir: folder of the sweep; made when missing.
+      workdir: made when missing.
       memory: bytes that a wave may take on each device; most of what is free if not given.
       on_stage: called with a few words before each part of the work.
       on_rows: called at every log point with the rows of the wave's members.
