@@ -28,7 +28,7 @@ from vsc_jax.figures.style import Drawn
 
 __all__ = ["FIGURES", "OVERVIEW", "Curve", "Drawn", "ModelFigure", "draw_all", "draw_curves", "draw_history"]
 
-# What a figure may need, and the words for its absence, in which {0} is the data set.
+# What a figure may need, and the reason of its absence, in which {0} is the data set.
 _NEEDS: dict[str, tuple[Callable[[CodeView], bool], str]] = {
     "labels": (lambda v: v.test.labels is not None, "no figure of classes: {0.name} has no labels"),
     "gates": (
@@ -62,8 +62,8 @@ class ModelFigure(NamedTuple):
 
     def missing(self, view: CodeView) -> str | None:
         """Why the figure cannot be drawn, or None."""
-        reasons = (words for there, words in map(_NEEDS.__getitem__, self.needs) if not there(view))
-        return next((words.format(view.dataset) for words in reasons), None)
+        reasons = (reason for there, reason in map(_NEEDS.__getitem__, self.needs) if not there(view))
+        return next((reason.format(view.dataset) for reason in reasons), None)
 
 
 FIGURES: dict[str, ModelFigure] = {

@@ -5,7 +5,6 @@ the Smiley experiment.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -121,15 +120,11 @@ def draw_activation(view: CodeView) -> Drawn:
     high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
     latent = int(np.argmax(high - low))
     telling = int(((high > OFTEN) & (low < RARELY)).sum())
-    facts: dict[str, Any] = {
-        "gated": view.gated,
-        "used": len(view.used),
-        "telling": telling,
-        "latent": latent,
-    }
-    facts |= {"high": float(high[latent]), "high_class": names[int(np.nanargmax(first[:, latent]))]}
-    facts |= {"low": float(low[latent]), "low_class": names[int(np.nanargmin(first[:, latent]))]}
-    return Drawn(figure, facts)
+    sharpest = first[:, latent]
+    ends = {"high": float(high[latent]), "high_class": names[int(np.nanargmax(sharpest))]}
+    ends |= {"low": float(low[latent]), "low_class": names[int(np.nanargmin(sharpest))]}
+    counts = {"used": len(view.used), "telling": telling, "latent": latent}
+    return Drawn(figure, {"gated": view.gated, **counts, **ends})
 
 
 def draw_pseudo_inputs(view: CodeView) -> Drawn:

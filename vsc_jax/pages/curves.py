@@ -37,12 +37,12 @@ def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
     drawn = {}
     for name, (_, setting, result, look, against) in _CURVES.items():
         if comparable(sources) and (curves := _curves(sources, setting, result, against)):
-            quantity, words = ("true bound", nats) if result == "elbo" else (result, percent)
+            quantity, written = ("true bound", nats) if result == "elbo" else (result, percent)
             figure = draw_curves(against or f"model.{setting}", curves, quantity)
             best = max(curves, key=lambda curve: np.max(curve.mean))
             place = int(np.argmax(best.mean))
             where = "" if best.x is None else f" at {np.asarray(best.x)[place]:.3g}"
-            value = words(float(np.max(best.mean)))
+            value = written(float(np.max(best.mean)))
             text = f"Look for {look}: here the best value, {value}, is that of {best.name}{where}."
             drawn[name] = Illustration(as_png(figure), text)
     return drawn

@@ -68,7 +68,7 @@ def fit(
       workdir: run folder; resumed if it holds this very run. None writes nothing to disk.
       dataset: data to use in place of those that ``config.data`` names: a :class:`~vsc_jax.data.Dataset`, or
         your own: an array, examples with labels ``(x, y)``, a mapping of x, y, x_test and y_test, a pandas or
-        polars frame, a path. Your own are held out, scaled and binarised as ``config.data`` says, and
+        polars frame, a path. Your own are held out, scaled and binarized as ``config.data`` says, and
         :mod:`vsc_jax.data.identity` says what the run folder keeps of them.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
       on_stage: called with a few words before each part of the work; ``compiling`` is the first.

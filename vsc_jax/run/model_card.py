@@ -37,14 +37,12 @@ _KINDS = {
 
 def networks(model: ModelConfig) -> str:
     """The encoder and the decoder in words."""
-    words = "convolutional networks" + " over time" * (model.network == "conv1d")
+    text = "convolutional networks" + " over time" * (model.network == "conv1d")
     if model.network == "mlp":
-        words = f"fully connected networks ({', '.join(map(str, model.hidden))})"
-    if model.decoder == "linear":
-        return (
-            f"{words}, a linear decoder" if model.inference == "encoder" else "a linear decoder, no encoder"
-        )
-    return words
+        text = f"fully connected networks ({', '.join(map(str, model.hidden))})"
+    if model.decoder != "linear":
+        return text
+    return f"{text}, a linear decoder" if model.inference == "encoder" else "a linear decoder, no encoder"
 
 
 def model_card(

@@ -63,18 +63,18 @@ class StoredRun(NamedTuple):
         Raises:
           UserError: if the data are not at hand, or are not those that ``data.json`` describes.
         """
-        folder, own, config = self.folder, self.config.data.binarize, config or self.config
+        folder, stored, config = self.folder, self.config.data.binarize, config or self.config
         described = read_json(folder / "data.json")
         settings = config.data if directory is None else replace(config.data, directory=directory)
         if settings.path is not None and os.path.exists(described.get("path", "")):
             settings = replace(settings, path=Path(described["path"]))
         if given is None and not can_load(settings):
-            if "static" in {own, settings.binarize} and own != settings.binarize:
+            if "static" in {stored, settings.binarize} and stored != settings.binarize:
                 raise UserError(
-                    f"data.binarize: the data that {folder} keeps are {own}, got {settings.binarize}"
+                    f"data.binarize: the data that {folder} keeps are {stored}, got {settings.binarize}"
                 )
             return identity.load_examples(folder, described, config)
-        loaded = data.load(replace(settings, binarize=own), given)
+        loaded = data.load(replace(settings, binarize=stored), given)
         data.check_range(loaded, config.model.likelihood)
         if difference := identity.difference(described, identity.describe(loaded)):
             which = "its config.json names" if given is None else "are given"
@@ -82,7 +82,7 @@ class StoredRun(NamedTuple):
             raise UserError(
                 f"{folder}: the run was trained on other data than {which} now ({difference}){hint}"
             )
-        return loaded if settings.binarize == own else data.load(settings, given)
+        return loaded if settings.binarize == stored else data.load(settings, given)
 
 
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:

@@ -223,7 +223,7 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Member])
     rows = [row for row in _over_seeds(members) if row.members]
     if not rows:
         return []
-    bound, words = ("elbo", "true bound") if "elbo" in rows[0].mean else ("reconstruction", "log p(x|z)")
+    bound, quantity = ("elbo", "true bound") if "elbo" in rows[0].mean else ("reconstruction", "log p(x|z)")
     figures: dict[str, Figure] = {}
     for fields in (axis.fields for axis in axes):
         groups: dict[str, list[Summary]] = {}  # by what else was varied
@@ -232,10 +232,10 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Member])
             name = ", ".join(f"{name} {value}" for name, value in others.items())
             groups.setdefault(name or "members", []).append(row)
         if curves := curves_along(groups, fields[0], bound):
-            figures[f"bound_against_{fields[0]}"] = draw_curves(fields[0], curves, words)
+            figures[f"bound_against_{fields[0]}"] = draw_curves(fields[0], curves, quantity)
             on = curves_along(groups, fields[0], bound, "active_per_image")
             if on and fields[0] == "model.alpha":
-                figures["bound_against_active"] = draw_curves("active_per_image", on, words)
+                figures["bound_against_active"] = draw_curves("active_per_image", on, quantity)
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():

@@ -4,34 +4,17 @@ import asyncio
 import contextlib
 import threading
 
-import jax
-import numpy as np
 import pytest
 
-from vsc_jax.config import ModelConfig
-from vsc_jax.data import Dataset, Split
-from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.models import build
+from tests.figures.conftest import make_view  # noqa: F401 (a fixture)
 from vsc_jax.pages.explorer.explorer import Explorer
 from vsc_jax.pages.explorer.server import listen, server, url
 
 
 @pytest.fixture(scope="session")
-def make_explorer():
-    """Builds an explorer of 8 x 8 images of three classes, unless another dataset is given."""
-    rng = np.random.default_rng(0)
-    images = (255 * rng.random((90, 8, 8))).astype(np.uint8)
-    labels = (np.arange(50) % 3).astype(np.int32)
-    splits = Split(images[:50], labels=labels), Split(images[50:], labels=labels[:40])
-    digits = Dataset("digits", *splits, label_names=("zero", "one", "two"), description="Digits.")
-
-    def make(kind="vsc", dataset=digits, **options):
-        sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}
-        config = ModelConfig(kind=kind, **{**sizes, **options})
-        model = build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
-        return Explorer(CodeView(model, dataset), f"tiny {kind}")
-
-    return make
+def make_explorer(make_view):  # noqa: F811
+    """Builds an explorer of 8 x 8 images of three classes, or of other data of ``make_view``."""
+    return lambda kind="vsc", **options: Explorer(make_view(kind, **options), f"tiny {kind}")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vsc_jax.data import Dataset, Split, smiley
+from vsc_jax.data import Split, smiley
 from vsc_jax.pages.explorer.explorer import picture
 
 
@@ -34,14 +34,12 @@ def test_what_a_model_lacks_is_said(explorer, make_explorer):
 
 def test_captions_name_the_class_or_the_attributes_or_nothing(explorer, make_explorer):
     assert [explorer.caption(n) for n in range(3)] == ["class zero", "class one", "class two"]
-    faces = smiley.generate(0, 40)
-    split = Split(faces.images * np.uint8(255), factors=faces.factors, presence=faces.presence)
-    named = make_explorer(dataset=Dataset("smiley", split, split, factor_names=smiley.FACTORS))
+    named = make_explorer(data="faces")
     for n in range(5):
         groups = zip(smiley.ATTRIBUTES, smiley.GROUPS, strict=True)
-        present = [name for name, group in groups if faces.presence[n][group.start]]
+        present = [name for name, group in groups if named.view.test.presence[n][group.start]]
         assert named.caption(n) == (f"with {', '.join(present)}" if present else "no attributes")
-    named.view.test = Split(split.x)
+    named.view.test = Split(named.view.test.x)
     assert named.caption(0) == ""
 
 

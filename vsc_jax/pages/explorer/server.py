@@ -49,7 +49,7 @@ def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
     view = explorer.view
 
-    def shown(example: np.ndarray) -> Response:
+    def rendered(example: np.ndarray) -> Response:
         content, kind = explorer.picture(example)
         return Response(content, media_type=kind)
 
@@ -63,11 +63,11 @@ def application(explorer: Explorer) -> Starlette:
         return JSONResponse(explorer.example(_index(request, len(view.test))))
 
     async def original(request: Request) -> Response:
-        return shown(view.test.x[_index(request, len(view.test))])
+        return rendered(view.test.x[_index(request, len(view.test))])
 
     async def decode(request: Request) -> Response:
         z = _numbers(await _body(request, view.latents), "z", view.latents)
-        return shown((await run_in_threadpool(view.decode, z[None]))[0])
+        return rendered((await run_in_threadpool(view.decode, z[None]))[0])
 
     async def sample(request: Request) -> Response:
         body = await _body(request, view.latents)
