@@ -115,7 +115,6 @@ def test_images_of_0_and_1_are_black_and_white_in_both_parts(dtype):
         5.8e6 + 5 * np.sin(np.arange(200.0))[:, None],  # whose variation float32 holds
         0.1 + 1e-13 * np.arange(200.0)[:, None],  # rounding, no variation
     ],
-    ids=str,
 )
 def test_numbers_of_any_kind_are_taken_as_vectors(x):
     expected = x.toarray() if scipy.sparse.issparse(x) else np.asarray(x)

@@ -145,45 +145,41 @@ def test_a_headless_table_with_a_column_of_text_keeps_its_first_row(of):
     )
 
 
+RANDOM = np.random.default_rng(0)
+
+
 @pytest.mark.parametrize("index", [False, True])
-@pytest.mark.parametrize("columns", [1, 2, 4, 12])
-def test_names_that_pandas_makes_up_are_no_example(columns, index, of):
-    x = np.random.default_rng(0).random((20, columns))
-    np.testing.assert_allclose(of(pandas.DataFrame(x), index=index).x, x, rtol=1e-6)
-
-
-def test_names_that_pandas_makes_up_stand_beside_those_of_classes(of):
-    table = of(pandas.DataFrame(X).assign(species=["owl", "cat"] * 10), "species", index=False)
-    np.testing.assert_allclose(table.x, X, rtol=1e-6)
-    assert classes(table) == ("cat", "owl")
-
-
-@pytest.mark.parametrize("dtype", [float, int])
-def test_wavelengths_are_names(dtype, of):
-    x = (np.random.default_rng(0).random((30, 10)) * 900).astype(dtype)
-    table = of(pandas.DataFrame(x, columns=range(400, 410)), index=False)
+@pytest.mark.parametrize(
+    ("x", "names", "label"),
+    [
+        *((RANDOM.random((20, columns)), None, None) for columns in (1, 2, 4, 12)),  # as pandas makes them up
+        (X, None, "species"),
+        *(((RANDOM.random((30, 10)) * 900).astype(dtype), range(400, 410), None) for dtype in (float, int)),
+    ],
+)
+def test_numbers_that_are_names_stay_names(x, names, label, index, of):
+    frame = pandas.DataFrame(x, columns=names)
+    table = of(frame.assign(species=["owl", "cat"] * 10) if label else frame, label, index=index)
     np.testing.assert_allclose(table.x, x, rtol=1e-6)
-    assert "10 columns: 400, 401," in table.notes[1]
+    assert f": {', '.join(map(str, frame.columns[:8]))}" in table.notes[-1]
+    assert not label or classes(table) == ("cat", "owl")
 
 
 @pytest.mark.parametrize(
-    "x",
+    "rows",
     [
         np.arange(80).reshape(10, 8) + 5,  # every row rises
         np.arange(40).reshape(10, 4) % 7 + 1,
         np.random.default_rng(0).integers(0, 9, (30, 3))[:, ::-1],
-        np.array([[0.5, 1], [2, 3], [4, 5]]),
-        np.array([[7], [0.5], [0.25]]),
+        [[0.5, 1], [2, 3], [4, 5]],
+        [[7], [0.5], [0.25]],
+        [[1, 2, 3, "cat"], [4, 9, 1, "dog"], [7, 1, 5, "cat"], [2, 8, 6, "dog"]],  # a class comes again
     ],
 )
-def test_numbers_that_are_an_example_stay_one(x, tmp_path):
-    np.savetxt(tmp_path / "t.csv", x, delimiter=",", fmt="%g")
-    np.testing.assert_array_equal(read_table(tmp_path / "t.csv").x, x)
-
-
-def test_numbers_that_rise_beside_a_class_that_comes_again_are_an_example(of):
-    table = of("1,2,3,cat\n4,9,1,dog\n7,1,5,cat\n2,8,6,dog\n", "f3")
-    np.testing.assert_array_equal(table.x[:2], [[1, 2, 3], [4, 9, 1]])
+def test_numbers_that_are_an_example_stay_one(rows, of):
+    label = "f3" if isinstance(rows[0][-1], str) else None
+    table = of("".join(",".join(map(str, row)) + "\n" for row in rows), label)
+    np.testing.assert_array_equal(table.x, [row[:3] for row in rows] if label else rows)
 
 
 @pytest.mark.parametrize(
@@ -317,12 +313,6 @@ def test_options_say_it_where_nothing_is_guessed(of, tmp_path):
     assert given.notes[0] == "separator semicolon, decimal comma; the first line is an example, 1,5"
 
 
-def test_a_damaged_gz_is_told(of):
-    content = gzip.compress(b"a,b\n" + b"1.5,2\n" * 1000)
-    for damaged in (content[:-20], b"a,b\n1,2\n"):
-        assert_refused("^cannot be read as a .gz file", of, damaged, name="t.csv.gz")
-
-
 def test_wide_rows_are_read(tmp_path):
     x = np.random.default_rng(0).random((3, 6000))
     np.savetxt(tmp_path / "t.csv", x, delimiter=",", fmt="%.300f")  # 1.8 MB a row
@@ -332,10 +322,11 @@ def test_wide_rows_are_read(tmp_path):
 # Parquet files
 
 
-def test_damaged_parquet_names_the_file(tmp_path):
+def test_damaged_files_are_told(of, tmp_path):
     ABCD.to_parquet(path := tmp_path / "t.parquet")
-    path.write_bytes(path.read_bytes()[:-20])
-    assert_refused("^cannot be read as a .parquet file", read_table, path)
+    content = gzip.compress(b"a,b\n" + b"1.5,2\n" * 1000)
+    for name, damaged in (("gz", content[:-20]), ("gz", b"a,b\n1,2\n"), ("parquet", path.read_bytes()[:-20])):
+        assert_refused(f"^cannot be read as a .{name} file", of, damaged, name=f"t.csv.{name}")
 
 
 def test_a_folder_of_parquet_files_is_one_table(tmp_path):

@@ -11,7 +11,7 @@ from tensorflow_datasets.core.features import ClassLabel, Image, Text
 
 import vsc_jax.data.tfds_builders  # noqa: F401, which makes the two names known
 from tests.data import har
-from tests.data.prepared import Prepared, png
+from tests.data.prepared import png, tiny
 from tests.data.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load, smiley, tfds
@@ -36,11 +36,6 @@ def mnist(directory, name="mnist"):
     return tfds.load_tfds(DataConfig(name=name, directory=directory))
 
 
-@pytest.fixture
-def without_tensorflow(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-
-
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_official_sets_are_complete(name, test_data):
     dataset = mnist(test_data / "tfds", name)
@@ -55,24 +50,17 @@ def test_official_sets_are_complete(name, test_data):
     ) == OFFICIAL[name]
 
 
-def test_images_labels_and_names_are_those_that_tfds_reads(tiny_mnist):
-    dataset = mnist(tiny_mnist.root)
-    for split in ("train", "test"):
-        part = getattr(dataset, split)
-        np.testing.assert_array_equal(part.x, tiny_mnist.images[split])
-        np.testing.assert_array_equal(part.labels, tiny_mnist.labels[split])
-        assert part.labels.dtype == np.int32
-    assert dataset.label_names == tuple("0123456789")
-    assert dataset.description == "MNIST 3.0.1 as TFDS prepares it"
-
-
-def test_second_load_decodes_nothing(tiny_mnist, monkeypatch):
-    first = mnist(tiny_mnist.root)
-    monkeypatch.setattr(tfds, "_decode", None)
-    second = mnist(tiny_mnist.root)
-    assert isinstance(second.train.x, np.memmap)
-    np.testing.assert_array_equal(first.train.x, second.train.x)
-    assert second.label_names == first.label_names
+def test_what_tfds_reads_is_decoded_once(tiny_mnist, monkeypatch):
+    for _ in range(2):
+        dataset = mnist(tiny_mnist.root)
+        for split in ("train", "test"):
+            part = getattr(dataset, split)
+            np.testing.assert_array_equal(part.x, tiny_mnist.images[split])
+            np.testing.assert_array_equal(part.labels, tiny_mnist.labels[split])
+            assert (part.labels.dtype, type(part.x)) == (np.int32, np.memmap)
+        assert dataset.label_names == tuple("0123456789")
+        assert dataset.description == "MNIST 3.0.1 as TFDS prepares it"
+        monkeypatch.setattr(tfds, "_decode", None)
 
 
 def test_changed_source_is_decoded_again(tiny_mnist, cache_folder):
@@ -86,14 +74,14 @@ def test_changed_source_is_decoded_again(tiny_mnist, cache_folder):
     assert len(list(cache_folder.iterdir())) == 2
 
 
-def test_folder_comes_from_the_option_then_the_environment_then_the_home(
-    tiny_mnist, tmp_path, monkeypatch, without_tensorflow
-):
+def test_folder_comes_from_the_option_then_the_environment_then_the_home(tiny_mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # no TensorFlow
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert_refused(f"^{tmp_path}/tensorflow_datasets/mnist: no prepared MNIST", mnist, None)
+    missing = "no prepared MNIST there; point --data.directory or TFDS_DATA_DIR .* or pip install tensorflow"
+    assert_refused(f"^{tmp_path}/tensorflow_datasets/mnist: {missing}", mnist, None)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tiny_mnist.root))
     assert len(mnist(None).train) == 40
-    assert_refused(f"^{tmp_path}/other/mnist: no prepared MNIST", mnist, tmp_path / "other")
+    assert_refused(f"^{tmp_path}/other/mnist: {missing}", mnist, tmp_path / "other")
 
 
 def test_newest_version_is_read(tiny_mnist):
@@ -102,13 +90,6 @@ def test_newest_version_is_read(tiny_mnist):
     (tiny_mnist.folder.parent / "3.0.2.incompleteABC").mkdir()
     (tiny_mnist.folder.parent / "9.0.0").mkdir()
     assert mnist(tiny_mnist.root).description.startswith("MNIST 3.0.1 ")
-
-
-def test_without_tensorflow_the_error_says_what_to_install_or_where_to_point(tmp_path, without_tensorflow):
-    message = error_of(mnist, tmp_path, "fashion_mnist")
-    assert message.startswith(f"{tmp_path}/fashion_mnist: no prepared Fashion-MNIST there")
-    for part in ("pip install tensorflow", "--data.directory", "TFDS_DATA_DIR"):
-        assert part in message
 
 
 def test_with_tensorflow_the_set_is_prepared_or_why_not_is_said(tiny_mnist, tmp_path, monkeypatch):
@@ -183,11 +164,6 @@ SPRITES = RNG.integers(0, 2, (20, 8, 8), np.uint8) * np.uint8(255)
 TOYS = RNG.integers(0, 256, (6, 8, 8), np.uint8)
 
 
-def tiny(name, features, **splits):
-    """A builder of a set with these features and splits."""
-    return type(name, (Prepared,), {"FEATURES": features, "SPLITS": splits}, skip_registration=True)
-
-
 GREY = Image(shape=(8, 8, 1))
 CELEB = [
     {
@@ -228,10 +204,8 @@ SETS = [
     ),
     tiny(  # as smallnorb: two images an example
         "TinyNorb",
-        {
-            **{"image": GREY, "image2": GREY},
-            **{"label_category": ClassLabel(num_classes=5), "label_azimuth": ClassLabel(num_classes=18)},
-        },
+        {"image": GREY, "image2": GREY}
+        | {f"label_{name}": ClassLabel(num_classes=n) for name, n in (("category", 5), ("azimuth", 18))},
         train=NORB[:4],
         test=NORB[4:],
     ),
@@ -336,10 +310,8 @@ def test_only_as_many_records_are_decoded_as_are_asked_for(root):
     assert len(sprites.train) + len(sprites.test) <= 9
 
 
-IMAGE, LABEL = (
-    "data.image: expected one of the features with images",
-    "data.label: expected one of the features",
-)
+IMAGE = "data.image: expected one of the features with images"
+LABEL = "data.label: expected one of the features"
 
 
 @pytest.mark.parametrize(
@@ -376,26 +348,19 @@ def test_names_are_checked(root, name):
 # Smiley and UCI HAR through TFDS, prepared without TensorFlow
 
 
-@pytest.fixture
-def few_faces(monkeypatch):
+def test_the_faces_are_those_of_the_data_section_with_what_made_them(tmp_path, monkeypatch):
     monkeypatch.setattr(smiley, "EXAMPLES", {"train": 30, "test": 10})
-
-
-def test_data_source_gives_the_faces_with_what_made_them(few_faces, tmp_path):
     source = tensorflow_datasets.data_source("smiley", data_dir=tmp_path)
     assert {split: len(examples) for split, examples in source.items()} == {"train": 30, "test": 10}
     for example in source["test"]:
         image = smiley.render(example["presence"][None], example["values"][None])[0]
         np.testing.assert_array_equal(example["image"][..., 0], image * 255)
-    assert "tensorflow" not in sys.modules
-
-
-def test_the_faces_are_those_of_the_data_section(few_faces, tmp_path):
     through_tfds = load(DataConfig(name="tfds:smiley", directory=tmp_path))
     drawn = load(DataConfig(name="smiley", train_examples=30, test_examples=10))
     for split in ("train", "test"):
         ours, theirs = getattr(drawn, split).x, getattr(through_tfds, split).x
         assert sorted(image.tobytes() for image in ours) == sorted(image.tobytes() for image in theirs)
+    assert "tensorflow" not in sys.modules
 
 
 def test_windows_are_those_of_the_archive(tmp_path):

@@ -42,8 +42,9 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     try:
         whole = _source(config) if data is None else _own(data, config)
     except MemoryError:
-        fields = "data.train_examples, data.test_examples"
-        raise UserError(f"{fields}: the examples do not fit in the memory") from None
+        raise UserError(
+            "data.train_examples, data.test_examples: the examples do not fit in memory"
+        ) from None
     shuffled = data is None and config.path is None and config.name in _SHUFFLED
     dataset = _cut(whole, config, shuffled=shuffled)
     kind, signals = config.scaling, dataset.form == "signal"

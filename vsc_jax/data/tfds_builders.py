@@ -18,27 +18,25 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
     """A builder that writes ArrayRecord files unless it is asked for others: those need no TensorFlow."""
 
     VERSION = tfds.core.Version("1.0.0")
-    TEXT: ClassVar[tuple[str, str]]  # description and citation
     FEATURES: ClassVar[dict[str, Any]]
 
     def __init__(self, *, file_format: Any = None, **options: Any):
         super().__init__(file_format=file_format or "array_record", **options)
 
     def _info(self) -> Any:
-        (text, citation), features = self.TEXT, tfds.features.FeaturesDict(self.FEATURES)
-        return tfds.core.DatasetInfo(builder=self, description=text, citation=citation, features=features)
+        features = tfds.features.FeaturesDict(self.FEATURES)
+        return tfds.core.DatasetInfo(builder=self, description=type(self).__doc__, features=features)
 
     def _generate_examples(self, examples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from enumerate(examples)
 
 
 class Smiley(_Builder):
-    """Faces drawn from seed 0 with attribute presence 0.5, with their true factors."""
+    """Faces drawn from seed 0 with attribute presence 0.5, with their 18 true factors.
 
-    TEXT: ClassVar = (
-        "Faces of four attributes, each there or not, and 18 real factors.",
-        "Tonolini, Jensen and Murray-Smith, Variational Sparse Coding, UAI 2019.",
-    )
+    Tonolini, Jensen and Murray-Smith, Variational Sparse Coding, UAI 2019.
+    """
+
     FEATURES: ClassVar = {
         "image": tfds.features.Image(shape=(smiley.SIDE, smiley.SIDE, 1)),
         "presence": tfds.features.Tensor(shape=(len(smiley.FACTORS),), dtype=np.uint8),
@@ -51,15 +49,14 @@ class Smiley(_Builder):
 
 
 class UciHar(_Builder):
-    """Windows of UCI HAR as features and as signals, of ``manual_dir/uci_har.zip`` or downloaded."""
+    """Windows of UCI HAR as features and as signals, of ``manual_dir/uci_har.zip`` or downloaded.
+
+    Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, A Public Domain Dataset for Human Activity Recognition Using
+    Smartphones, ESANN 2013.
+    """
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Without a network, put the archive there as uci_har.zip."
 
-    TEXT: ClassVar = (
-        "Smartphone recordings of six activities; no person is in both splits.",
-        "Anguita, Ghio, Oneto, Parra and Reyes-Ortiz, A Public Domain Dataset for Human Activity Recognition"
-        " Using Smartphones, ESANN 2013.",
-    )
     FEATURES: ClassVar = {
         "features": tfds.features.Tensor(shape=(uci_har.FEATURES,), dtype=np.float32),
         "signals": tfds.features.Tensor(shape=(uci_har.STEPS, len(uci_har.CHANNELS)), dtype=np.float32),
