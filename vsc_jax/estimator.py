@@ -19,12 +19,13 @@ from vsc_jax import config as settings
 from vsc_jax.config.choices import DecoderKind, Gate, Inference, Likelihood, Prior
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
-from vsc_jax.data.dataset import first_outside
+from vsc_jax.data.dataset import check_values
 from vsc_jax.evaluation.encoding import map_batches
 from vsc_jax.models import VSC
 from vsc_jax.models.nets.dictionary import Dictionary
+from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
-from vsc_jax.models.values import check_mask, place
+from vsc_jax.models.values import check_mask
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
@@ -130,7 +131,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        if parameters["standardize"] and config.model.likelihood == "gaussian":
+        if parameters["standardize"] and "standardize" in LIKELIHOODS[config.model.likelihood].scalings:
             mean, scale = moments(X)
         rows = _standardized(X, mean, scale, config.model.likelihood)
         check_sizes(config.train, config.train.batch_size)
@@ -255,17 +256,13 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _standardized(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood: str) -> np.ndarray:
+def _standardized(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood: Likelihood) -> np.ndarray:
     # In double precision, before float32 rounds: a model's own scaling comes after.
     with np.errstate(over="ignore", invalid="ignore"):
         rows = ((X - mean) / scale).astype(np.float32)
     if not np.isfinite(rows).all():
         raise UserError("X: expected values that float32 can hold")
-    if likelihood == "bernoulli" and (index := first_outside(rows, 0.0, 1.0)) is not None:
-        raise UserError(
-            "X: expected values in [0, 1] for the bernoulli likelihood (likelihood='gaussian' takes any"
-            f" value), got {X[index]} in {place(index)}"
-        )
+    check_values(rows, likelihood, "X", "likelihood='gaussian' takes any value")
     return rows
 
 

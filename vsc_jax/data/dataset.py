@@ -9,6 +9,8 @@ from vsc_jax.config.choices import Likelihood
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.data.streams import Stream, generator
+from vsc_jax.models.nets.decoder import REAL
+from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.models.values import place
 
@@ -97,19 +99,31 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 
 
 def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
-    """Refuse data that the likelihood cannot describe: Bernoulli needs values in [0, 1], scaled ones too."""
-    if likelihood == "gaussian":
-        return
-    if dataset.scaling is None:
-        purpose = (
-            "the bernoulli likelihood (model.likelihood gaussian takes any value, data.scaling unit scales)"
-        )
-        check_unit_range(dataset, purpose)
-    elif dataset.scaling.kind == "standardize":
-        expected = "expected model.likelihood gaussian, or data.scaling unit"
+    """Refuse data that the likelihood cannot describe, as they are or as they are scaled."""
+    kind, scaling = LIKELIHOODS[likelihood], dataset.scaling
+    if scaling is None:
+        scales = ", data.scaling unit scales" * ("unit" in kind.scalings)
+        hint = f"model.likelihood gaussian takes any value{scales}"
+        for part, split in (("training", dataset.train), ("test", dataset.test)):
+            check_values(split.x, likelihood, dataset.name, hint, f" of the {part} split")
+    elif scaling.kind not in kind.scalings:
+        allowed = " or ".join(kind.scalings or ("none",))
         raise UserError(
-            f"{dataset.name}: standardized values do not suit the bernoulli likelihood; {expected}"
+            f"{dataset.name}: {scaling} values do not suit the {likelihood} likelihood; expected"
+            f" model.likelihood gaussian, or data.scaling {allowed}"
         )
+
+
+def check_values(x: Examples, likelihood: Likelihood, name: str, hint: str, where: str = "") -> None:
+    """Refuse values that the likelihood does not take, as the data ``name``, with row, column and value."""
+    kind, pixels = LIKELIHOODS[likelihood], x.dtype.kind == "u"
+    if kind.support == REAL or (pixels and kind.support == (0, 1)):
+        return
+    wanted = f"{name}: expected {kind.values} for the {likelihood} likelihood ({hint})"
+    if pixels:
+        raise UserError(f"{wanted}, got pixels from 0 to 255")
+    if (index := first_outside(x, *kind.support, whole=kind.whole)) is not None:
+        raise UserError(f"{wanted}, got {x[index[0]][index[1:]]} in {place(index)}{where}")
 
 
 def check_unit_range(dataset: Dataset, purpose: str) -> None:
@@ -120,11 +134,13 @@ def check_unit_range(dataset: Dataset, purpose: str) -> None:
             raise UserError(f"{dataset.name}: expected values in [0, 1] for {purpose}, {got}")
 
 
-def first_outside(x: Examples, low: float, high: float) -> tuple[int, ...] | None:
-    """Index of the first value of ``x`` that is not in [low, high] (NaN is not), or None."""
+def first_outside(x: Examples, low: float, high: float, *, whole: bool = False) -> tuple[int, ...] | None:
+    """Index of the first value of ``x`` that is not in [low, high] (NaN is not) or not whole, or None."""
     start = 0
     for chunk in chunks(x):
         wrong = ~((chunk >= low) & (chunk <= high))
+        if whole:
+            wrong |= chunk != np.floor(chunk)
         if wrong.any():
             row, *rest = np.unravel_index(np.argmax(wrong), wrong.shape)
             return (start + int(row), *(int(i) for i in rest))

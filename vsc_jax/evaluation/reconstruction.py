@@ -1,5 +1,6 @@
 """Squared errors of reconstructions, of clean examples and of noisy ones."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -57,8 +58,8 @@ def denoising(
 
     The same noise pattern is used at every level, in the units of :func:`noise_unit`.
     """
-    unit, bounded = noise_unit(model, x)
-    measure = _denoising_residuals(tuple(level * unit for level in noise), bounded)
+    unit = noise_unit(model, x)
+    measure = _denoising_residuals(tuple(level * unit for level in noise))
     errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)
     total = total_variance(x)
     return [
@@ -67,27 +68,25 @@ def denoising(
     ]
 
 
-def noise_unit(model: Model, x: np.ndarray) -> tuple[float, bool]:
-    """What noise of deviation 1 is in the units of ``x``, and whether noisy values are clipped to [0, 1].
+def noise_unit(model: Model, x: np.ndarray) -> float:
+    """What noise of deviation 1 is in the units of ``x``.
 
-    Under a Bernoulli likelihood 1, clipped; under a Gaussian one, or where the model scales its data, the
-    standard deviation of all values of x.
+    Where the likelihood takes values in [0, 1] alone, 1; else the standard deviation of all values of x.
     """
-    if model.decoder.likelihood == "bernoulli" and model.decoder.scaling is None:
-        return 1.0, True
-    return float(np.std(_floats(x), dtype=np.float64)), False
+    low, high = model.decoder.limits
+    return high - low if high - low < math.inf else float(np.std(_floats(x), dtype=np.float64))
 
 
-def noisy(x: ArrayLike, noise: ArrayLike, *, bounded: bool) -> Float[Array, "n ..."]:
-    """Examples with noise, in [0, 1] where they are bounded."""
-    return jnp.clip(jnp.add(x, noise), 0, 1) if bounded else jnp.add(x, noise)
+def noisy(x: ArrayLike, noise: ArrayLike, limits: tuple[float, float]) -> Float[Array, "n ..."]:
+    """Examples with noise, clipped to what the likelihood takes (``decoder.limits``)."""
+    return jnp.clip(jnp.add(x, noise), *limits)
 
 
 @cache
-def _denoising_residuals(levels: tuple[float, ...], bounded: bool) -> Measure:
+def _denoising_residuals(levels: tuple[float, ...]) -> Measure:
     def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
         noise = jax.random.normal(key, x.shape, x.dtype)
-        inputs = [noisy(x, level * noise, bounded=bounded) for level in levels]
+        inputs = [noisy(x, level * noise, model.decoder.limits) for level in levels]
         return jnp.stack([_squared_error(model.reconstruct(given), x) for given in inputs], axis=-1)
 
     return residuals

@@ -37,11 +37,11 @@ def draw_reconstructions(view: CodeView) -> Drawn:
     count = EXAMPLES[form]
     rows = view.examples(count) if form == "signal" else np.arange(min(count, len(x)))
     clean = np.array(as_float(x[rows]))
-    unit, bounded = noise_unit(model, x)
+    unit = noise_unit(model, x)
     key = streams.key(view.seed, Stream.SHOWN_NOISE)
     noise = NOISE * unit * jax.random.normal(jax.random.clone(key), clean.shape, clean.dtype)
-    level = f"sd {NOISE:g}" if bounded else f"{NOISE:g} of the data's sd"
-    inputs = (clean, np.asarray(noisy(clean, noise, bounded=bounded)))
+    level = f"sd {NOISE:g}" if unit == 1 else f"{NOISE:g} of the data's sd"
+    inputs = (clean, np.asarray(noisy(clean, noise, model.decoder.limits)))
     outputs = [np.asarray(model.reconstruct(each)) for each in inputs]
     titles = ("Clean input", f"Noisy (Gaussian, {level}) input")
     if form == "image":

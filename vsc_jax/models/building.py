@@ -15,16 +15,17 @@ from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.inputs import Rows, as_float
 from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets import (
+    LIKELIHOODS,
     MLP,
     Classifier,
     ConvDecoder,
     ConvEncoder,
-    Decoder,
     PseudoInputs,
     SignalDecoder,
     SignalEncoder,
 )
 from vsc_jax.models.nets.dictionary import Dictionary
+from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.models.vae import VAE
@@ -103,14 +104,14 @@ def build(
     rngs = nnx.Rngs(params=network_key)
     inputs = math.prod(example_shape)
     outputs = _OUTPUTS_PER_LATENT[config.kind] * config.latents
+    likelihood = LIKELIHOODS[config.likelihood]
     encoder: MLP | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
     if config.decoder == "linear":
         trunk = _dictionary(config, example_shape, pseudo_key, examples, scaling)
     if config.inference == "ascent":
-        decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var, scaling)
         return LinearVSC(
-            decoder,
+            Gaussian(trunk, example_shape, config.min_log_var, scaling),
             latents=config.latents,
             alpha=config.rate,
             active=config.active,
@@ -126,7 +127,7 @@ def build(
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
     if config.network == "mlp" and config.decoder == "mirrored":
         trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
-    decoder = Decoder(trunk, example_shape, config.likelihood, config.min_log_var, scaling)
+    decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
     if config.kind == "ae":
         return Autoencoder(encoder, decoder, latents=config.latents)
     if config.kind == "vae":
@@ -135,7 +136,7 @@ def build(
     pseudo_inputs = classifier = None
     if config.prior == "pseudo":
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
-        pseudo_inputs = PseudoInputs(initial, bounded=config.likelihood == "bernoulli", scaling=scaling)
+        pseudo_inputs = PseudoInputs(initial, support=likelihood.support, scaling=scaling)
         classifier = Classifier(inputs, config.pseudo_inputs, rngs=rngs)
     return VSC(
         encoder,

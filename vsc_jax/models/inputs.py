@@ -1,5 +1,6 @@
 """From what a data set yields to what the networks read."""
 
+import math
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -9,10 +10,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.models.nets import Decoder
+from vsc_jax.models.nets.decoder import REAL, Decoder
 from vsc_jax.models.values import as_array, as_float32, is_number, white
 
-_ROUNDING = 1e-5  # how far beyond [0, 1] a value may be
+_ROUNDING = 1e-5  # how far beyond the range of the data a value may be
 
 
 @runtime_checkable
@@ -66,19 +67,20 @@ def as_examples(x: Any, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]
 
 
 def as_inputs(x: Any, decoder: Decoder) -> Float[Array, "n ..."]:
-    """:func:`as_examples`, scaled as the model of this decoder scales its data.
+    """:func:`as_examples`, as the encoder beside this decoder sees its data.
 
     Raises:
-      ValueError: as :func:`as_examples`, and for values beyond [0, 1] where the model scales nothing and its
-        likelihood is ``bernoulli``. What ``jit`` traces has no values to look at.
+      ValueError: as :func:`as_examples`, and for values that are beyond what the likelihood takes. What
+        ``jit`` traces has no values to look at.
     """
     examples = as_examples(x, decoder.example_shape)
-    bounded = decoder.likelihood == "bernoulli" and decoder.scaling is None
-    if bounded and examples.size and not isinstance(examples, jax.core.Tracer):
+    least, largest = decoder.limits
+    if (least, largest) != REAL and examples.size and not isinstance(examples, jax.core.Tracer):
         low, high = float(examples.min()), float(examples.max())
-        if low < -_ROUNDING or high > 1 + _ROUNDING:
-            raise UserError(f"x: expected values from 0 to 1, as in training, got {low:g} to {high:g}")
-    return decoder.scaled(examples)
+        if low < least - _ROUNDING or high > largest + _ROUNDING:
+            ends = f"from {least:g}" + (f" to {largest:g}" if math.isfinite(largest) else "")
+            raise UserError(f"x: expected values {ends}, as in training, got {low:g} to {high:g}")
+    return decoder.inputs(examples)
 
 
 def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

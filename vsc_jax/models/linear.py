@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from vsc_jax import losses
 from vsc_jax.models.inference import coordinate_ascent
 from vsc_jax.models.inputs import as_examples, as_inputs
-from vsc_jax.models.nets import Decoder
 from vsc_jax.models.nets.dictionary import Dictionary
+from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
 from vsc_jax.models.vsc import VSC
 from vsc_jax.spike_slab import SpikeSlab
@@ -35,7 +35,9 @@ class LinearVSC(VSC):
       rate: ``alpha``, ``active`` and ``learned_rate`` of :class:`VSC`.
     """
 
-    def __init__(self, decoder: Decoder, *, latents: int, **rate: Any):
+    decoder: Gaussian
+
+    def __init__(self, decoder: Gaussian, *, latents: int, **rate: Any):
         super().__init__(None, decoder, None, None, latents=latents, **rate)
         self.raw_mean = nnx.Param(jnp.zeros(latents, jnp.float32))
 

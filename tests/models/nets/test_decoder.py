@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from flax import nnx
 
-from vsc_jax.models.nets import MLP, Decoder
+from vsc_jax.models.nets import LIKELIHOODS, MLP
 
 LATENTS, SHAPE = 3, (4, 2)
 FLOOR = -6.0
@@ -15,7 +15,7 @@ FLOOR = -6.0
 
 def decoder(likelihood, shape=SHAPE):
     trunk = MLP(LATENTS, (16, int(np.prod(shape))), rngs=nnx.Rngs(0))
-    return Decoder(trunk, shape, likelihood, FLOOR)
+    return LIKELIHOODS[likelihood](trunk, shape, FLOOR)
 
 
 def codes(*batch):
@@ -82,5 +82,5 @@ def test_gradient_reaches_every_parameter(likelihood):
 
 @pytest.mark.parametrize("floor", [-30.0, -6.0, -1e-6, 0.0, 20.0])
 def test_the_variance_starts_at_one_or_a_little_above_its_floor(floor):
-    decoder = Decoder(MLP(2, (3,), rngs=nnx.Rngs(0)), (3,), "gaussian", floor)
+    decoder = LIKELIHOODS["gaussian"](MLP(2, (3,), rngs=nnx.Rngs(0)), (3,), floor)
     np.testing.assert_allclose(decoder.log_var, max(0.0, floor + 0.1), rtol=1e-5, atol=1e-5)

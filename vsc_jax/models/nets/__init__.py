@@ -4,6 +4,7 @@ Modules hold parameters only (``nnx.Param``); random keys are always arguments.
 """
 
 from vsc_jax.models.nets.decoder import Decoder
+from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.nets.networks import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
 from vsc_jax.models.nets.pseudo_inputs import Classifier, PseudoInputs
 
@@ -11,6 +12,7 @@ Trunk = MLP | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
 """A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""
 
 __all__ = [
+    "LIKELIHOODS",
     "MLP",
     "Classifier",
     "ConvDecoder",

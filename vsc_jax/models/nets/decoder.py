@@ -1,67 +1,88 @@
-"""The decoder p(x|z): a trunk and the likelihood that reads its output."""
+"""The decoder p(x|z): a trunk whose output a likelihood (:mod:`vsc_jax.models.nets.likelihoods`) reads."""
 
 import math
+from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
-from vsc_jax.losses import bernoulli_log_likelihood, gaussian_log_likelihood
+from vsc_jax.config.choices import Scale
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.networks import MLP, ConvDecoder, SignalDecoder
 from vsc_jax.models.scaling import Scaling
 
-_PACE = 10.0  # of the learned log-variance, which has units to go where weights have hundredths
+REAL = (-math.inf, math.inf)
 
 
 class Decoder(nnx.Module):
-    """Distribution of an example given its code.
+    """Distribution of an example given its code; about scaled data where there is a scaling.
 
-    Bernoulli: the trunk's output are logits. Gaussian: they are means, and one variance for every
-    dimension is learned, ``log_var = min_log_var + softplus(10 raw)``, so that it never falls below
-    ``min_log_var``; Adam moves it ten times as fast as a weight. The distribution is about scaled data
-    where there is a scaling.
+    A likelihood is a subclass: what it takes, its own parameters, :meth:`expected` and :meth:`log_prob`.
 
     Args:
       trunk: network ``[n, latents] -> [n, pixels]``.
       example_shape: shape of one example.
-      likelihood: ``bernoulli`` or ``gaussian``.
-      min_log_var: floor of the learned log-variance.
+      min_log_var: floor of a learned log-variance.
       scaling: how the model sees its data; None as they are.
+
+    Attributes:
+      likelihood: its name.
+      support: the least and the largest value that it takes.
+      whole: whether it takes whole numbers alone.
+      values: the values that it takes, in words.
+      scalings: the kinds of scaling that its data may have.
     """
+
+    likelihood: ClassVar[str]
+    support: ClassVar[tuple[float, float]] = REAL
+    whole: ClassVar[bool] = False
+    values: ClassVar[str] = "finite numbers"
+    scalings: ClassVar[tuple[Scale, ...]] = ("unit", "standardize")
 
     def __init__(
         self,
         trunk: MLP | ConvDecoder | SignalDecoder | Dictionary,
         example_shape: tuple[int, ...],
-        likelihood: str,
-        min_log_var: float,
+        min_log_var: float = -6.0,
         scaling: Scaling | None = None,
     ):
         self.trunk = trunk
         self.example_shape = example_shape
-        self.likelihood = likelihood
         self.min_log_var = min_log_var
         self.scaling = scaling
-        if likelihood == "gaussian":
-            # Starts at a variance of one, or a little above a floor that is close to it or higher.
-            start = math.log(math.expm1(max(-min_log_var, 0.1))) / _PACE
-            self.raw_log_var = nnx.Param(jnp.full(math.prod(example_shape), start, jnp.float32))
+
+    def expected(self, output: Float[Array, "*batch pixels"]) -> Float[Array, "*batch pixels"]:
+        """Mean of every value, given the trunk's output."""
+        raise NotImplementedError
+
+    def log_prob(
+        self, output: Float[Array, "*batch pixels"], x: Float[Array, "*batch pixels"]
+    ) -> Float[Array, "*batch pixels"]:
+        """Log-likelihood of every value, given the trunk's output, in nats."""
+        raise NotImplementedError
 
     @property
-    def log_var(self) -> Float[Array, " pixels"]:
-        """Learned log-variance of every dimension; Gaussian likelihood only."""
-        return self.min_log_var + jax.nn.softplus(_PACE * self.raw_log_var[...])
+    def limits(self) -> tuple[float, float]:
+        """The least and the largest value of data as given, as far as the likelihood says."""
+        return self.support if self.scaling is None else REAL
+
+    @property
+    def pixels(self) -> int:
+        """Number of values of an example."""
+        return math.prod(self.example_shape)
 
     def scaled(self, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-        """Examples as the networks see them."""
+        """Examples as the likelihood sees them."""
         return x if self.scaling is None else self.scaling.apply(x)
+
+    def inputs(self, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        """Examples as the encoder sees them."""
+        return self.scaled(x)
 
     def mean(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
         """``E[x|z]``, the scaling undone: ``[..., latents] -> [..., *example_shape]``."""
-        output = self.trunk(z.reshape(-1, z.shape[-1]))
-        mean = jax.nn.sigmoid(output) if self.likelihood == "bernoulli" else output
+        mean = self.expected(self.trunk(z.reshape(-1, z.shape[-1])))
         mean = mean.reshape(*z.shape[:-1], *self.example_shape)
         return mean if self.scaling is None else self.scaling.undo(mean)
 
@@ -79,10 +100,6 @@ class Decoder(nnx.Module):
         """
         if jnp.issubdtype(x.dtype, jnp.integer):
             raise TypeError(f"x: expected floats (pixels from 0 to 255 are divided by 255), got {x.dtype}")
-        pixels = math.prod(self.example_shape)
-        output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], pixels)
-        x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], pixels), output.shape)
-        if self.likelihood == "bernoulli":
-            return jnp.sum(bernoulli_log_likelihood(output, x), axis=-1)
-        log_var = jnp.broadcast_to(self.log_var, output.shape)
-        return jnp.sum(gaussian_log_likelihood(output, log_var, x), axis=-1)
+        output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], self.pixels)
+        x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], self.pixels), output.shape)
+        return jnp.sum(self.log_prob(output, x), axis=-1)

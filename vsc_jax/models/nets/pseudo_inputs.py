@@ -19,22 +19,26 @@ CLASSIFIER_WIDTH = 256
 class PseudoInputs(nnx.Module):
     """U learned examples ``[U, *example_shape]`` in the range of the data.
 
-    Bounded data (``bounded=True``) are kept inside (0, 1) by a sigmoid; others are free. Where the model
-    scales its data, that is said of scaled data, and what is learned is scaled too.
+    Data in [0, 1] are kept inside by a sigmoid; others are free. Where the model scales its data, that is
+    said of scaled data, and what is learned is scaled too.
 
     Args:
       initial: where they start, ``[U, *example_shape]``; training examples, as a rule.
-      bounded: whether the data lie in [0, 1].
+      support: the least and the largest value of the data.
       scaling: how the model sees its data; None as they are.
     """
 
     def __init__(
-        self, initial: Float[Array, "components ..."], *, bounded: bool, scaling: Scaling | None = None
+        self,
+        initial: Float[Array, "components ..."],
+        *,
+        support: tuple[float, float],
+        scaling: Scaling | None = None,
     ):
-        self.bounded = bounded
+        self.bounded = support == (0, 1)
         self.scaling = scaling
         initial = initial if scaling is None else scaling.apply(initial)
-        self.raw = nnx.Param(_logit(initial) if bounded else initial)
+        self.raw = nnx.Param(_logit(initial) if self.bounded else initial)
 
     def __call__(self) -> Float[Array, "components ..."]:
         """The pseudo-inputs as examples."""
