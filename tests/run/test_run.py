@@ -228,7 +228,7 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     ({"model.network": "conv1d"}, "a", ["| networks | convolutional networks over time, "]),
     ({"data.path": "smiley"}, "smiley", [UNKNOWN]),
     ({"model.decoder": "linear"}, "a", ["| networks | fully connected networks (8), a linear decoder, "]),
-    ({"model.decoder": "linear", "model.inference": "ascent"}, "a", ["| a linear decoder, no encoder, "]),
+    ({"model.decoder": "linear", "model.inference": "ascent"}, "a", ["| no encoder, a linear decoder, "]),
 ])  # fmt: skip
 def test_a_card_names_data_networks_and_licenses(changes, name, texts):
     card = model_card(replaced(CONFIG, changes), {"name": name, "example_shape": [4, 4]}, {}, {})

@@ -42,7 +42,7 @@ def networks(model: ModelConfig) -> str:
         text = f"fully connected networks ({', '.join(map(str, model.hidden))})"
     if model.decoder != "linear":
         return text
-    return f"{text}, a linear decoder" if model.inference == "encoder" else "a linear decoder, no encoder"
+    return f"{text}, a linear decoder" if model.inference == "encoder" else "no encoder, a linear decoder"
 
 
 def model_card(
