@@ -36,6 +36,8 @@ def identity(config: Config) -> dict[str, Any]:
     blend, model = config.schedule.prior_blend, config.model
     used = model.kind == "vsc" and model.prior == "pseudo" and max(blend.start, blend.end) > 0
     values["model.prior_rate"] = model.blended_rate if used else None
+    if model.inference == "encoder":  # runs of older versions have the default in writing
+        values["model.alpha"] = model.rate
     return values
 
 
