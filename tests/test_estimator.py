@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import scipy.stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -158,7 +159,11 @@ def test_names_travel_with_pandas(gaussian):
         ({"latents": 2.5}, "latents: expected int, got 2.5"),
         ({"hidden": 3}, "hidden: expected list, got 3"),
         ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
-        ({"likelihood": "poisson"}, 'likelihood: expected one of bernoulli, gaussian, got "poisson"'),
+        (
+            {"likelihood": "cauchy"},
+            "likelihood: expected one of bernoulli, gaussian, student_t, poisson, negative_binomial,"
+            ' got "cauchy"',
+        ),
     ],
 )
 def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian):
@@ -179,6 +184,44 @@ def test_a_bernoulli_coder_refuses_values_outside_0_and_1_in_every_method(method
         "X: expected values in [0, 1] for the bernoulli likelihood (likelihood='gaussian' takes any value),"
         " got 100.0 in row 7, column 1"
     )
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "negative_binomial"])
+def test_counts_are_scored_given_their_totals(likelihood):
+    rng = np.random.default_rng(0)
+    rates = np.array([[1.0, 4, 10, 5], [8, 1, 1, 10]])[rng.integers(0, 2, 400)]
+    counts = rng.poisson(rates * rng.uniform(0.5, 3, (400, 1)))
+    coder = VariationalSparseCoding(4, likelihood=likelihood, alpha=0.3, steps=300, random_state=0).fit(
+        counts
+    )
+    assert coder.config_.model.inference == "encoder"
+    np.testing.assert_array_equal(coder.scale_, np.ones(4))
+    totals = counts.sum(axis=1, keepdims=True)
+    pooled = scipy.stats.poisson(totals * counts.sum(axis=0) / counts.sum()).logpmf(counts).sum(axis=1)
+    assert pooled.mean() + 1 < coder.score(counts) < 0
+    rows = coder.inverse_transform(coder.transform(counts))
+    np.testing.assert_allclose(rows.sum(axis=1), totals.mean(), rtol=0.05)
+    typical = np.log(counts.mean(axis=0))
+    assert np.abs(coder.intercept_ - typical).max() < 2
+    for value in (-1, 0.5):
+        wrong = counts.astype(float)
+        wrong[3, 2] = value
+        message = r"^X: expected counts 0, 1, 2, \.\.\. for the .*, got (-1.0|0.5) in row 3, column 2$"
+        with pytest.raises(UserError, match=message):
+            coder.transform(wrong)
+
+
+def test_outliers_cost_a_student_t_less_than_a_gaussian():
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(2, (300, 3)) + 5
+    fitted = {
+        likelihood: VariationalSparseCoding(
+            2, likelihood=likelihood, inference="encoder", steps=300, random_state=0
+        ).fit(X)
+        for likelihood in ("student_t", "gaussian")
+    }
+    assert fitted["student_t"].score(X) > fitted["gaussian"].score(X) + 0.3
+    assert np.exp(fitted["student_t"].model_.decoder.log_df).max() < 7
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

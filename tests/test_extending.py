@@ -21,6 +21,7 @@ PROGRAM = """
 import numpy as np
 from vsc_jax import data, fit
 from vsc_jax.config import Config, with_overrides
+from vsc_jax.estimator import VariationalSparseCoding
 from vsc_jax.evaluation.gini import gini
 from vsc_jax.evaluation.glossary import explain
 from vsc_jax.evaluation.code_view import CodeView
@@ -35,6 +36,9 @@ config = with_overrides(Config(), {
 run = fit(config)
 assert run.results["data"].startswith("bars"), run.results["data"]
 assert run.results["elbo"] > -10.5, run.results["elbo"]  # 16 pixels by themselves: -10.97
+X = np.random.default_rng(0).laplace(size=(50, 2))
+coder = VariationalSparseCoding(2, likelihood="laplace", steps=20, random_state=0).fit(X)
+assert -5 < coder.score(X) < -2, coder.score(X)
 assert 0 < run.results["gini"] < 1 and explain("gini") is not None
 assert run.model.rate_logit[...].std() > 0.01, "the prior's rates have not moved"
 facts = dict(draw_all(CodeView(run.model, data.load(config.data))))["values"].facts
@@ -45,7 +49,7 @@ assert sentence("values", facts).startswith("Look for two heaps")
 def test_each_addition_is_short():
     sections = PAGE.split("\n## ")[1:]
     assert [section.splitlines()[0] for section in sections] == [
-        "A data set", "A gate", "A prior", "A metric", "A figure",
+        "A data set", "A likelihood", "A gate", "A prior", "A metric", "A figure",
     ]  # fmt: skip
     for section in sections:
         lines = [line for change in CHANGE.finditer(section) for line in change["code"].splitlines()]

@@ -49,10 +49,11 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``encoder`` by a network;
         ``auto`` takes ascent where it can: a linear decoder, a Gaussian likelihood, a fixed prior.
       hidden: widths of the encoder's hidden layers; a mirrored decoder has them in reverse.
-      likelihood: ``gaussian`` for real numbers, with one learned variance for every feature;
-        ``bernoulli`` for values in [0, 1].
-      min_log_var: floor of the Gaussian's log-variance; of standardized features, where they are.
-      standardize: whether the Gaussian likelihood sees features of zero mean and unit variance, or less
+      likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
+        for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
+        counts, described given the total of their row.
+      min_log_var: floor of the learned log-variance; of standardized features, where they are.
+      standardize: whether a likelihood of real numbers sees features of zero mean and unit variance, or less
         where the largest training value would be beyond 4 (:func:`vsc_jax.models.scaling.moments`). Scores,
         and reconstructions, are those of ``X`` as given either way.
       beta: weight of the KL divergence.
@@ -72,7 +73,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     Attributes:
       model_: the trained :class:`vsc_jax.models.VSC`; of standardized rows, where they are.
       components_: the atoms of a linear decoder, ``[latents, features]``, in the units of ``X``; a row is
-        about its code times them, plus :attr:`intercept_`.
+        about its code times them, plus :attr:`intercept_`. Of counts that is the logarithm of the rates, up
+        to their total, and of ``bernoulli`` the logits.
       intercept_: what a row is when all latents are off, ``[features]``; linear decoder only.
       config_: the whole configuration that was trained.
       history_: training metrics, averaged between two log points; in nats of what the model saw.
@@ -163,7 +165,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """Decode codes ``[rows, latents]``, dense or sparse, finite.
 
         Returns:
-          float32 ``[rows, features]``, in the units of the data.
+          float32 ``[rows, features]``, in the units of the data; counts of the mean training row's total.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=np.float32, accept_sparse="csr")
@@ -178,7 +180,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return (rows * self.scale_ + self.mean_).astype(np.float32)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """A lower bound on the log-density of each row, in nats; for Bernoulli its log-probability.
+        """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
         The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
         row always gets one number, whatever rows are beside it.
@@ -200,7 +202,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     @property
     def intercept_(self) -> np.ndarray:
         """What a row is when all latents are off, ``[features]``; linear decoder only."""
-        return np.asarray(self._dictionary.bias * self.scale_ + self.mean_, np.float32)
+        bias = self._dictionary.bias + self.model_.decoder.offset
+        return np.asarray(bias * self.scale_ + self.mean_, np.float32)
 
     @property
     def _dictionary(self) -> Dictionary:

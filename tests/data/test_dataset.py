@@ -32,6 +32,25 @@ def test_the_likelihood_says_what_values_may_be():
     assert error_of(check_range, standardized, "bernoulli").startswith("gene.npy: standardized values do not")
 
 
+def test_counts_are_whole_and_not_negative():
+    counts = vectors(7.0)
+    counts.train.x[:], counts.test.x[:] = 3, 4
+    check_range(counts, "poisson")
+    hint = (
+        "expected counts 0, 1, 2, ... for the poisson likelihood (model.likelihood gaussian takes any value)"
+    )
+    for value in (-1.0, 2.5):
+        counts.test.x[4, 1] = value
+        refused = f"gene.npy: {hint}, got {value} in row 4, column 1 of the test split"
+        assert error_of(check_range, counts, "poisson") == refused
+    images = Split(np.full((2, 4, 4), 255, np.uint8))
+    assert error_of(check_range, Dataset("faces", images, images), "poisson").endswith("from 0 to 255")
+    standardized = vectors(0.5, scaling=Scaling("standardize", (0.5,), (1.0,)))
+    expected = "expected model.likelihood gaussian, or data.scaling none"
+    assert error_of(check_range, standardized, "negative_binomial").endswith(expected)
+    check_range(standardized, "student_t")
+
+
 @pytest.mark.parametrize(
     ("shape", "channels", "form"),
     [

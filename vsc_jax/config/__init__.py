@@ -126,9 +126,10 @@ class ModelConfig:
     decoder, Gaussian likelihood, fixed prior), which learns the prior's slab means and, if neither alpha
     nor active is given, its rate."""
     likelihood: choices.Likelihood = "bernoulli"
-    """Distribution of the data given the code; gaussian learns one variance for every dimension."""
+    """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
+    of numbers with outliers, with learned tails; of counts, given their total; of counts that vary more."""
     min_log_var: Annotated[float, Range(-30, 20)] = -6.0
-    """Floor of the Gaussian likelihood's learned log-variance."""
+    """Floor of the learned log-variance of gaussian and student_t."""
     beta: Annotated[Weight, TRACED, WITH_KL] = 1.0
     """Weight of the KL divergence; 1 trains the bound itself."""
     tc_weight: Annotated[Weight, TRACED, VAE] = 0.0

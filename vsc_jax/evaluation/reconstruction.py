@@ -36,7 +36,7 @@ def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
     """
     errors = {"mse": _squared_error(model.reconstruct(x), x)}
     if model.variational:
-        errors["mse_sample"] = _squared_error(model.decode(model.sampled_code(x, key)[2]), x)
+        errors["mse_sample"] = _squared_error(model.decode(model.sampled_code(x, key)[2], x), x)
     return errors
 
 

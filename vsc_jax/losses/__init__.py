@@ -21,7 +21,13 @@ from vsc_jax.losses.kl import (
     spike_slab_kl_matrix,
     usage_kl,
 )
-from vsc_jax.losses.likelihood import bernoulli_log_likelihood, gaussian_log_likelihood
+from vsc_jax.losses.likelihood import (
+    bernoulli_log_likelihood,
+    gaussian_log_likelihood,
+    negative_binomial_log_likelihood,
+    poisson_log_likelihood,
+    student_t_log_likelihood,
+)
 
 __all__ = [
     "bernoulli_kl",
@@ -33,10 +39,13 @@ __all__ = [
     "importance_weighted_bound",
     "mixture_kl",
     "mixture_log_prob",
+    "negative_binomial_log_likelihood",
+    "poisson_log_likelihood",
     "selection_kl",
     "sparsity_kl",
     "spike_slab_kl",
     "spike_slab_kl_matrix",
+    "student_t_log_likelihood",
     "total_correlation",
     "usage_kl",
 ]

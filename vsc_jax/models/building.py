@@ -12,7 +12,7 @@ from jaxtyping import PRNGKeyArray
 from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.models.autoencoder import Autoencoder
-from vsc_jax.models.inputs import Rows, as_float
+from vsc_jax.models.inputs import as_float
 from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets import (
     LIKELIHOODS,
@@ -24,6 +24,7 @@ from vsc_jax.models.nets import (
     SignalDecoder,
     SignalEncoder,
 )
+from vsc_jax.models.nets.decoder import Rows
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
@@ -128,6 +129,8 @@ def build(
     if config.network == "mlp" and config.decoder == "mirrored":
         trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
     decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
+    if examples is not None:
+        decoder.start(examples)
     if config.kind == "ae":
         return Autoencoder(encoder, decoder, latents=config.latents)
     if config.kind == "vae":

@@ -1,11 +1,10 @@
 """From what a data set yields to what the networks read."""
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -14,15 +13,6 @@ from vsc_jax.models.nets.decoder import REAL, Decoder
 from vsc_jax.models.values import as_array, as_float32, is_number, white
 
 _ROUNDING = 1e-5  # how far beyond the range of the data a value may be
-
-
-@runtime_checkable
-class Rows(Protocol):
-    """Examples that can be had by their number."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
 def as_float(x: ArrayLike) -> Float[Array, "..."]:

@@ -69,13 +69,14 @@ class VAE(nnx.Module):
         """The deterministic code of each example, ``[n, latents]``: the posterior mean."""
         return self.encode(x).mean
 
-    def decode(self, z: ArrayLike) -> Float[Array, "..."]:
-        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
-        return self.decoder.mean(jnp.asarray(z, jnp.float32))
+    def decode(self, z: ArrayLike, x: Any = None) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``; counts have the totals of ``x``."""
+        x = None if x is None else as_examples(x, self.decoder.example_shape)
+        return self.decoder.mean(jnp.asarray(z, jnp.float32), x)
 
     def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its posterior mean."""
-        return self.decode(self.code(x))
+        return self.decode(self.code(x), x)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """``E[x|z]`` for ``n`` draws of z from the prior."""

@@ -156,13 +156,14 @@ class VSC(nnx.Module):
         q = self.encode(x)
         return jnp.where(q.gate_logit > 0, q.mean, 0)
 
-    def decode(self, z: ArrayLike) -> Float[Array, "..."]:
-        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``."""
-        return self.decoder.mean(jnp.asarray(z, jnp.float32))
+    def decode(self, z: ArrayLike, x: Any = None) -> Float[Array, "..."]:
+        """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``; counts have the totals of ``x``."""
+        x = None if x is None else as_examples(x, self.decoder.example_shape)
+        return self.decoder.mean(jnp.asarray(z, jnp.float32), x)
 
     def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its deterministic sparse code."""
-        return self.decode(self.code(x))
+        return self.decode(self.code(x), x)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """``E[x|z]`` for ``n`` draws of z from the prior, gates hard."""

@@ -1,5 +1,7 @@
 """The decoder's likelihoods: sums over the example, sample axes, the floor of the variance."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 import scipy.stats
 from flax import nnx
 
+from vsc_jax.config.choices import Likelihood
 from vsc_jax.models.nets import LIKELIHOODS, MLP
 
 LATENTS, SHAPE = 3, (4, 2)
@@ -58,24 +61,80 @@ def test_gaussian_variance_starts_at_one_and_never_falls_below_its_floor():
     np.testing.assert_array_equal(module.log_var, np.full(8, FLOOR, np.float32))
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+COUNTS = ("poisson", "negative_binomial")
+
+
+def counts(n):
+    return jnp.asarray(np.random.default_rng(3).poisson(2.0, (n, *SHAPE)), jnp.float32)
+
+
+def of(likelihood, n):
+    return counts(n) if likelihood in COUNTS else examples(n)
+
+
+def test_every_choice_is_a_likelihood_that_says_its_name():
+    assert [*LIKELIHOODS] == [*typing.get_args(Likelihood)]
+    assert all(kind.likelihood == name for name, kind in LIKELIHOODS.items())
+
+
+def test_student_t_log_likelihood_is_the_density_of_scipy():
+    module, x = decoder("student_t"), np.asarray(examples(5))
+    module.raw_log_df[...] = jnp.linspace(-1.0, 1.0, 8)
+    scale = np.exp(0.5 * np.asarray(module.log_var, np.float64)).reshape(SHAPE)
+    df = np.exp(np.asarray(module.log_df, np.float64)).reshape(SHAPE)
+    assert df.min() >= 1
+    expected = scipy.stats.t.logpdf(x, df[None], np.asarray(module.mean(codes(5))), scale[None])
+    np.testing.assert_allclose(
+        module.log_likelihood(codes(5), jnp.asarray(x)), expected.sum(axis=(1, 2)), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("likelihood", COUNTS)
+def test_rates_of_counts_are_shares_of_the_total_of_each_example(likelihood):
+    module, x = decoder(likelihood), counts(5)
+    module.start(np.asarray(counts(300)))
+    np.testing.assert_allclose(jnp.exp(module.offset).sum(), counts(300).sum() / 300, rtol=1e-2)
+    rates = np.asarray(module.mean(codes(5), x), np.float64)
+    np.testing.assert_allclose(rates.sum(axis=(1, 2)), x.sum(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        module.mean(codes(5)).sum(axis=(1, 2)), jnp.exp(module.offset).sum(), rtol=1e-5
+    )
+    log_prob = scipy.stats.poisson(rates).logpmf
+    if likelihood == "negative_binomial":
+        module.raw_log_dispersion[...] = jnp.full(8, -0.1)  # ten times slower than what it stands for
+        r = np.exp(1.0)
+        log_prob = scipy.stats.nbinom(r, r / (r + rates)).logpmf
+    np.testing.assert_allclose(module.log_likelihood(codes(5), x), log_prob(x).sum(axis=(1, 2)), rtol=1e-4)
+
+
+def test_an_encoder_sees_counts_without_their_total_and_nothing_where_there_are_none():
+    module, x = decoder("poisson"), counts(3).at[0].set(0)
+    np.testing.assert_allclose(module.inputs(10 * x), module.inputs(x), rtol=1e-5)
+    np.testing.assert_array_equal(module.inputs(x)[0], np.zeros(SHAPE))
+    assert np.isfinite(module.log_likelihood(codes(3), x)).all()
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_sample_axes_are_samples_of_the_same_examples(likelihood):
-    module, x = decoder(likelihood), examples(5)
+    module, x = decoder(likelihood), of(likelihood, 5)
     z = codes(2, 3, 5)
     together = module.log_likelihood(z, x)
     assert together.shape == (2, 3, 5)
     np.testing.assert_allclose(together[1, 2], module.log_likelihood(z[1, 2], x), rtol=1e-5)
-    np.testing.assert_allclose(module.mean(z)[1, 2], module.mean(z[1, 2]), rtol=1e-5)
+    np.testing.assert_allclose(module.mean(z, x)[1, 2], module.mean(z[1, 2], x), rtol=1e-5)
 
 
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_gradient_reaches_every_parameter(likelihood):
     graph, params = nnx.split(decoder(likelihood))
-    x, z = examples(32), codes(32)
+    x, z = of(likelihood, 32), codes(32)
     gradient = jax.jit(jax.grad(lambda params: jnp.sum(nnx.merge(graph, params).log_likelihood(z, x))))(
         params
     )
-    assert ("raw_log_var" in gradient) == (likelihood == "gaussian")
+    own = {"gaussian": {"raw_log_var"}, "student_t": {"raw_log_var", "raw_log_df"}, "poisson": {"log_mean"}}
+    own["negative_binomial"] = {"log_mean", "raw_log_dispersion"}
+    assert set(gradient) == own.get(likelihood, set()) | {"trunk"}
+    gradient.pop("log_mean", None)  # constant
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
 

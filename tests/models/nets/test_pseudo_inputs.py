@@ -40,3 +40,10 @@ def test_classifier_gives_one_logit_a_component():
     logits = module(jax.random.normal(jax.random.key(0), (3, 4, 3)))
     assert logits.shape == (3, 5)
     assert float(jnp.std(logits)) > 0.1
+
+
+def test_counts_start_near_the_data_and_stay_positive():
+    module = PseudoInputs(jnp.array([[0.0, 1.0, 20.0]]), support=(0.0, float("inf")))
+    np.testing.assert_allclose(module(), [[0.1, 1, 20]], rtol=1e-5)
+    module.raw[...] = jnp.full((1, 3), -50.0)
+    assert (module() > 0).all()

@@ -1,9 +1,10 @@
 """The decoder p(x|z): a trunk whose output a likelihood (:mod:`vsc_jax.models.nets.likelihoods`) reads."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Shaped
 
@@ -13,6 +14,15 @@ from vsc_jax.models.nets.networks import MLP, ConvDecoder, SignalDecoder
 from vsc_jax.models.scaling import Scaling
 
 REAL = (-math.inf, math.inf)
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Examples that can be had by their number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
 class Decoder(nnx.Module):
@@ -52,6 +62,9 @@ class Decoder(nnx.Module):
         self.min_log_var = min_log_var
         self.scaling = scaling
 
+    def start(self, examples: Rows) -> None:
+        """Take from the training examples what the likelihood starts with: nothing."""
+
     def expected(self, output: Float[Array, "*batch pixels"]) -> Float[Array, "*batch pixels"]:
         """Mean of every value, given the trunk's output."""
         raise NotImplementedError
@@ -61,6 +74,11 @@ class Decoder(nnx.Module):
     ) -> Float[Array, "*batch pixels"]:
         """Log-likelihood of every value, given the trunk's output, in nats."""
         raise NotImplementedError
+
+    @property
+    def offset(self) -> float | Float[Array, " pixels"]:
+        """What the likelihood adds to the trunk's output."""
+        return 0.0
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -80,8 +98,15 @@ class Decoder(nnx.Module):
         """Examples as the encoder sees them."""
         return self.scaled(x)
 
-    def mean(self, z: Float[Array, "*batch latents"]) -> Float[Array, "..."]:
-        """``E[x|z]``, the scaling undone: ``[..., latents] -> [..., *example_shape]``."""
+    def mean(
+        self, z: Float[Array, "*batch latents"], x: Float[Array, "n ..."] | None = None
+    ) -> Float[Array, "..."]:
+        """``E[x|z]``, the scaling undone: ``[..., latents] -> [..., *example_shape]``.
+
+        ``x`` are the examples that the codes are of, ``[batch, *example_shape]``, if a likelihood is given
+        something of them, such as their totals.
+        """
+        del x
         mean = self.expected(self.trunk(z.reshape(-1, z.shape[-1])))
         mean = mean.reshape(*z.shape[:-1], *self.example_shape)
         return mean if self.scaling is None else self.scaling.undo(mean)

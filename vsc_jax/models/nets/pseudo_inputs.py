@@ -13,14 +13,15 @@ from vsc_jax.models.nets.networks import MLP
 from vsc_jax.models.scaling import Scaling
 
 _MARGIN = 0.02
+_NO_COUNT = 0.1  # what stands for 0, which an exponential never is
 CLASSIFIER_WIDTH = 256
 
 
 class PseudoInputs(nnx.Module):
     """U learned examples ``[U, *example_shape]`` in the range of the data.
 
-    Data in [0, 1] are kept inside by a sigmoid; others are free. Where the model scales its data, that is
-    said of scaled data, and what is learned is scaled too.
+    Data in [0, 1] are kept inside by a sigmoid, counts by an exponential; others are free. Where the model
+    scales its data, that is said of scaled data, and what is learned is scaled too.
 
     Args:
       initial: where they start, ``[U, *example_shape]``; training examples, as a rule.
@@ -35,16 +36,25 @@ class PseudoInputs(nnx.Module):
         support: tuple[float, float],
         scaling: Scaling | None = None,
     ):
-        self.bounded = support == (0, 1)
+        self.support = support
         self.scaling = scaling
         initial = initial if scaling is None else scaling.apply(initial)
-        self.raw = nnx.Param(_logit(initial) if self.bounded else initial)
+        self.raw = nnx.Param(_free(initial, support))
 
     def __call__(self) -> Float[Array, "components ..."]:
         """The pseudo-inputs as examples."""
         raw = self.raw[...]
-        inside = jax.nn.sigmoid(raw) if self.bounded else raw
-        return inside if self.scaling is None else self.scaling.undo(inside)
+        if self.support == (0, 1):
+            raw = jax.nn.sigmoid(raw)
+        elif self.support[0] == 0:
+            raw = jnp.exp(raw)
+        return raw if self.scaling is None else self.scaling.undo(raw)
+
+
+def _free(x: Float[Array, "components ..."], support: tuple[float, float]) -> Float[Array, "components ..."]:
+    if support == (0, 1):
+        return _logit(x)
+    return jnp.log(jnp.maximum(x, _NO_COUNT)) if support[0] == 0 else x
 
 
 @jax.jit
