@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from vsc_jax.train import default_workdir, main
 
+import vsc_jax
 from vsc_jax.cli.command_line import UsageError
 from vsc_jax.config import from_json, load_preset, smoke
 from vsc_jax.config.errors import UserError
@@ -128,6 +129,20 @@ def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path
     assert calls == ["first_outside"] * 3
 
 
+def test_counts_of_your_own_are_trained_on_and_reconstructed_at_their_totals(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = np.random.default_rng(0).poisson(3.0, (80, 6)).astype(np.float32)
+    np.save("x.npy", counts)
+    small = "--data.path x.npy --model.hidden 8 --model.pseudo_inputs 4 --smoke --train.progress False"
+    main(f"{small} --model.likelihood negative_binomial --workdir run --evaluate.figures False".split())
+    results = json.loads(Path("run/results.json").read_text())
+    assert -60 < results["elbo"] < results["iwae"] < -6
+    model = vsc_jax.load("run")
+    np.testing.assert_allclose(np.exp(model.decoder.offset).sum(), 18, atol=2)
+    np.testing.assert_allclose(model.reconstruct(counts).sum(axis=1), counts.sum(axis=1), rtol=1e-4)
+    assert (model.pseudo_inputs() > 0).all()
+
+
 # The other mistakes of a user, without a process for each: the one line and the exit code that a mistake
 # becomes are pinned in test_command_line.py.
 
@@ -163,6 +178,7 @@ GOOD = "--data.path good.npy --train.batch_size 8"
         (f"{GOOD} --workdir \0", UserError, "--workdir: cannot make '\\x00': there is a zero byte in it"),
         ("--data.path corrupt.npy", UserError, "corrupt.npy: "),
         ("--data.path range.npy --train.batch_size 8", UserError, "range.npy: expected values in [0, 1]"),
+        (f"{GOOD} --model.likelihood poisson", UserError, "good.npy: expected counts 0, 1, 2, ... for the p"),
         (
             f"{GOOD} --model.network conv",
             UserError,
