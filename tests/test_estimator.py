@@ -162,7 +162,7 @@ def test_names_travel_with_pandas(gaussian):
         (
             {"likelihood": "cauchy"},
             "likelihood: expected one of bernoulli, gaussian, student_t, poisson, negative_binomial,"
-            ' got "cauchy"',
+            ' categorical, got "cauchy"',
         ),
     ],
 )
@@ -209,6 +209,19 @@ def test_counts_are_scored_given_their_totals(likelihood):
         message = r"^X: expected counts 0, 1, 2, \.\.\. for the .*, got (-1.0|0.5) in row 3, column 2$"
         with pytest.raises(UserError, match=message):
             coder.transform(wrong)
+
+
+def test_one_hot_columns_are_scored_by_the_class_of_each_group():
+    classes = np.random.default_rng(0).choice(3, 300, p=[0.6, 0.3, 0.1])
+    X = np.c_[np.eye(3)[classes], np.eye(2)[(classes > 0).astype(int)]]
+    coder = VariationalSparseCoding(3, likelihood="categorical", alpha=0.3, steps=200, random_state=0).fit(X)
+    apart = 2 * -0.65 - 0.35  # entropies .90 and .67, and .90 of the two groups together
+    assert apart < coder.score(X) < -0.85
+    rows = coder.inverse_transform(coder.transform(X))
+    np.testing.assert_allclose([rows[:, :3].sum(axis=1), rows[:, 3:].sum(axis=1)], 1, rtol=1e-5)
+    X[:, 3:] = [1, 0]
+    with pytest.raises(UserError, match="^x: column 3 has one class alone, 1 in every row; leave it out$"):
+        coder.fit(X)
 
 
 def test_outliers_cost_a_student_t_less_than_a_gaussian():

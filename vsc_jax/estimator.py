@@ -51,7 +51,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       hidden: widths of the encoder's hidden layers; a mirrored decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
         for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
-        counts, described given the total of their row.
+        counts, described given the total of their row; ``categorical`` for one-hot columns.
       min_log_var: floor of the learned log-variance; of standardized features, where they are.
       standardize: whether a likelihood of real numbers sees features of zero mean and unit variance, or less
         where the largest training value would be beyond 4 (:func:`vsc_jax.models.scaling.moments`). Scores,

@@ -149,6 +149,19 @@ def test_the_gradient_of_a_count_is_the_residual():
     np.testing.assert_allclose(gradient, x - np.exp(log_rate), rtol=1e-4, atol=1e-4)
 
 
+def test_categorical_is_a_softmax_of_each_group():
+    logits, groups = np.float32(RNG.normal(0, 3, (4, 6))), np.array([0, 0, 0, 1, 1, 2])
+    logits[0] = [1e4, -1e4, 0, 200, 300, -1e4]
+    x = np.float32([1, 0, 0, 0, 1, 1])
+    value, gradient = jax.jit(
+        jax.value_and_grad(lambda logits, x: losses.categorical_log_likelihood(logits, x, groups).sum())
+    )(logits, np.tile(x, (4, 1)))
+    softmax = [scipy.special.log_softmax(np.float64(part), axis=1) for part in np.split(logits, [3, 5], 1)]
+    together = np.concatenate(softmax, axis=1)
+    np.testing.assert_allclose(value, (together * x).sum(), rtol=1e-5)
+    np.testing.assert_allclose(gradient, x - np.exp(together), atol=1e-5)
+
+
 def test_python_numbers_and_bools_take_the_dtype_of_the_first_floating_array():
     assert float(losses.bernoulli_log_likelihood(0, 1)) == pytest.approx(np.log(0.5))
     assert float(losses.gaussian_log_likelihood(0, 0, 1)) == pytest.approx(-0.5 * np.log(2 * np.pi) - 0.5)

@@ -127,7 +127,8 @@ class ModelConfig:
     nor active is given, its rate."""
     likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
-    of numbers with outliers, with learned tails; of counts, given their total; of counts that vary more."""
+    of numbers with outliers, with learned tails; of counts, given their total; of counts that
+    vary more; of one-hot columns."""
     min_log_var: Annotated[float, Range(-30, 20)] = -6.0
     """Floor of the learned log-variance of gaussian and student_t."""
     beta: Annotated[Weight, TRACED, WITH_KL] = 1.0

@@ -106,6 +106,7 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
         hint = f"model.likelihood gaussian takes any value{scales}"
         for part, split in (("training", dataset.train), ("test", dataset.test)):
             check_values(split.x, likelihood, dataset.name, hint, f" of the {part} split")
+        kind.check(dataset.train.x)
     elif scaling.kind not in kind.scalings:
         allowed = " or ".join(kind.scalings or ("none",))
         raise UserError(
@@ -117,7 +118,7 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
 def check_values(x: Examples, likelihood: Likelihood, name: str, hint: str, where: str = "") -> None:
     """Refuse values that the likelihood does not take, as the data ``name``, with row, column and value."""
     kind, pixels = LIKELIHOODS[likelihood], x.dtype.kind == "u"
-    if kind.support == REAL or (pixels and kind.support == (0, 1)):
+    if kind.support == REAL or (pixels and likelihood == "bernoulli"):
         return
     wanted = f"{name}: expected {kind.values} for the {likelihood} likelihood ({hint})"
     if pixels:

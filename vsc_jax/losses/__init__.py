@@ -23,6 +23,7 @@ from vsc_jax.losses.kl import (
 )
 from vsc_jax.losses.likelihood import (
     bernoulli_log_likelihood,
+    categorical_log_likelihood,
     gaussian_log_likelihood,
     negative_binomial_log_likelihood,
     poisson_log_likelihood,
@@ -32,6 +33,7 @@ from vsc_jax.losses.likelihood import (
 __all__ = [
     "bernoulli_kl",
     "bernoulli_log_likelihood",
+    "categorical_log_likelihood",
     "elbo",
     "exact_selection",
     "gaussian_kl",

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from vsc_jax.losses._arrays import float_arrays
 
@@ -147,6 +147,29 @@ def student_t_log_likelihood(
     exact = jax.lax.lgamma(small + 0.5) - jax.lax.lgamma(small) - 0.5 * jnp.log(small)
     norm = jnp.where(large, series, exact) - 0.5 * math.log(2 * math.pi)
     return norm - log_scale - (half + 0.5) * tail
+
+
+def categorical_log_likelihood(
+    logits: Float[ArrayLike, "*batch columns"],
+    x: Float[ArrayLike, "*batch columns"],
+    groups: Int[ArrayLike, " columns"],
+) -> Float[Array, "*batch columns"]:
+    """Log-probability of one-hot columns ``x`` under a categorical variable for each group, in nats.
+
+    Args:
+      logits: ``[..., columns]``.
+      x: 1 for the class of each group, else 0, ``[..., columns]``.
+      groups: the number of each column's group, from 0, ``[columns]``.
+
+    Returns:
+      ``x log softmax(logits)`` ``[..., columns]``, the softmax taken in each group: 0 for the other classes.
+    """
+    logits, x = float_arrays(logits, x)
+    groups = jnp.asarray(groups)
+    highest = jnp.full_like(logits, -jnp.inf).at[..., groups].max(jax.lax.stop_gradient(logits))
+    relative = logits - highest[..., groups]
+    total = jnp.zeros_like(logits).at[..., groups].add(jnp.exp(relative))
+    return x * (relative - jnp.log(total[..., groups]))
 
 
 def _deviance(x: Array, log_ratio: Array) -> Array:

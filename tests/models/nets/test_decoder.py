@@ -10,7 +10,9 @@ import scipy.stats
 from flax import nnx
 
 from vsc_jax.config.choices import Likelihood
+from vsc_jax.config.errors import UserError
 from vsc_jax.models.nets import LIKELIHOODS, MLP
+from vsc_jax.models.nets.likelihoods import one_hot_groups
 
 LATENTS, SHAPE = 3, (4, 2)
 FLOOR = -6.0
@@ -69,6 +71,8 @@ def counts(n):
 
 
 def of(likelihood, n):
+    if likelihood == "categorical":
+        return jnp.asarray(np.eye(4, dtype="f")[np.arange(2 * n) % 4].reshape(n, *SHAPE))
     return counts(n) if likelihood in COUNTS else examples(n)
 
 
@@ -114,6 +118,24 @@ def test_an_encoder_sees_counts_without_their_total_and_nothing_where_there_are_
     assert np.isfinite(module.log_likelihood(codes(3), x)).all()
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([1, 0, 0, 0, 0], "got none in row 1, columns 2 to 4"),
+        ([1, 1, 0, 0, 1], "got more in row 1, columns 0 to 1"),
+        ([1, 0, 0, 0, 1], None),
+    ],
+)
+def test_groups_of_one_hot_columns_end_where_every_row_has_had_its_one(row, message):
+    x = np.array([[0, 1, 0, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 1]], np.float32)
+    x[1] = row
+    if message is None:
+        np.testing.assert_array_equal(one_hot_groups(x), [0, 0, 1, 1, 1])
+        return
+    with pytest.raises(UserError, match=message):
+        one_hot_groups(x)
+
+
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_sample_axes_are_samples_of_the_same_examples(likelihood):
     module, x = decoder(likelihood), of(likelihood, 5)
@@ -132,9 +154,11 @@ def test_gradient_reaches_every_parameter(likelihood):
         params
     )
     own = {"gaussian": {"raw_log_var"}, "student_t": {"raw_log_var", "raw_log_df"}, "poisson": {"log_mean"}}
+    own["categorical"] = {"raw_groups"}
     own["negative_binomial"] = {"log_mean", "raw_log_dispersion"}
     assert set(gradient) == own.get(likelihood, set()) | {"trunk"}
-    gradient.pop("log_mean", None)  # constant
+    for constant in ("log_mean", "raw_groups"):
+        gradient.pop(constant, None)
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert float(np.mean(np.asarray(leaf) != 0)) > 0.9, jax.tree_util.keystr(path)
 

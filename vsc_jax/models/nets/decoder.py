@@ -1,7 +1,7 @@
 """The decoder p(x|z): a trunk whose output a likelihood (:mod:`vsc_jax.models.nets.likelihoods`) reads."""
 
 import math
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,6 +61,10 @@ class Decoder(nnx.Module):
         self.example_shape = example_shape
         self.min_log_var = min_log_var
         self.scaling = scaling
+
+    @classmethod
+    def check(cls, x: Any) -> None:
+        """Refuse training examples ``x`` whose values are allowed, but not together: none."""
 
     def start(self, examples: Rows) -> None:
         """Take from the training examples what the likelihood starts with: nothing."""

@@ -10,8 +10,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.config.choices import Likelihood, Scale
+from vsc_jax.config.errors import UserError
 from vsc_jax.losses import (
     bernoulli_log_likelihood,
+    categorical_log_likelihood,
     gaussian_log_likelihood,
     negative_binomial_log_likelihood,
     poisson_log_likelihood,
@@ -183,6 +185,66 @@ class NegativeBinomial(Poisson):
         return negative_binomial_log_likelihood(self._log_rate(output, x), log_dispersion, x)
 
 
+class Categorical(Decoder):
+    """One-hot columns: of each group of neighboring columns one is 1; the trunk's output are logits."""
+
+    likelihood = "categorical"
+    support = (0.0, 1.0)
+    whole = True
+    values = "one-hot columns of 0 and 1"
+    scalings: ClassVar[tuple[Scale, ...]] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.raw_groups = nnx.Param(jnp.zeros(self.pixels, jnp.float32))  # constant
+
+    @classmethod
+    def check(cls, x: Any) -> None:
+        """Refuse rows that are not one-hot, and a group of one class."""
+        one_hot_groups(np.asarray(x))
+
+    def start(self, examples: Rows) -> None:
+        """Take which columns belong together from the training examples."""
+        self.raw_groups[...] = jnp.asarray(one_hot_groups(np.asarray(examples)), jnp.float32)
+
+    def expected(self, output: Float[Array, "*batch pixels"]) -> Float[Array, "*batch pixels"]:
+        """The probability of each class."""
+        return jnp.exp(self.log_prob(output, jnp.ones_like(output)))
+
+    def log_prob(
+        self, output: Float[Array, "*batch pixels"], x: Float[Array, "*batch pixels"]
+    ) -> Float[Array, "*batch pixels"]:
+        """Of the class of each group, in nats; 0 for the other columns."""
+        groups = jax.lax.stop_gradient(self.raw_groups[...]).astype(jnp.int32)
+        return categorical_log_likelihood(output, x, groups)
+
+
+def one_hot_groups(x: np.ndarray) -> np.ndarray:
+    """The number of each column's group, int ``[columns]``: neighbors of which one is 1 in every row.
+
+    Raises:
+      UserError: naming the row and the column that end no group, or the column that is a group by itself.
+    """
+    groups, total, start = np.zeros(x.shape[-1], int), np.zeros(len(x)), 0
+    wanted = "expected one-hot columns, groups of neighbors of which exactly one is 1 in every row"
+    if x.ndim != 2:
+        raise UserError(f"x: {wanted}, got examples of shape {list(x.shape[1:])}")
+    for column in range(x.shape[1]):
+        groups[column] = groups[column - 1] + (column == start > 0)
+        total += x[:, column]
+        if (total > 1).any():
+            row = int(np.argmax(total > 1))
+            raise UserError(f"x: {wanted}, got more in row {row}, columns {start} to {column}")
+        if (total == 1).all():
+            if column == start:
+                raise UserError(f"x: column {column} has one class alone, 1 in every row; leave it out")
+            total[:], start = 0, column + 1
+    if start < x.shape[1]:
+        row = int(np.argmin(total))
+        raise UserError(f"x: {wanted}, got none in row {row}, columns {start} to {x.shape[1] - 1}")
+    return groups
+
+
 def _totals(x: Float[Array, "*batch pixels"]) -> Float[Array, "*batch 1"]:
     """Sum of every example; 1 for one without any count, whose rates would have no logarithm."""
     return jnp.maximum(jnp.sum(x, axis=-1, keepdims=True), 1)
@@ -198,5 +260,6 @@ LIKELIHOODS: dict[Likelihood, type[Decoder]] = {
     "student_t": StudentT,
     "poisson": Poisson,
     "negative_binomial": NegativeBinomial,
+    "categorical": Categorical,
 }
 """Every likelihood by its name."""
