@@ -220,7 +220,7 @@ def test_one_hot_columns_are_scored_by_the_class_of_each_group():
     rows = coder.inverse_transform(coder.transform(X))
     np.testing.assert_allclose([rows[:, :3].sum(axis=1), rows[:, 3:].sum(axis=1)], 1, rtol=1e-5)
     X[:, 3:] = [1, 0]
-    with pytest.raises(UserError, match="^x: column 3 has one class alone, 1 in every row; leave it out$"):
+    with pytest.raises(UserError, match="^X: column 3 has one class alone, 1 in every row; leave it out$"):
         coder.fit(X)
 
 

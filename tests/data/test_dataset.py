@@ -51,6 +51,20 @@ def test_counts_are_whole_and_not_negative():
     check_range(standardized, "student_t")
 
 
+def test_one_hot_columns_have_the_groups_of_the_training_split():
+    rows = np.eye(3, dtype=np.float32)
+    check_range(Dataset("colors.csv", Split(rows), Split(rows[:1])), "categorical")
+    test = rows[:, [0, 0, 1]]
+    assert error_of(check_range, Dataset("colors.csv", Split(rows), Split(test)), "categorical") == (
+        "colors.csv: expected one 1 in columns 0 to 2, as in the training split, in every row, got none or"
+        " more in row 0 of the test split"
+    )
+    refused = error_of(check_range, Dataset("colors.csv", Split(rows * 2), Split(rows)), "categorical")
+    assert refused.startswith(
+        "colors.csv: expected one-hot columns of 0 and 1 for the categorical likelihood"
+    )
+
+
 @pytest.mark.parametrize(
     ("shape", "channels", "form"),
     [

@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 
 from vsc_jax.config.choices import Likelihood
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.examples import Examples, chunks, select
 from vsc_jax.data.streams import Stream, generator
 from vsc_jax.models.nets.decoder import REAL
@@ -106,7 +106,8 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
         hint = f"model.likelihood gaussian takes any value{scales}"
         for part, split in (("training", dataset.train), ("test", dataset.test)):
             check_values(split.x, likelihood, dataset.name, hint, f" of the {part} split")
-        kind.check(dataset.train.x)
+        with within(dataset.name):
+            kind.check(dataset.train.x, dataset.test.x)
     elif scaling.kind not in kind.scalings:
         allowed = " or ".join(kind.scalings or ("none",))
         raise UserError(

@@ -63,8 +63,8 @@ class Decoder(nnx.Module):
         self.scaling = scaling
 
     @classmethod
-    def check(cls, x: Any) -> None:
-        """Refuse training examples ``x`` whose values are allowed, but not together: none."""
+    def check(cls, train: Any, test: Any) -> None:
+        """Refuse examples whose values are allowed, but not together: none."""
 
     def start(self, examples: Rows) -> None:
         """Take from the training examples what the likelihood starts with: nothing."""

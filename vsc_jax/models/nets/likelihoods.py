@@ -199,9 +199,17 @@ class Categorical(Decoder):
         self.raw_groups = nnx.Param(jnp.zeros(self.pixels, jnp.float32))  # constant
 
     @classmethod
-    def check(cls, x: Any) -> None:
+    def check(cls, train: Any, test: Any) -> None:
         """Refuse rows that are not one-hot, and a group of one class."""
-        one_hot_groups(np.asarray(x))
+        starts = np.unique(one_hot_groups(np.asarray(train)), return_index=True)[1]
+        wrong = np.add.reduceat(np.asarray(test), starts, axis=1) != 1
+        if wrong.any():
+            row, group = np.argwhere(wrong)[0]
+            raise UserError(
+                f"expected one 1 in columns {starts[group]} to"
+                f" {[*starts, np.shape(test)[1]][group + 1] - 1}, as in the training split, in every row, got"
+                f" none or more in row {row} of the test split"
+            )
 
     def start(self, examples: Rows) -> None:
         """Take which columns belong together from the training examples."""
@@ -228,20 +236,20 @@ def one_hot_groups(x: np.ndarray) -> np.ndarray:
     groups, total, start = np.zeros(x.shape[-1], int), np.zeros(len(x)), 0
     wanted = "expected one-hot columns, groups of neighbors of which exactly one is 1 in every row"
     if x.ndim != 2:
-        raise UserError(f"x: {wanted}, got examples of shape {list(x.shape[1:])}")
+        raise UserError(f"{wanted}, got examples of shape {list(x.shape[1:])}")
     for column in range(x.shape[1]):
         groups[column] = groups[column - 1] + (column == start > 0)
         total += x[:, column]
         if (total > 1).any():
             row = int(np.argmax(total > 1))
-            raise UserError(f"x: {wanted}, got more in row {row}, columns {start} to {column}")
+            raise UserError(f"{wanted}, got more in row {row}, columns {start} to {column}")
         if (total == 1).all():
             if column == start:
-                raise UserError(f"x: column {column} has one class alone, 1 in every row; leave it out")
+                raise UserError(f"column {column} has one class alone, 1 in every row; leave it out")
             total[:], start = 0, column + 1
     if start < x.shape[1]:
         row = int(np.argmin(total))
-        raise UserError(f"x: {wanted}, got none in row {row}, columns {start} to {x.shape[1] - 1}")
+        raise UserError(f"{wanted}, got none in row {row}, columns {start} to {x.shape[1] - 1}")
     return groups
 
 
