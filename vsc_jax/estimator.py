@@ -37,18 +37,18 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     """Sparse codes of vectors: in each code most of the latents are exactly 0.
 
     The rows of ``X`` are modelled with a spike-and-slab code and, by default, as weighted sums of atoms, as
-    ``DictionaryLearning`` does; ``decoder="mirrored"`` makes it a variational autoencoder. Parameters are
+    ``DictionaryLearning`` does; ``decoder="mlp"`` makes it a variational autoencoder. Parameters are
     named as in :mod:`vsc_jax.config`, which says more about each. Arithmetic is float32, whatever the
     dtype of ``X``. There is no ``partial_fit``: annealing counts the iterations of the whole training.
 
     Args:
       latents: number of latents J, the columns of a code.
       active: how many latents are on in a row, on average; in place of ``alpha``.
-      decoder: ``linear``, a sum of atoms (:attr:`components_`), or ``mirrored``, a network.
+      decoder: ``linear``, a sum of atoms (:attr:`components_`), or ``mlp``, a network.
       unit_norm: whether atoms have norm 1, in the units that the model sees.
       inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``encoder`` by a network;
         ``auto`` takes ascent where it can: a linear decoder, a Gaussian likelihood, a fixed prior.
-      hidden: widths of the encoder's hidden layers; a mirrored decoder has them in reverse.
+      hidden: widths of the encoder's hidden layers; the mlp decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
         for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
         counts, described given the total of their row; ``categorical`` for one-hot columns.
@@ -60,7 +60,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       alpha: the prior's rate, or target of the share of latents that are on; ``gate_rate_`` says what came of
         it. If neither it nor ``active`` is given, ``ascent`` learns it, and an encoder takes 0.1.
       prior: ``fixed``, or ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; ``auto`` takes
-        ``fixed`` for a linear decoder and ``pseudo`` for a mirrored one.
+        ``fixed`` for a linear decoder and ``pseudo`` for mlp.
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training.

@@ -116,8 +116,8 @@ class ModelConfig:
     network: choices.Network = "mlp"
     """Fully connected networks, a convolution of three layers, or convolutions over time."""
     hidden: tuple[Count, ...] = (400,)
-    """Widths of the hidden layers of the MLP encoder; a mirrored decoder has them in reverse."""
-    decoder: choices.DecoderKind = "mirrored"
+    """Widths of the hidden layers of the MLP encoder; the mlp decoder has them in reverse."""
+    decoder: choices.DecoderKind = "mlp"
     """The encoder's mirror, or linear: an example is a weighted sum of atoms, as in dictionary learning."""
     unit_norm: bool = False
     """Linear decoder: whether every atom has norm 1."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
@@ -34,7 +34,7 @@ from vsc_jax.models.vsc import VSC
 
 Model = Autoencoder | VAE | VSC
 
-_ROWS_OF_MEAN = 256  # examples whose mean a dictionary's bias starts at
+_NUMBERS_OF_MOMENTS = 2**24  # of the examples whose mean and deviation a dictionary starts from
 _OUTPUTS_PER_LATENT = {"ae": 1, "vae": 2, "vsc": 3}
 
 
@@ -109,10 +109,11 @@ def build(
     encoder: MLP | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
     if config.decoder == "linear":
-        trunk = _dictionary(config, example_shape, pseudo_key, examples, scaling)
+        trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
     if config.inference == "ascent":
         return LinearVSC(
             Gaussian(trunk, example_shape, config.min_log_var, scaling),
+            weights,
             latents=config.latents,
             alpha=config.rate,
             active=config.active,
@@ -126,7 +127,7 @@ def build(
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
-    if config.network == "mlp" and config.decoder == "mirrored":
+    if config.network == "mlp" and config.decoder == "mlp":
         trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
     decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
     if examples is not None:
@@ -171,19 +172,23 @@ def _dictionary(
     key: PRNGKeyArray,
     examples: Rows | None,
     scaling: Scaling | None,
-) -> Dictionary:
-    """Atoms that start at examples less their mean, with some noise, so that no two are the same."""
+) -> tuple[Dictionary, Array]:
+    """Atoms that start at examples less their mean, with some noise, so that no two are the same.
+
+    And what each feature is multiplied by for the same variance.
+    """
     shape = (config.latents, math.prod(example_shape))
     atoms = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
+    zeros = jnp.zeros(shape[1], jnp.float32)
     if examples is None or config.inference == "encoder":
-        return Dictionary(
-            atoms / math.sqrt(config.latents), jnp.zeros(shape[1], jnp.float32), config.unit_norm
-        )
-    rows = as_float(_chosen(max(config.latents, _ROWS_OF_MEAN), key, examples))
-    rows = (rows if scaling is None else scaling.apply(rows)).reshape(rows.shape[0], -1)
-    mean, rows = jnp.mean(rows, axis=0), rows[: config.latents]
-    away = rows - mean[None]
-    return Dictionary(away + 0.1 * jnp.std(away) * atoms, mean, config.unit_norm)
+        return Dictionary(atoms / math.sqrt(config.latents), zeros, config.unit_norm), zeros + 1
+    count = max(config.latents, min(len(examples), _NUMBERS_OF_MOMENTS // shape[1]))
+    rows = as_float(_chosen(count, key, examples))
+    rows = (rows if scaling is None else scaling.apply(rows)).reshape(count, -1)
+    mean, deviation = jnp.mean(rows, axis=0), jnp.std(rows, axis=0)
+    away = rows[: config.latents] - mean[None]
+    weights = 1 / jnp.where(deviation > 1e-6, deviation, 1)
+    return Dictionary(away + 0.1 * jnp.std(away) * atoms, mean, config.unit_norm), weights
 
 
 def _chosen(count: int, key: PRNGKeyArray, examples: Rows) -> np.ndarray:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.spike_slab import SpikeSlab
 
-_BLOCK = 16  # latents between two updates of the residual
+_BLOCK = 4  # latents between two updates of the residual
 _ANNEALED = 0.7  # share of the sweeps in which the noise falls to what it is
 
 _product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)

@@ -31,14 +31,16 @@ class LinearVSC(VSC):
 
     Args:
       decoder: a Gaussian likelihood on a :class:`Dictionary`.
+      weights: what each feature is multiplied by where a code is looked for.
       latents: number of latents J.
       rate: ``alpha``, ``active`` and ``learned_rate`` of :class:`VSC`.
     """
 
     decoder: Gaussian
 
-    def __init__(self, decoder: Gaussian, *, latents: int, **rate: Any):
+    def __init__(self, decoder: Gaussian, weights: Float[Array, " features"], *, latents: int, **rate: Any):
         super().__init__(None, decoder, None, None, latents=latents, **rate)
+        self.weights = nnx.Param(weights)  # no gradient reaches it
         self.raw_mean = nnx.Param(jnp.zeros(latents, jnp.float32))
 
     @property
@@ -63,10 +65,12 @@ class LinearVSC(VSC):
 
     def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
+        weights = jax.lax.stop_gradient(self.weights[...])
         # One variance for all features: those that are predicted well would else take over the code.
-        noise = jnp.mean(jnp.exp(self.decoder.log_var))
+        noise = jnp.mean(jnp.exp(self.decoder.log_var) * jnp.square(weights))
         prior = SpikeSlab(*(field[0] for field in prior))
-        return coordinate_ascent(x, self.dictionary.atoms, noise, prior, sweeps)
+        atoms = self.dictionary.atoms * weights[None]
+        return coordinate_ascent(x * weights[None], atoms, noise, prior, sweeps)
 
     def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, in nats; exact, so that ``key`` is not used."""

@@ -1,0 +1,164 @@
+"""The VSC with a linear decoder: its bound, its prior, what it learns, and how many latents it has on."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from vsc_jax import losses
+from vsc_jax.config import Config, with_overrides
+from vsc_jax.config.errors import UserError
+from vsc_jax.data import Dataset, Split
+from vsc_jax.evaluation import recovery
+from vsc_jax.models import build
+from vsc_jax.models.linear import LinearVSC
+from vsc_jax.training import train
+
+ASCENT = {
+    "model.decoder": "linear",
+    "model.inference": "ascent",
+    "model.likelihood": "gaussian",
+    "model.prior": "fixed",
+    "model.latents": 12,
+    "train.batch_size": 128,
+    "train.learning_rate": 3e-3,
+}
+
+
+def configured(**overrides):
+    named = {name.replace("__", "."): value for name, value in overrides.items()}
+    return with_overrides(Config(name="test"), ASCENT | named)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Rows of a dictionary of 12 unit atoms in 10 dimensions, 2 on; codes and atoms."""
+    rng = np.random.default_rng(0)
+    atoms = rng.normal(size=(12, 10))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    codes = np.where(rng.random((3000, 12)).argsort(axis=1) < 2, rng.normal(size=(3000, 12)), 0)
+    x = codes @ atoms + 0.05 * rng.normal(size=(3000, 10))
+    return (x / x.std()).astype(np.float32), codes, atoms
+
+
+@pytest.fixture(scope="module")
+def learned(data):
+    x, _, _ = data
+    rows = Dataset("x", Split(x[:2500]), Split(x[2500:]))
+    return train(configured(model__active=2.0, train__steps=600), rows)
+
+
+def test_it_finds_the_atoms_and_the_supports(learned, data):
+    x, codes, atoms = data
+    assert recovery.atoms_found(np.asarray(learned.model.dictionary.atoms), atoms) == 12
+    gamma = np.asarray(learned.model.encode(x[2500:]).gamma)
+    assert recovery.support_auc(gamma, codes[2500:] != 0) > 0.92
+
+
+def test_as_many_latents_are_on_as_were_asked_for(learned, data):
+    on = np.sum(np.asarray(learned.model.code(data[0][2500:])) != 0, axis=1)
+    assert 1.7 < on.mean() < 2.3
+
+
+def test_without_a_number_the_rate_is_learned(data):
+    x, _, _ = data
+    start = configured(train__steps=600)
+    assert start.model.rate * 12 == pytest.approx(1.2)
+    model = train(start, Dataset("x", Split(x), Split(x[:1]))).model
+    # Of mean fields the learned number is somewhat too large; two are on.
+    assert 1.7 < np.sum(np.asarray(model.code(x)) != 0, axis=1).mean() < 2.5
+
+
+def test_a_given_rate_stays():
+    model = build(configured(model__alpha=0.05).model, (10,), jax.random.key(0))
+    assert model.raw_rate is None
+    np.testing.assert_allclose(jax.nn.sigmoid(model.components().gate_logit), 0.05, rtol=1e-5)
+
+
+def test_the_bound_is_the_mean_of_its_samples(learned, data):
+    model, x = learned.model, jnp.asarray(data[0][:20])
+    terms = model.terms(x, jax.random.key(0))
+    weights = model.log_importance_weights(x, jax.random.key(1), 4000)
+    error = np.asarray(weights).std(axis=0) / np.sqrt(4000)
+    np.testing.assert_array_less(np.abs(weights.mean(axis=0) - (terms.reconstruction - terms.kl)), 5 * error)
+    q = model.encode(x)
+    np.testing.assert_allclose(terms.kl, losses.spike_slab_kl(q, model.components()).sum(axis=1), rtol=1e-5)
+
+
+def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
+    model = build(configured(model__active=3.0).model, (10,), jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (8, 10), jnp.float32)
+    graph, params = nnx.split(model)
+    gradient = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), coefficients)[0])(
+        params
+    )
+    q = model._posterior(x, model.components(coefficients.alpha), 5)
+
+    def loss(params):
+        model = nnx.merge(graph, params)
+        terms = model._terms(x, q, model.components(coefficients.alpha))
+        return jnp.mean(terms.kl - terms.reconstruction)
+
+    expected = jax.grad(loss)(params)
+    on = jnp.mean(jnp.sum(q.gate_logit > 0, axis=1), dtype=jnp.float32)
+    np.testing.assert_allclose(gradient["raw_rate"][...], jnp.log((on + 0.01) / 3), rtol=1e-5)
+    for name in ("raw_mean", "decoder"):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+            gradient[name],
+            expected[name],
+        )
+
+
+def test_unit_norm_changes_the_units_of_the_code_alone():
+    x = jax.random.normal(jax.random.key(1), (6, 10), jnp.float32)
+    free, unit = (
+        build(configured(model__unit_norm=on).model, (10,), jax.random.key(0)) for on in (False, True)
+    )
+    assert isinstance(unit, LinearVSC)
+    np.testing.assert_allclose(jnp.linalg.norm(unit.dictionary.atoms, axis=1), 1, rtol=1e-5)
+    norms = jnp.linalg.norm(free.dictionary.atoms, axis=1)
+    np.testing.assert_allclose(unit.encode(x).mean, free.encode(x).mean * norms[None], rtol=1e-3, atol=1e-4)
+    bounds = [model.bounds(x, jax.random.key(2))["elbo"] for model in (free, unit)]
+    np.testing.assert_allclose(*bounds, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"model.active": 12.0}, "model.active: expected more than 0 and less than the 12 latents, got 12"),
+        ({"model.active": 0.0}, "model.active: expected more than 0 and less than the 12 latents, got 0"),
+        (
+            {"model.active": 2.0, "model.alpha": 0.1},
+            "model.active: alpha is given as well; give one of the two",
+        ),
+        ({"model.decoder": "mlp"}, "model.inference: ascent needs model.decoder linear, got mlp"),
+        (
+            {"model.likelihood": "bernoulli"},
+            "model.inference: ascent needs model.likelihood gaussian, got bernoulli",
+        ),
+        ({"model.prior": "pseudo"}, "model.inference: ascent needs model.prior fixed, got pseudo"),
+        ({"model.beta": 2.0}, "model.inference: ascent needs model.beta 1.0, got 2.0"),
+        ({"model.kind": "vae"}, "model.inference: ascent needs model.kind vsc, got vae"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(overrides, message):
+    with pytest.raises(UserError, match=f"^{message}$"):
+        with_overrides(Config(name="test"), ASCENT | overrides)
+
+
+def test_a_linear_decoder_needs_flat_networks():
+    config = with_overrides(Config(), {"model.decoder": "linear", "model.network": "conv"})
+    with pytest.raises(UserError, match="model.decoder: linear goes with model.network mlp, not with conv"):
+        build(config.model, (8, 8), jax.random.key(0))
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae", "vsc"])
+def test_a_linear_decoder_goes_with_every_encoder(kind):
+    config = with_overrides(Config(), {"model.decoder": "linear", "model.kind": kind, "model.latents": 4})
+    model = build(config.model, (3, 2), jax.random.key(0))
+    z = jax.random.normal(jax.random.key(1), (2, 4), jnp.float32)
+    dictionary = model.decoder.trunk
+    logits = (z @ dictionary.atoms + dictionary.bias[None]).reshape(2, 3, 2)
+    np.testing.assert_allclose(model.decode(z), jax.nn.sigmoid(logits), rtol=1e-5)
