@@ -48,6 +48,7 @@ def gradient(f, *args):
 def test_exact_selection_hand_values():
     weights = np.exp(exact_selection(np.array([[0.0, np.log(3.0)], [5.0, 5.0]])))
     np.testing.assert_allclose(weights, [[0.75, 0.25], [0.5, 0.5]], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(exact_selection(np.log([1.0, 3.0]))), [0.75, 0.25], rtol=1e-6)
 
 
 def test_selection_kl_hand_values():

@@ -44,6 +44,7 @@ def densities(z, p):
 
 
 Q, P, A, KL = spike_slab(4, 3), spike_slab(4, 3), RNG.normal(size=(4, 3)), RNG.uniform(0, 9, (4, 3))
+COUNTS = np.array([[1.0, 2, 3], [40, 5, 1], [7, 3, 900], [2, 12, 5]])
 GAMMA, ALPHA = RNG.uniform(0.1, 0.4, (4, 3)), RNG.uniform(0.6, 0.9, (4, 3))
 
 # Every function at ordinary arguments, and at those where a careless form overflows. Extreme ones are all
@@ -77,6 +78,21 @@ EVERY = {
     "bernoulli_log_likelihood": (losses.bernoulli_log_likelihood, (A, GAMMA), combined(LOGITS, (0, 0.3, 1))),
     "gaussian_log_likelihood": (
         losses.gaussian_log_likelihood, (A, Q[1], Q[0]), combined(MEANS, LOG_VARS, (-1.0, 0, 255)),
+    ),
+    "poisson_log_likelihood": (
+        losses.poisson_log_likelihood, (A, COUNTS), combined((-30.0, 0, 20), (0.0, 1, 3e4)),
+    ),
+    "negative_binomial_log_likelihood": (
+        losses.negative_binomial_log_likelihood, (A, Q[1], COUNTS),
+        combined((-30.0, 0, 20), (-10.0, 0, 10), (0.0, 1, 3e4)),
+    ),
+    "student_t_log_likelihood": (
+        losses.student_t_log_likelihood, (A, Q[1], P[1], Q[0]),
+        combined(MEANS, (-15.0, 0, 10), (-3.0, 0, 10), (0.0, 255)),
+    ),
+    "categorical_log_likelihood": (
+        lambda logits, x: losses.categorical_log_likelihood(logits, x, np.array([0, 0, 1])),
+        (A, GAMMA), (np.array([[-1e4, 1e4, 0], [0, 0, 1e4]]), np.array([[1.0, 0, 1], [0, 1, 1]])),
     ),
     "elbo": (losses.elbo, (A, KL), combined((-1e6, 0.0), (0.0, 1e6))),
     "exact_selection": (losses.exact_selection, (KL,), (WILD_KL,)),
