@@ -102,7 +102,7 @@ def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
 
     expected = jax.grad(loss)(params)
     on = jnp.mean(jnp.sum(q.gate_logit > 0, axis=1), dtype=jnp.float32)
-    np.testing.assert_allclose(gradient["raw_rate"][...], jnp.log((on + 0.01) / 3), rtol=1e-5)
+    np.testing.assert_allclose(gradient["raw_rate"][...], 120 * jnp.log((on + 0.01) / 3), rtol=1e-5)
     for name in ("raw_mean", "decoder"):
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),

@@ -22,8 +22,8 @@ from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
 from vsc_jax.models.vsc import VSC
 from vsc_jax.spike_slab import SpikeSlab
 
-TRAINING_SWEEPS = 5
-SWEEPS = 20
+_TRAINING_SWEEPS = 5
+_SWEEPS = 30
 
 
 class LinearVSC(VSC):
@@ -61,7 +61,7 @@ class LinearVSC(VSC):
 
     def encode(self, x: Any) -> SpikeSlab:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        return self._posterior(as_inputs(x, self.decoder), self.components(), SWEEPS)
+        return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS)
 
     def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
@@ -95,8 +95,10 @@ class LinearVSC(VSC):
         del key
         x = self.decoder.scaled(as_examples(x, self.decoder.example_shape))
         prior = self.components(coefficients.alpha)
-        q = jax.lax.stop_gradient(self._posterior(x, prior, TRAINING_SWEEPS))
-        terms = self._terms(x, q, prior)
+        q = jax.lax.stop_gradient(self._posterior(x, prior, _TRAINING_SWEEPS))
+        # A number that is asked for from the start makes dense codes of atoms that are not learned yet.
+        pulled = jnp.minimum(coefficients.sparsity_weight, 1)
+        terms = self._terms(x, q, self.with_rate_learned(prior, 1 - pulled))
         reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
         active = jnp.mean(jnp.sum(q.gate_logit > 0, axis=-1), dtype=jnp.float32)
         metrics = {
@@ -107,4 +109,4 @@ class LinearVSC(VSC):
             "active_per_image": active,
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(q.gamma, axis=0))),
         }
-        return kl - reconstruction + self.pull(active), metrics
+        return kl - reconstruction + pulled * self.pull(active), metrics

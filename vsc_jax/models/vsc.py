@@ -212,15 +212,21 @@ class VSC(nnx.Module):
         moved = _PACE * self.raw_rate[...]
         return logit + (moved if self.active is None else jax.lax.stop_gradient(moved))
 
+    def with_rate_learned(self, prior: SpikeSlab, weight: Scalar) -> SpikeSlab:
+        """The prior, whose rate has ``weight`` times the bound's gradient where ``active`` is given."""
+        if self.active is None or self.raw_rate is None:
+            return prior
+        moved = _PACE * self.raw_rate[...]
+        return prior._replace(gate_logit=prior.gate_logit + weight * (moved - jax.lax.stop_gradient(moved)))
+
     def pull(self, on: Scalar) -> Scalar:
         """A term of value 0 whose gradient moves the rate until ``on`` latents are the ``active`` ones."""
         if self.active is None:
             return jnp.float32(0)
         assert self.raw_rate is not None
         rate = self.raw_rate[...]
-        return (rate - jax.lax.stop_gradient(rate)) * jax.lax.stop_gradient(
-            jnp.log((on + 0.01) / self.active)
-        )
+        off = _PACE * self.latents * jnp.log((on + 0.01) / self.active)  # of the size of the bound's gradient
+        return (rate - jax.lax.stop_gradient(rate)) * jax.lax.stop_gradient(off)
 
     def select(self, x: Any, component_kl: Float[Array, "n components"], how: str | None = None) -> Selection:
         """Weights of the prior's components for each example.
@@ -339,7 +345,8 @@ class VSC(nnx.Module):
             "active_per_image": jnp.mean(jnp.sum(posterior.gate_logit > 0, axis=-1), dtype=jnp.float32),
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
-        loss = loss + coefficients.usage_weight * metrics["usage_kl"] + self.pull(metrics["active_per_image"])
+        loss = loss + coefficients.usage_weight * metrics["usage_kl"]
+        loss = loss + jnp.minimum(coefficients.sparsity_weight, 1) * self.pull(metrics["active_per_image"])
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)
         if self.pseudo_inputs is not None:
