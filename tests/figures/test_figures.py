@@ -49,8 +49,24 @@ def test_a_model_and_its_data_have_the_figures_that_they_allow(
 
 def test_a_collapsed_code_has_no_figures_of_single_latents_and_can_be_drawn(make_view):
     view = make_view(gamma=np.full((40, 6), 0.01, np.float32))
-    assert set(FIGURES) - set(dict(draw_all(view))) == {"traversals", "correlations"}
+    assert set(FIGURES) - set(dict(draw_all(view))) == {"traversals", "correlations", "atoms"}
     assert "no latent traversals: no latent is used, the code has collapsed" in reasons_of(view)
+
+
+def test_atoms_are_shown_from_the_most_to_the_least_used(make_view):
+    view = make_view("vsc", "digits", decoder="linear", prior="fixed")
+    drawn = FIGURES["atoms"].draw(view)
+    assert drawn.facts["shown"] == drawn.facts["latents"] == view.latents
+    assert drawn.facts["most"] == view.density.max() >= drawn.facts["least"] == view.density.min()
+    atoms = np.asarray(view.model.decoder.trunk.atoms)
+    unit = atoms / np.linalg.norm(atoms, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, 0)
+    assert drawn.facts["alike"] == pytest.approx(np.abs(cosines).max(), rel=1e-5)
+    first = atoms[np.argmax(view.density)]
+    side = view.model.decoder.example_shape[:2]
+    pixels = drawn.figure.axes[0].images[0].get_array()[: side[0], : side[1]]
+    np.testing.assert_allclose(pixels, 0.5 + 0.5 * first.reshape(side) / np.abs(first).max(), atol=1e-6)
 
 
 def test_the_overview_is_quick_and_one_example_is_enough(make_view):

@@ -19,7 +19,7 @@ from vsc_jax.pages.source import labels, read_source
 from vsc_jax.run import Run, open_run
 from vsc_jax.training.run_folder import read_rows
 
-MODEL_FIGURES = set(FIGURES) - {"correlations"}
+MODEL_FIGURES = set(FIGURES) - {"correlations", "atoms"}
 
 
 def images(report):

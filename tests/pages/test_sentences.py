@@ -19,6 +19,7 @@ FACTS = {
     "gate_histogram": {"off": 0.7, "on": 0.26, "deviation": 0.4},
     "latent_density": {"used": 5, "latents": 6, "always": 2, "active": 3.5, "low": 2.0, "high": 5.0},
     "pseudo_inputs": {"serving": 3, "components": 4, "busiest": 0.8, "fewest": 1, "most": 5, "latents": 6},
+    "atoms": {"shown": 64, "latents": 64, "most": 0.77, "least": 0.1, "alike": 0.333},
     "conditional_samples": {"within": 0.25},
     "interpolations": {"largest": 1 / 9, "steps": 9, "gated": True, "on": 1, "off": 0},
     "traversals": {"latent": 3, "most": 0.12, "middle": 0.05, "still": 1, "rows": 3},
@@ -48,6 +49,7 @@ latent_density {"used": 1, "always": 1} 2 to 5): most of what is on says nothing
 pseudo_inputs {} 3 of 4 are the nearest one of some test image, the busiest of 80 % of them
 pseudo_inputs {} and they have 1 to 5 of 6 latents on.
 pseudo_inputs {"fewest": 5} and they have 5 of 6 latents on.
+atoms {} the first of the 64 atoms is on in 77 % of the examples and the last in 10 %
 conditional_samples {} 25 % of the samples' variance lies within the rows, which share which latents
 interpolations {} largest of the 9 steps along a straight line makes 11 % of its change (11 % would
 interpolations {} would be even), and the first pair is joined by switching 1 latent on and 0 off.

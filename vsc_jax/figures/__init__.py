@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.figures.codes import (
     draw_activation,
+    draw_atoms,
     draw_correlations,
     draw_gate_histogram,
     draw_latent_density,
@@ -25,6 +26,7 @@ from vsc_jax.figures.images import (
     draw_traversals,
 )
 from vsc_jax.figures.style import Drawn
+from vsc_jax.models.nets.dictionary import Dictionary
 
 __all__ = ["FIGURES", "OVERVIEW", "Curve", "Drawn", "ModelFigure", "draw_all", "draw_curves", "draw_history"]
 
@@ -39,6 +41,8 @@ _NEEDS: dict[str, tuple[Callable[[CodeView], bool], str]] = {
         lambda v: getattr(v.model, "pseudo_inputs", None) is not None,
         "no figure of pseudo-inputs: the model's prior is fixed",
     ),
+    # A decoder that is a network lacks nothing.
+    "atoms": (lambda v: isinstance(v.model.decoder.trunk, Dictionary), ""),
     "images": (
         lambda v: v.dataset.form == "image",
         "no figures of decoded images: the examples of {0.name} are no images",
@@ -61,7 +65,7 @@ class ModelFigure(NamedTuple):
     needs: tuple[str, ...] = ()
 
     def missing(self, view: CodeView) -> str | None:
-        """Why the figure cannot be drawn, or None."""
+        """Why the figure cannot be drawn, or None; empty if none is to be expected."""
         reasons = (reason for there, reason in map(_NEEDS.__getitem__, self.needs) if not there(view))
         return next((reason.format(view.dataset) for reason in reasons), None)
 
@@ -72,6 +76,7 @@ FIGURES: dict[str, ModelFigure] = {
     "gate_histogram": ModelFigure("Gates", draw_gate_histogram, ("gates",)),
     "latent_density": ModelFigure("Sparsity of the code", draw_latent_density, ("gates",)),
     "pseudo_inputs": ModelFigure("Pseudo-inputs", draw_pseudo_inputs, ("gates", "pseudo-inputs")),
+    "atoms": ModelFigure("Atoms", draw_atoms, ("atoms", "images")),
     "conditional_samples": ModelFigure("Conditional sampling", draw_conditional_samples, ("gates", "images")),
     "interpolations": ModelFigure("Interpolation", draw_interpolations, ("images", "a pair")),
     "traversals": ModelFigure("Latent traversals", draw_traversals, ("images", "used")),

@@ -16,11 +16,13 @@ from vsc_jax.evaluation.encoding import USED_SHARE
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC
+from vsc_jax.models.nets.dictionary import Dictionary
 
 UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
 OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart
 ALWAYS = 0.95  # a latent that is on in more examples than this is on for all
 MOST_LATENT_NAMES = 32  # how many latents' indices fit under a panel of full width
+MOST_ATOMS = 200  # in one figure
 _PER_ROW = 10  # pseudo-inputs as images
 
 
@@ -170,6 +172,34 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
     facts = {"serving": serving, "components": len(share), "busiest": float(share.max())}
     span = {"fewest": int(active.min()), "most": int(active.max())}
     return Drawn(figure, {**facts, **span, "latents": view.latents})
+
+
+def draw_atoms(view: CodeView) -> Drawn:
+    """The atoms of a linear decoder as images, from the latent that is on most often; white is 0.
+
+    Facts: ``shown`` of ``latents`` atoms; the first is on in a share ``most`` of the examples, the last in
+    ``least``; the two that are most alike have the cosine ``alike``, sign left out.
+    """
+    trunk = view.model.decoder.trunk
+    assert isinstance(trunk, Dictionary)
+    order = np.argsort(-view.density, kind="stable")[:MOST_ATOMS]
+    atoms = np.asarray(trunk.atoms, np.float64)[order]
+    unit = atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1e-12)
+    alike = np.abs(unit @ unit.T - np.eye(len(unit))).max()
+    images = 0.5 + 0.5 * atoms / np.maximum(np.abs(atoms).max(axis=1, keepdims=True), 1e-12)
+    images = images.reshape(-1, *view.model.decoder.example_shape)
+    columns = min(2 * _PER_ROW, len(images))
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:3]
+    title = f"{len(images)} of {view.latents} atoms, the one that is on most often first"
+    figure = style.new_figure(rows * (style.WIDTH - 0.9) / columns * height / width + 0.8, title)
+    axes = figure.subplots()
+    tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
+    names = [f"{row * columns + 1}" for row in range(rows)]
+    style.show_tiles(axes, tiles, rows=names, colors=style.DIVERGING)
+    style.label(axes, x="each from minus (blue) to plus (red) its largest entry")
+    ends = {"most": float(view.density[order[0]]), "least": float(view.density[order[-1]])}
+    return Drawn(figure, {"shown": len(images), "latents": view.latents, **ends, "alike": float(alike)})
 
 
 def order_into_blocks(size: ArrayLike, signed: ArrayLike, groups: ArrayLike) -> np.ndarray:

@@ -157,7 +157,7 @@ def illustrate(
         reason = FIGURES[name].missing(view)
         if reason is None:
             add(name, partial(FIGURES[name].draw, view))
-        elif reason not in source.missing:
+        elif reason and reason not in source.missing:
             source.missing.append(reason)
 
 
