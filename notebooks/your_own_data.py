@@ -124,13 +124,14 @@ figures.draw_activation(view)
 #
 # ## A table
 #
-# For rows of numbers there is `VariationalSparseCoding`, a scikit-learn transformer: real numbers, a Gaussian likelihood, units taken care of.
+# For rows of numbers there is `VariationalSparseCoding`, a scikit-learn transformer: a row is a weighted sum of atoms, as in
+# `DictionaryLearning`, and `active` says how many of them are on. Units are taken care of.
 
 # %%
 from vsc_jax.estimator import VariationalSparseCoding
 
 wine = load_wine()
-coder = VariationalSparseCoding(latents=8, alpha=0.3, steps=20 if SMOKE else 3000, random_state=0).fit(
+coder = VariationalSparseCoding(latents=8, active=3, steps=20 if SMOKE else 3000, random_state=0).fit(
     wine.data
 )
 code = coder.transform(wine.data)
