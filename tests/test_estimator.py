@@ -84,6 +84,46 @@ def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
     assert (coder.n_samples_seen_, coder.n_features_in_) == (250, 3)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, ("linear", "fixed", "ascent")),
+        ({"likelihood": "student_t"}, ("linear", "fixed", "encoder")),
+        ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
+        ({"beta": 2.0}, ("linear", "fixed", "encoder")),
+        ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
+        ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
+    ],
+)
+def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(parameters, expected, gaussian):
+    coder = VariationalSparseCoding(4, steps=1, random_state=0, **parameters).fit(gaussian[:30])
+    model = coder.config_.model
+    assert (model.decoder, model.prior, model.inference) == expected
+
+
+def test_a_row_is_its_code_times_the_atoms(coder, gaussian):
+    codes = coder.transform(gaussian)
+    assert coder.components_.shape == (16, 3)
+    rows = codes @ coder.components_ + coder.intercept_
+    np.testing.assert_allclose(coder.inverse_transform(codes), rows, rtol=1e-4, atol=1e-4)
+    network = VariationalSparseCoding(4, decoder="mlp", steps=1, random_state=0)
+    assert not hasattr(coder.__class__(), "components_")
+    assert not hasattr(network.fit(gaussian[:30]), "components_")
+
+
+@pytest.mark.parametrize(("decoder", "steps"), [("linear", 600), ("mlp", 1500)])
+def test_as_many_latents_are_on_as_were_asked_for(decoder, steps):
+    X = np.random.default_rng(0).normal(size=(500, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
+    coder = VariationalSparseCoding(8, decoder=decoder, active=3, steps=steps, random_state=0).fit(X)
+    assert coder.active_per_row_ == pytest.approx(3, rel=0.15)
+
+
+@pytest.mark.parametrize("parameters", [{"active": 16}, {"active": 0}, {"active": 3, "alpha": 0.1}])
+def test_a_number_of_active_latents_that_cannot_be_is_refused(parameters, gaussian):
+    with pytest.raises(ValueError, match="^active: "):
+        VariationalSparseCoding(16, steps=1, **parameters).fit(gaussian)
+
+
 def test_sparse_codes_hold_the_same_numbers(coder, gaussian):
     dense = coder.transform(gaussian)
     codes = copy.copy(coder).set_params(sparse_output=True).transform(gaussian)

@@ -60,7 +60,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       alpha: the prior's rate, or target of the share of latents that are on; ``gate_rate_`` says what came of
         it. If neither it nor ``active`` is given, ``ascent`` learns it, and an encoder takes 0.1.
       prior: ``fixed``, or ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; ``auto`` takes
-        ``fixed`` for a linear decoder and ``pseudo`` for mlp.
+        ``pseudo`` for mlp without ``active``, whose number it would miss, and else ``fixed``.
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training.
@@ -197,7 +197,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     @property
     def components_(self) -> np.ndarray:
         """Atoms ``[latents, features]`` of a linear decoder, in the units of ``X``."""
-        return np.asarray(self._dictionary.atoms * self.scale_, np.float32)
+        return (np.asarray(self._dictionary.atoms) * self.scale_).astype(np.float32)
 
     @property
     def intercept_(self) -> np.ndarray:
@@ -239,7 +239,7 @@ def _config(parameters: dict[str, Any]) -> settings.Config:
     overrides = {"seed": int(seed)}
     linear = parameters["decoder"] == "linear"
     if parameters["prior"] == "auto":
-        parameters["prior"] = "fixed" if linear else "pseudo"
+        parameters["prior"] = "fixed" if linear or parameters["active"] is not None else "pseudo"
     if parameters["inference"] == "auto":
         can = linear and parameters["likelihood"] == "gaussian" and parameters["prior"] == "fixed"
         parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else "encoder"
