@@ -111,6 +111,41 @@ def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
         )
 
 
+def test_a_number_is_asked_for_as_the_sparsity_term_sets_in(coefficients):
+    model = build(configured(model__active=3.0).model, (10,), jax.random.key(0))
+    x = jax.random.normal(jax.random.key(1), (8, 10), jnp.float32)
+    graph, params = nnx.split(model)
+
+    def slope(sparsity_weight):
+        at = coefficients._replace(sparsity_weight=jnp.float32(sparsity_weight))
+        loss = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), at)[0])
+        return float(loss(params)["raw_rate"][...])
+
+    q, prior = (
+        model._posterior(x, model.components(coefficients.alpha), 5),
+        model.components(coefficients.alpha),
+    )
+    of_the_bound = 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
+    assert slope(0.0) == pytest.approx(of_the_bound, rel=1e-3)
+    assert slope(0.25) == pytest.approx(0.75 * of_the_bound + 0.25 * slope(1.0), rel=1e-3)
+    assert slope(2.0) == slope(1.0)
+
+
+def test_codes_do_not_depend_on_the_units_of_a_feature():
+    x = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
+    units = np.float32(2.0) ** np.arange(-4, 6, dtype=np.float32)
+    config = configured().model
+    plain, other = (build(config, (10,), jax.random.key(0), examples=rows) for rows in (x, x * units))
+    # The same start in both units: the noise on the atoms is in those of the data.
+    dictionary, noise = other.dictionary, 2 * np.log(units)
+    dictionary.raw_atoms[...] = plain.dictionary.raw_atoms[...] * units[None]
+    plain.decoder.raw_log_var[...] = jnp.zeros(10, jnp.float32) + 1
+    other.decoder.raw_log_var[...] = (10 + jnp.asarray(noise)) / 10
+    np.testing.assert_allclose(
+        other.encode(x * units).gate_logit, plain.encode(x).gate_logit, rtol=0.02, atol=0.02
+    )
+
+
 def test_unit_norm_changes_the_units_of_the_code_alone():
     x = jax.random.normal(jax.random.key(1), (6, 10), jnp.float32)
     free, unit = (

@@ -108,9 +108,8 @@ def build(
     likelihood = LIKELIHOODS[config.likelihood]
     encoder: MLP | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
-    if config.decoder == "linear":
-        trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
     if config.inference == "ascent":
+        trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
         return LinearVSC(
             Gaussian(trunk, example_shape, config.min_log_var, scaling),
             weights,
@@ -127,8 +126,10 @@ def build(
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
-    if config.network == "mlp" and config.decoder == "mlp":
-        trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
+        if config.decoder == "linear":
+            trunk, _ = _dictionary(config, example_shape, pseudo_key, None, scaling)
+        else:
+            trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
     decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
     if examples is not None:
         decoder.start(examples)
@@ -173,14 +174,11 @@ def _dictionary(
     examples: Rows | None,
     scaling: Scaling | None,
 ) -> tuple[Dictionary, Array]:
-    """Atoms that start at examples less their mean, with some noise, so that no two are the same.
-
-    And what each feature is multiplied by for the same variance.
-    """
+    """Atoms that start at examples less their mean, with noise; and weights that give features variance 1."""
     shape = (config.latents, math.prod(example_shape))
     atoms = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
     zeros = jnp.zeros(shape[1], jnp.float32)
-    if examples is None or config.inference == "encoder":
+    if examples is None:
         return Dictionary(atoms / math.sqrt(config.latents), zeros, config.unit_norm), zeros + 1
     count = max(config.latents, min(len(examples), _NUMBERS_OF_MOMENTS // shape[1]))
     rows = as_float(_chosen(count, key, examples))

@@ -19,10 +19,10 @@ from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
-from vsc_jax.models.vsc import VSC
+from vsc_jax.models.vsc import PACE, VSC
 from vsc_jax.spike_slab import SpikeSlab
 
-_TRAINING_SWEEPS = 5
+_TRAINING_SWEEPS = 5  # more of them, and training ends in dense codes of data without noise (docs/peers.md)
 _SWEEPS = 30
 
 
@@ -98,7 +98,10 @@ class LinearVSC(VSC):
         q = jax.lax.stop_gradient(self._posterior(x, prior, _TRAINING_SWEEPS))
         # A number that is asked for from the start makes dense codes of atoms that are not learned yet.
         pulled = jnp.minimum(coefficients.sparsity_weight, 1)
-        terms = self._terms(x, q, self.with_rate_learned(prior, 1 - pulled))
+        if self.active is not None and self.raw_rate is not None:
+            learned = PACE * (1 - pulled) * (self.raw_rate[...] - jax.lax.stop_gradient(self.raw_rate[...]))
+            prior = prior._replace(gate_logit=prior.gate_logit + learned)
+        terms = self._terms(x, q, prior)
         reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
         active = jnp.mean(jnp.sum(q.gate_logit > 0, axis=-1), dtype=jnp.float32)
         metrics = {

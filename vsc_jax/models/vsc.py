@@ -21,7 +21,7 @@ from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bound
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
-_PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
+PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
 
 
 class Selection(NamedTuple):
@@ -209,15 +209,9 @@ class VSC(nnx.Module):
         logit = jnp.log(rate) - jnp.log1p(-rate)
         if self.raw_rate is None:
             return logit
-        moved = _PACE * self.raw_rate[...]
+        moved = PACE * self.raw_rate[...]
+        # The bound does not decide about a number that was asked for.
         return logit + (moved if self.active is None else jax.lax.stop_gradient(moved))
-
-    def with_rate_learned(self, prior: SpikeSlab, weight: Scalar) -> SpikeSlab:
-        """The prior, whose rate has ``weight`` times the bound's gradient where ``active`` is given."""
-        if self.active is None or self.raw_rate is None:
-            return prior
-        moved = _PACE * self.raw_rate[...]
-        return prior._replace(gate_logit=prior.gate_logit + weight * (moved - jax.lax.stop_gradient(moved)))
 
     def pull(self, on: Scalar) -> Scalar:
         """A term of value 0 whose gradient moves the rate until ``on`` latents are the ``active`` ones."""
@@ -225,7 +219,7 @@ class VSC(nnx.Module):
             return jnp.float32(0)
         assert self.raw_rate is not None
         rate = self.raw_rate[...]
-        off = _PACE * self.latents * jnp.log((on + 0.01) / self.active)  # of the size of the bound's gradient
+        off = PACE * self.latents * jnp.log((on + 0.01) / self.active)  # of the size of the bound's gradient
         return (rate - jax.lax.stop_gradient(rate)) * jax.lax.stop_gradient(off)
 
     def select(self, x: Any, component_kl: Float[Array, "n components"], how: str | None = None) -> Selection:
