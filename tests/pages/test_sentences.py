@@ -90,7 +90,7 @@ def test_numbers_are_written_as_they_are_meant():
     ({"kind": "vae", "tc_weight": 3.0}, "A beta-TCVAE (weight 3) with"),
     ({"alpha": 0.05, "pseudo_inputs": 8}, "Variational Sparse Coding (8 pseudo-inputs, alpha = 0.05) with"),
     ({"prior": "fixed"}, "Variational Sparse Coding (a fixed prior of rate 0.1) with 60 latents,"),
-    ({"active": 6.0}, "Variational Sparse Coding (32 pseudo-inputs, alpha = 0.1) with 60 latents, fully"),
+    ({"active": 4.0}, "Variational Sparse Coding (32 pseudo-inputs, 4 latents asked to be on) with 60"),
 ])  # fmt: skip
 def test_models_are_named_by_what_makes_them_what_they_are(make_source, options, expected):
     source = make_source(**options)
@@ -100,6 +100,12 @@ def test_models_are_named_by_what_makes_them_what_they_are(make_source, options,
     schedule = dataclasses.replace(source.config.schedule, warm_up=Ramp(0.0, 1.0, 0.0, 0.3))
     source.config = dataclasses.replace(source.config, schedule=schedule)
     assert ("warm-up of the slab" in sentences.what_was_run(source)) == (source.config.model.kind == "vsc")
+
+
+def test_a_rate_that_is_learned_is_said_to_be(make_source):
+    ascent = {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"}
+    assert "(a fixed prior of a learned rate)" in sentences.what_was_run(make_source(**ascent))
+    assert "(a fixed prior of rate 0.2)" in sentences.what_was_run(make_source(**ascent, alpha=0.2))
 
 
 def test_results_become_a_sentence(make_source):
