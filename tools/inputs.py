@@ -44,8 +44,7 @@ def allowed(hint: Any) -> st.SearchStrategy[Any]:
             return st.integers(limits.low, limits.high) | st.sampled_from([limits.low, limits.high])
         return st.floats(limits.low, limits.high, exclude_min=limits.exclusive, exclude_max=limits.exclusive)
     if origin in (types.UnionType, typing.Union):
-        inner = next(option for option in options if option is not types.NoneType)
-        return st.none() | allowed(inner)
+        return st.one_of(st.none() if option is types.NoneType else allowed(option) for option in options)
     if origin is Literal:
         return st.sampled_from(options)
     if origin is tuple:

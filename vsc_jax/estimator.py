@@ -16,7 +16,7 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
-from vsc_jax.config.choices import DecoderKind, Gate, Inference, Likelihood, Prior
+from vsc_jax.config.choices import Auto, DecoderKind, Gate, Inference, Likelihood, Prior
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import check_values
@@ -26,6 +26,7 @@ from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
 from vsc_jax.models.values import check_mask
+from vsc_jax.run.steps import with_steps
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
@@ -64,7 +65,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training.
-      steps: number of iterations.
+      steps: number of iterations; ``auto`` finds it with the help of held-out rows, which takes about ten
+        times as long (:mod:`vsc_jax.run.steps`).
       batch_size: rows in a batch; fewer rows than that are repeated.
       learning_rate: Adam's step size.
       random_state: seed of initialisation, batches and samples; ``None`` takes a new one in every fit.
@@ -77,6 +79,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         to their total, and of ``bernoulli`` the logits.
       intercept_: what a row is when all latents are off, ``[features]``; linear decoder only.
       config_: the whole configuration that was trained.
+      steps_: number of iterations that were trained.
       history_: training metrics, averaged between two log points; in nats of what the model saw.
       gate_rate_: share of the training rows in which each latent is on, ``[latents]``.
       active_per_row_: latents that are on in a training row, on average.
@@ -110,7 +113,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         pseudo_inputs: int = 16,
         sparsity_weight: float = 1.0,
         gate: Gate = "concrete",
-        steps: int = 2000,
+        steps: int | Auto = 2000,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         random_state: int | np.random.RandomState | None = None,
@@ -137,13 +140,14 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             mean, scale = moments(X)
         rows = _standardized(X, mean, scale, config.model.likelihood)
         check_sizes(config.train, config.train.batch_size)
+        config = with_steps(config, Dataset("X", Split(rows), Split(rows[:1])))
         # Fewer rows than a batch has are repeated, all equally often.
         repeated = np.tile(rows, (-(-config.train.batch_size // len(rows)), 1))
         trained = train(config, Dataset("X", Split(repeated), Split(rows[:1])))
         assert isinstance(trained.model, VSC)
         self.mean_, self.scale_ = mean, scale
         self.config_, self.model_, self.history_ = config, trained.model, trained.history
-        self.n_samples_seen_ = len(rows)
+        self.n_samples_seen_, self.steps_ = len(rows), config.train.steps
         self.gate_rate_ = np.mean(self._map(_gamma, rows) > 0.5, axis=0)
         self.active_per_row_ = float(self.gate_rate_.sum())
         return self

@@ -69,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         elif (checkpoints := stored.folder / "checkpoints").is_dir():
             with Checkpoints(checkpoints) as opened:
                 step = opened.latest_step()
-            if step is not None and step < config.train.steps:
-                reason = f"training is at iteration {step:,} of {config.train.steps:,}"
+            if step is not None and step < config.train.iterations:
+                reason = f"training is at iteration {step:,} of {config.train.iterations:,}"
     if reason:
         arguments.print(f"not written: {reason}; --output FILE keeps these results")
     else:

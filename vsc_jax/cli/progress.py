@@ -13,7 +13,8 @@ _METRICS = {"loss": "loss", "elbo": "bound", "active_per_image": "on"}
 class Progress:
     """Progress of a run, or of a sweep's waves; a context that leaves the terminal on a fresh line.
 
-    ``quiet`` and ``train.progress`` turn it off. Its methods are what ``fit`` and ``sweep`` call.
+    ``quiet`` and ``train.progress`` turn it off. Its methods are what ``fit`` and ``sweep`` call. A line
+    stays of each number of steps that ``train.steps`` auto tries.
     """
 
     def __init__(self, config: TrainConfig, *, quiet: bool = False, sweep: bool = False):
@@ -26,9 +27,16 @@ class Progress:
         if self._on and stage.startswith(self._opens):
             self.__exit__()
             steps = self._config.steps
-            self._bar = tqdm(total=steps, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
+            total = None if steps == "auto" else steps
+            self._bar = tqdm(total=total, unit="step", dynamic_ncols=True, file=sys.stderr, desc=stage)
         elif self._on:
-            show_stage(stage)
+            if self._config.steps == "auto":  # the bar does not know where it ends
+                self._close()
+            if stage.startswith("train.steps"):
+                show_stage("")
+                print(stage, file=sys.stderr, flush=True)
+            else:
+                show_stage(stage)
 
     def on_row(self, row: dict[str, Any]) -> None:
         """Move the bar to a row of metrics; the last one closes it."""
@@ -48,7 +56,7 @@ class Progress:
         means = {label: sum(row[name] for row in rows) / len(rows) for name, label in shown.items()}
         bar.set_postfix({label: f"{mean:.1f}" for label, mean in means.items()}, refresh=False)
         bar.update(step - bar.n)
-        if step >= self._config.steps:
+        if bar.total is not None and step >= bar.total:
             self._close()
 
     def _close(self) -> None:

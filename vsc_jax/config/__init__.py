@@ -199,8 +199,9 @@ class ScheduleConfig:
 class TrainConfig:
     """How long and how fast."""
 
-    steps: Count = 6000
-    """Number of iterations."""
+    steps: Count | choices.Auto = 6000
+    """Number of iterations; auto finds it: runs of log_every, twice, four times as many and so on are trained
+    while the bound of training examples that are held out for it gains (vsc_jax.run.steps)."""
     batch_size: Count = 256
     """Examples in a batch."""
     learning_rate: Annotated[float, Range(0, 1000, exclusive=True), TRACED] = 1e-3
@@ -214,6 +215,17 @@ class TrainConfig:
     """Iterations between two rows of metrics.jsonl; also the length of one compiled chunk."""
     progress: Annotated[bool, FREE] = True
     """Show a progress bar on the terminal."""
+
+    @property
+    def iterations(self) -> int:
+        """:attr:`steps`, where it is a number.
+
+        Raises:
+          UserError: if it is still to be found.
+        """
+        if self.steps == "auto":
+            raise UserError("train.steps: expected a number, got auto, which only vsc_jax.fit resolves")
+        return self.steps
 
 
 @dataclass(frozen=True)
@@ -289,9 +301,11 @@ def unfit_fields(config: Config) -> dict[str, str]:
 
 def smoke(config: Config) -> Config:
     """The same run at a size that ends in seconds: few steps, few examples, small batches."""
+    auto = config.train.steps == "auto"
+    lengths = {"steps": "auto" if auto else 20, "log_every": 1 if auto else 5}
     small = {
         "data": {"train_examples": 512, "test_examples": 256},
-        "train": {"steps": 20, "log_every": 5, "batch_size": min(config.train.batch_size, 64)},
+        "train": {**lengths, "batch_size": min(config.train.batch_size, 64)},
         "checkpoint": {"every": 10},
         "evaluate": {"samples": 8, "examples": 64, "probe_examples": 512},
     }
@@ -432,6 +446,8 @@ def _check_together(config: Config) -> None:
                 f"model.active: expected more than 0 and less than the {model.latents} latents,"
                 f" got {model.active:g}"
             )
+    if config.train.steps == "auto" and config.parallel.distributed:
+        raise UserError("train.steps: expected a number where parallel.distributed is True, got auto")
     if model.inference == "ascent":
         needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "beta": 1.0}
         for name, value in needed.items():

@@ -11,6 +11,7 @@ Prior = Literal["fixed", "pseudo"]
 PriorSlabs = Literal["pseudo", "standard"]
 Selection = Literal["exact", "soft", "paper", "hard"]
 Gate = Literal["sigmoid", "concrete", "straight_through", "bernoulli"]
+Auto = Literal["auto"]
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 
 Header = Literal["auto", "true", "false"]

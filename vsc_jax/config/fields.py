@@ -111,8 +111,8 @@ def finite(value: Any) -> Any:
 def from_plain(hint: Any, value: Any, path: str = "") -> Any:
     """The dataclass that :func:`to_plain` wrote; a field that is not given keeps its default.
 
-    Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these or
-    None. A whole number is taken for a float, but neither bool nor float for an int.
+    Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these, or
+    None or a Literal. A whole number is taken for a float, but neither bool nor float for an int.
 
     Raises:
       UserError: naming the field by its dotted path, on an unknown or missing key, or on a value of another
@@ -124,8 +124,12 @@ def from_plain(hint: Any, value: Any, path: str = "") -> Any:
     if dataclasses.is_dataclass(kind):
         value = _read_dataclass(kind, value, path)
     elif origin in (types.UnionType, typing.Union):
-        inner = next(option for option in arguments if option is not types.NoneType)
-        value = None if value is None else from_plain(inner, value, path)
+        inner, *words = (option for option in arguments if option is not types.NoneType)
+        allowed = [*typing.get_args(words[0])] if words else []
+        if isinstance(value, str) and allowed:
+            expected = None if value in allowed else f"a number or {' or '.join(allowed)}"
+        elif value is not None or types.NoneType not in arguments:
+            value = from_plain(inner, value, path)
     elif origin is Literal:
         if not any(type(value) is type(choice) and value == choice for choice in arguments):
             expected = f"one of {', '.join(map(str, arguments))}"

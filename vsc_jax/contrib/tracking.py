@@ -19,14 +19,16 @@ class Tracker:
     def __init__(self, library: Any, config: Config, workdir: Path):
         self.library, self.config, self.workdir = library, config, workdir
         self.opened: Any = None
+        self.step = 0
 
     def on_row(self, row: dict[str, Any]) -> None:
         """Take a row of ``metrics.jsonl``; a resumed run begins with its newest one."""
-        self.write("train", scalars(row), row["step"])
+        self.step = row["step"]
+        self.write("train", scalars(row), self.step)
 
     def on_results(self, results: dict[str, Any]) -> None:
         """Take the test metrics of the finished run."""
-        self.write("test", scalars(results), self.config.train.steps)
+        self.write("test", scalars(results), self.step)
 
     def write(self, group: str, numbers: dict[str, float], step: int) -> None:
         """Write numbers of ``train`` or ``test``."""

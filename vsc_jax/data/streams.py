@@ -26,9 +26,11 @@ class Stream(IntEnum):
     SHOWN_NOISE = 7  # noise of figures and pages
     SHOWN_SAMPLES = 8  # samples of figures and pages
     EXPLORED = 9  # samples that are asked for in the explorer
+    BUDGET = 13  # posterior samples by which train.steps auto judges a number of steps
     # Of NumPy's generators.
     EPOCHS = 1  # the order of the training examples, with the epoch
     ROWS = 10  # subsets of a data set
+    VALIDATION = 12  # training examples that train.steps auto holds out
     PROBE_PIXELS = 11  # dynamic binarization of the probe's examples; the test's is drawn from the seed alone
 
 

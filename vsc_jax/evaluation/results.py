@@ -87,7 +87,8 @@ def evaluate(
     if model.variational:
         bounded = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
         results |= _iwae(model, bounded, iwae_key, config.evaluate, on_stage)
-    results |= {"test_examples": len(x), **code_statistics(model, test.codes), **error_statistics(errors, x)}
+    results |= {"steps": config.train.iterations, "test_examples": len(x)}
+    results |= {**code_statistics(model, test.codes), **error_statistics(errors, x)}
     if latent_kl is not None:
         results |= collapse_statistics(latent_kl, test.codes.z)
     if chosen is not None:

@@ -136,8 +136,9 @@ def build(
     if config.kind == "ae":
         return Autoencoder(encoder, decoder, latents=config.latents)
     if config.kind == "vae":
-        use_tc = config.tc_weight > 0
-        return VAE(encoder, decoder, latents=config.latents, dataset_size=dataset_size, use_tc=use_tc)
+        # Without the term sets of all sizes share a program.
+        size = dataset_size if (use_tc := config.tc_weight > 0) else 1
+        return VAE(encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc)
     pseudo_inputs = classifier = None
     if config.prior == "pseudo":
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)

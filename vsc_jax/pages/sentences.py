@@ -43,7 +43,8 @@ def count(number: int, noun: str) -> str:
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
 )
-_TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count, "comma": "{:,}".format}
+_TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count}
+_TEMPLATES.filters["comma"] = lambda number: number if number == "auto" else f"{number:,}"
 _TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")  # noqa: RUF001
 
 

@@ -16,6 +16,7 @@ from vsc_jax.data import Dataset
 from vsc_jax.data.identity import describe, save_examples
 from vsc_jax.data.loading import called, can_load
 from vsc_jax.models import Model, scaling
+from vsc_jax.run.steps import with_steps
 from vsc_jax.run.stored import MODEL_FILE, StoredRun, load, open_run
 from vsc_jax.training.checkpoints import named_leaves
 from vsc_jax.training.loop import Trained, check, train
@@ -35,8 +36,8 @@ class Run:
       results: test metrics, as in ``results.json``; likelihoods in nats an example.
       history: the rows of ``metrics.jsonl``: training metrics averaged between two log points.
       workdir: the run folder, or None.
-      config: the configuration that was trained; where the data were given from Python its ``data.name`` is
-        what they are called.
+      config: the configuration that was trained, with the number of steps that was found; where the data were
+        given from Python its ``data.name`` is what they are called.
       data: what the data were, as in ``data.json``.
       facts: the numbers that each figure shows, for those that this call has drawn.
     """
@@ -71,7 +72,8 @@ def fit(
         polars frame, a path. Your own are held out, scaled and binarized as ``config.data`` says, and
         :mod:`vsc_jax.data.identity` says what the run folder keeps of them.
       on_row: called with the newest row of a resumed run, and then with every new row of metrics.
-      on_stage: called with a few words before each part of the work; ``compiling`` is the first.
+      on_stage: called with a few words before each part of the work: ``compiling``, and before it, for
+        ``train.steps`` auto, with a line for each number of steps that is tried (:mod:`vsc_jax.run.steps`).
 
     Raises:
       UserError: a field, file or folder cannot be used; nothing has been overwritten.
@@ -92,6 +94,7 @@ def fit(
             claim(folder, config, described)
             if not can_load(config.data):
                 save_examples(folder, dataset, config)
+        config = with_steps(config, dataset, folder, on_stage)
         trained = train(config, dataset, folder, on_row, on_stage, checked=True)
         leave()
         return replace(finish(trained, config, dataset, folder, on_stage), data=described)

@@ -90,7 +90,7 @@ model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the t
 | latents | {model.latents} |
 | networks | {networks(model)}, {model.likelihood} likelihood |
 | parameters | {values:,} in float32, {4 * values / 2**20:.1f} MiB |
-| training | {train.steps:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
+| training | {train.iterations:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
 
 All settings are in `config.json`; the pseudo-inputs of the prior are parameters like any other.
 

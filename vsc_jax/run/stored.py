@@ -15,6 +15,7 @@ from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
 from vsc_jax.data.loading import can_load
 from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.run.steps import steps_found
 from vsc_jax.training.checkpoints import Checkpoints, checked
 from vsc_jax.training.memory import check_parameters
 from vsc_jax.training.run_folder import read_json
@@ -24,7 +25,7 @@ MODEL_FILE = "model.safetensors"
 
 
 class StoredRun(NamedTuple):
-    """A run that :func:`open_run` has found: its folder and its configuration."""
+    """A run that :func:`open_run` has found: its folder and its configuration, with the steps it found."""
 
     folder: Path
     config: Config
@@ -95,7 +96,7 @@ def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
     try:
-        return StoredRun(folder, from_json(folder / "config.json"))
+        return StoredRun(folder, steps_found(folder, from_json(folder / "config.json")))
     except UserError as error:
         newer = "; was the run made by a newer version of vsc_jax?" if "unknown key" in str(error) else ""
         raise UserError(f"{error}{newer}") from None

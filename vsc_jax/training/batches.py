@@ -66,7 +66,9 @@ def check_sizes(config: TrainConfig, examples: int) -> None:
       UserError: if a batch is larger than the training set, or there are too many batches between two
         log points to list their examples.
     """
-    batch_size, iterations = config.batch_size, min(config.log_every, config.steps)
+    batch_size, iterations = config.batch_size, config.log_every
+    if config.steps != "auto":
+        iterations = min(iterations, config.steps)
     if batch_size > examples:
         raise UserError(f"train.batch_size: {batch_size} is more than the {examples} training examples")
     if iterations * batch_size > _LONGEST:
@@ -108,7 +110,7 @@ def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_D
 
     A chunk is used before the next is asked for; closing ends the threads that read ahead.
     """
-    steps, log_every, batch_size = config.train.steps, config.train.log_every, config.train.batch_size
+    steps, log_every, batch_size = config.train.iterations, config.train.log_every, config.train.batch_size
     longest, share = min(log_every, steps), sharding.batch_share(batch_size)
     if streamed := placement(config, data) == "stream":
         batch_bytes = batch_size * math.prod(data.shape[1:]) * data.dtype.itemsize

@@ -102,6 +102,8 @@ def check(config: Config, dataset: Dataset) -> None:
 
 def check_members(config: Config, dataset: Dataset) -> None:
     """:func:`check` for the members of a sweep, which share examples on the device."""
+    if config.train.steps == "auto":
+        raise UserError("train.steps: expected a number for the members of a sweep, got auto")
     check(config, dataset)
     if placement(config, dataset.train.x) == "stream":
         raise UserError(
@@ -142,7 +144,7 @@ def train(
             member = _Member(0, config, dataset, workdir, stack)
             member.state = shared_by_all(member.state)
         stop = stack.enter_context(stop_requests()) if workdir is not None else lambda: None
-        if on_stage is not None and int(member.state.step) < config.train.steps:
+        if on_stage is not None and int(member.state.step) < config.train.iterations:
             on_stage("compiling")
         if on_row is not None and member.log.rows:
             on_row(member.log.rows[-1])
@@ -186,8 +188,8 @@ def train_members(
     check_members(shared, dataset)
     compiler = _Compiler(shared, dataset, sharding, method, on_stage)
     steps = [_newest_step(workdir) for workdir in workdirs]
-    waiting = [number for number, step in enumerate(steps) if step < shared.train.steps]
-    waves = [[number for number, step in enumerate(steps) if step == shared.train.steps]]
+    waiting = [number for number, step in enumerate(steps) if step < shared.train.iterations]
+    waves = [[number for number, step in enumerate(steps) if step == shared.train.iterations]]
     if waiting:
         if memory is None:
             memory = free_memory(1 if sharding.mesh is None else sharding.mesh.size)
@@ -356,8 +358,8 @@ def _loop(
 ) -> None:
     """Train from one log point to the next until all is done, every member has diverged, or a signal came."""
     train = members[0].config.train
-    while step < train.steps and any(member.problem is None for member in members):
-        iterations = min(train.log_every, train.steps - step)
+    while step < train.iterations and any(member.problem is None for member in members):
+        iterations = min(train.log_every, train.iterations - step)
         results = program.run(step, iterations)
         rows, before, step = [], step, step + iterations
         for member, (means, schedule) in zip(members, results, strict=True):
@@ -373,21 +375,21 @@ def _loop(
             on_rows(rows)
         stop = stop_request()
         every = members[0].config.checkpoint.every
-        due = stop is not None or step == train.steps or step // every > before // every
+        due = stop is not None or step == train.iterations or step // every > before // every
         if due and any(member.checkpoints is not None for member in members):
             for member, state in zip(members, program.states(), strict=True):
                 if member.checkpoints is not None and member.problem is None:
                     member.checkpoints.save(state)
         if stop is not None:
             raise Stopped(
-                f"stopped by {stop.name} at iteration {step:,} of {train.steps:,}, which is saved;"
+                f"stopped by {stop.name} at iteration {step:,} of {train.iterations:,}, which is saved;"
                 " the same command goes on from there",
                 stop,
             )
 
 
 def _order_shape(config: Config) -> tuple[int, int]:
-    return min(config.train.log_every, config.train.steps), config.train.batch_size
+    return min(config.train.log_every, config.train.iterations), config.train.batch_size
 
 
 def _newest_step(workdir: Path | None) -> int:

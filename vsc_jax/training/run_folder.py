@@ -1,8 +1,9 @@
 """The run folder: what a run writes, and how it is read again.
 
-``config.json`` (as asked for), ``data.json`` (a description of the data), ``metrics.jsonl`` (one object a log
-step), ``checkpoints/`` (Orbax), ``results.json`` and ``figures/``. Files are replaced whole, by renaming, so
-that a reader never sees half of one; ``.lock`` is held while a process works on the run.
+``config.json`` (as asked for), ``data.json`` (a description of the data), ``steps.json`` (what the setting
+``train.steps`` auto has tried), ``metrics.jsonl`` (one object a log step), ``checkpoints/`` (Orbax),
+``results.json`` and ``figures/``. Files are replaced whole, by renaming, so that a reader never sees half of
+one; ``.lock`` is held while a process works on the run.
 """
 
 import contextlib

@@ -80,7 +80,7 @@ def hyperparameters(config: Config) -> Hyperparameters:
             "prior_rate": config.model.blended_rate,
         }
     )
-    ramps = {name: _schedule(ramp, config.train.steps) for name, ramp in vars(config.schedule).items()}
+    ramps = {name: _schedule(ramp, config.train.iterations) for name, ramp in vars(config.schedule).items()}
     traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
     return Hyperparameters(**traced, schedules=ramps)
 

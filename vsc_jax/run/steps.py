@@ -1,0 +1,194 @@
+"""``train.steps auto``: how many iterations to train for, found by doubling.
+
+All schedules are fractions of the steps, so that a longer run is not a shorter one gone on with: each number
+is trained from the start, on the training examples less a validation part, and judged by that part. It has to
+be better than a smaller one by more than a standard error of the paired differences (the rule of Breiman et
+al., *Classification and Regression Trees*, 1984, section 3.4.3). The test examples are not looked at.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from vsc_jax.config import Config, replaced
+from vsc_jax.config.errors import UserError
+from vsc_jax.config.stopping import Stopped, stop_requests
+from vsc_jax.data import Dataset, streams
+from vsc_jax.data.streams import Stream
+from vsc_jax.models import Model
+from vsc_jax.training.loop import TrainingError, train
+from vsc_jax.training.memory import memory_errors
+from vsc_jax.training.run_folder import Row, read_json, write_json
+
+STEPS_FILE = "steps.json"
+"""In a run folder: the validation part's scores for each number of steps, and the number that was found."""
+PATIENCE = 2
+"""The search ends after so many doublings without a gain,"""
+DOUBLINGS = 9
+"""or after so many in all: 51,200 iterations at a ``train.log_every`` of 100, which is the first number."""
+LEAST_GAIN = 0.05
+"""Nats an example that count as a gain at all."""
+_SHARE, _FEWEST, _MOST = 0.1, 50, 1000  # of the training examples are held out
+_DRAWS = 8  # posterior samples that the bound of an example is averaged over
+
+Scores = dict[int, np.ndarray]  # of the validation examples, float32 [n], by the number of steps
+
+
+def with_steps(
+    config: Config,
+    dataset: Dataset,
+    folder: Path | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> Config:
+    """The configuration with a number of steps: its own, or where that is auto the best on held-out examples.
+
+    Args:
+      config: the run.
+      dataset: its data; only the training split is used.
+      folder: run folder, already claimed; a search that was stopped goes on from what it holds.
+      on_stage: called with a line that begins with ``train.steps`` for each number tried, and with others.
+
+    Raises:
+      UserError: if there are too few examples, or the folder holds a damaged ``steps.json``.
+      TrainingError: if training with the first number of steps does not stay finite.
+      Stopped: on SIGINT or SIGTERM, where there is a run folder.
+    """
+    if config.train.steps != "auto":
+        return config
+    if folder is not None and (known := steps_found(folder, config)).train.steps != "auto":
+        return known
+    say = on_stage or (lambda stage: None)
+    rest, held_out = _parts(config, dataset)
+    first, scores = config.train.log_every, {}
+    path = None if folder is None else folder / STEPS_FILE
+    if path is not None and path.exists():
+        scores = _read(path, first, len(held_out))
+    with contextlib.nullcontext(lambda: None) if path is None else stop_requests() as stop:
+        while not _done(scores):
+            steps = first * 2 ** len(scores)
+
+            def on_row(row: Row, steps: int = steps) -> None:
+                say(f"trying {steps:,} steps: {row['step']:,}")
+                if (number := stop()) is not None:
+                    kept = "numbers of steps that are done are kept; the same command goes on from there"
+                    raise Stopped(f"stopped by {number.name} in the search for train.steps; {kept}", number)
+
+            try:
+                scores[steps] = _scores(replaced(config, {"train.steps": steps}), rest, held_out, on_row)
+            except TrainingError:
+                if not scores:
+                    raise
+                scores[steps] = np.full_like(scores[first], np.nan)
+            if path is not None:
+                values = {str(number): each.tolist() for number, each in scores.items()}
+                write_json(path, {"steps": _best(scores) if _done(scores) else None, "scores": values})
+            say(_line(scores))
+    return replaced(config, {"train.steps": _best(scores)})
+
+
+def steps_found(folder: Path, config: Config) -> Config:
+    """The configuration of a run folder with the number of steps that was found, where it is known.
+
+    Raises:
+      UserError: if ``steps.json`` is damaged.
+    """
+    path = folder / STEPS_FILE
+    if config.train.steps != "auto" or not path.is_file():
+        return config
+    steps = read_json(path).get("steps")
+    if steps is not None and (type(steps) is not int or steps < 1):
+        raise UserError(f"{path}: steps: expected a positive integer or null, got {steps!r:.60}")
+    return config if steps is None else replaced(config, {"train.steps": steps})
+
+
+def _parts(config: Config, dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+    """The data set with fewer training examples, repeated if a batch has more; those that are held out."""
+    n, examples, name = len(dataset.train), dataset.train.x, config.model.likelihood
+    order = streams.generator(config.seed, Stream.VALIDATION).permutation(n)
+    if name == "categorical":  # the first of every class stays: groups of columns are found by them
+        order = order[~np.isin(order, np.argmax(np.asarray(examples), axis=0))]
+    count = min(max(round(_SHARE * n), _FEWEST), _MOST, n // 2, len(order))
+    if count < 2:
+        raise UserError(f"train.steps: auto needs more training examples to hold some out, got {n}")
+    from vsc_jax.evaluation.results import binarized
+
+    held_out = np.sort(order[:count])
+    rows = np.setdiff1d(np.arange(n), held_out)
+    rows = np.tile(rows, -(-config.train.batch_size // len(rows)))
+    pixels = streams.generator(config.seed, Stream.VALIDATION, 1)
+    measured = binarized(np.asarray(examples[held_out]), config.data.binarize, pixels)
+    return replace(dataset, train=dataset.train.take(rows)), measured
+
+
+def _scores(config: Config, dataset: Dataset, x: np.ndarray, on_row: Callable[[Row], None]) -> np.ndarray:
+    from vsc_jax.evaluation.encoding import map_batches  # when it is due, as in finish
+
+    model = train(config, dataset, on_row=on_row).model
+    key, size = streams.key(config.seed, Stream.BUDGET), config.evaluate.batch_size
+    with memory_errors("evaluate.batch_size: too many at a time"):
+        scores: np.ndarray = map_batches(_bound, model, x, key, batch_size=size)
+    return scores
+
+
+def _bound(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, " n"]:
+    name = "elbo" if model.variational else "reconstruction"
+    return jnp.mean(jax.vmap(lambda key: model.bounds(x, key)[name])(jax.random.split(key, _DRAWS)), axis=0)
+
+
+def _gain(new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
+    """Mean of the paired differences, and its standard error; what is not finite is no gain on what is."""
+    if not np.isfinite(new).all() or not np.isfinite(old).all():
+        return (np.inf, 0.0) if np.isfinite(new).all() else (-np.inf, 0.0)
+    difference = new.astype(np.float64) - old
+    return float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
+
+
+def _ranked(scores: Scores) -> tuple[int, int]:
+    """The best number of steps so far, and how many after it brought no gain."""
+    best, *others = scores
+    without = 0
+    for steps in others:
+        gain, error = _gain(scores[steps], scores[best])
+        best, without = (steps, 0) if gain > max(error, LEAST_GAIN) else (best, without + 1)
+    return best, without
+
+
+def _best(scores: Scores) -> int:
+    return _ranked(scores)[0]
+
+
+def _done(scores: Scores) -> bool:
+    return len(scores) > DOUBLINGS or (len(scores) > 0 and _ranked(scores)[1] >= PATIENCE)
+
+
+def _line(scores: Scores) -> str:
+    """What the last number of steps has brought."""
+    *before, steps = scores
+    line = f"train.steps {steps:,}: validation bound {scores[steps].mean(dtype=np.float64):.2f} nats"
+    if before:
+        best = _best({number: scores[number] for number in before})
+        line += " ({:+.2f} ± {:.2f} on {:,} steps)".format(*_gain(scores[steps], scores[best]), best)
+    return line + (f"; {_best(scores):,} are taken" if _done(scores) else "; go on")
+
+
+def _read(path: Path, first: int, count: int) -> Scores:
+    """The scores of a search that was stopped, or is done."""
+    values = read_json(path).get("scores")
+    numbers = [str(first * 2**doublings) for doublings in range(DOUBLINGS + 1)]
+    if not isinstance(values, Mapping) or list(values) != numbers[: len(values)]:
+        raise UserError(f"{path}: scores: expected lists for {', '.join(numbers[:3])}, ... steps")
+    return {int(steps): _as_scores(path, steps, values[steps], count) for steps in values}
+
+
+def _as_scores(path: Path, steps: str, values: Any, count: int) -> np.ndarray:
+    numbers = values if isinstance(values, list) else []
+    if len(numbers) != count or not all(v is None or type(v) in (int, float) for v in numbers):
+        raise UserError(f"{path}: scores: expected {count} numbers for {steps} steps")
+    return np.array([np.nan if value is None else value for value in numbers], np.float32)
