@@ -13,11 +13,12 @@ import pytest
 import scipy.sparse
 import scipy.stats
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from vsc_jax.config.errors import UserError
@@ -99,6 +100,13 @@ def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(param
     coder = VariationalSparseCoding(4, steps=1, random_state=0, **parameters).fit(gaussian[:30])
     model = coder.config_.model
     assert (model.decoder, model.prior, model.inference) == expected
+
+
+def test_auto_ends_before_a_small_table_is_learned_by_heart():
+    X = np.random.default_rng(0).permutation(StandardScaler().fit_transform(load_wine().data))
+    coder = VariationalSparseCoding(decoder="mlp", alpha=0.2, steps="auto", random_state=0).fit(X[:134])
+    assert coder.steps_ == coder.config_.train.steps <= 400
+    assert coder.score(X[134:]) > -25  # after 2,000 steps -700
 
 
 def test_a_row_is_its_code_times_the_atoms(coder, gaussian):
@@ -199,6 +207,7 @@ def test_names_travel_with_pandas(gaussian):
         ({"latents": 2.5}, "latents: expected int, got 2.5"),
         ({"hidden": 3}, "hidden: expected list, got 3"),
         ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
+        ({"steps": "aut"}, 'steps: expected a number or auto, got "aut"'),
         (
             {"likelihood": "cauchy"},
             "likelihood: expected one of bernoulli, gaussian, student_t, poisson, negative_binomial,"

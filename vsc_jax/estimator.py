@@ -65,7 +65,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training.
-      steps: number of iterations; ``auto`` finds it with the help of held-out rows, which takes about ten
+      steps: number of iterations; ``auto`` finds it with the help of held-out rows, which takes about five
         times as long (:mod:`vsc_jax.run.steps`).
       batch_size: rows in a batch; fewer rows than that are repeated.
       learning_rate: Adam's step size.

@@ -126,6 +126,7 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
         ("--sedes 2", UsageError, "unknown option --sedes; did you mean --seeds?"),
         ("--seeds 2 --data.path no.npy", UserError, "no.npy: "),
         ("--grid train.batch_size=16,99", UserError, "train.batch_size: 99 is more than the 54"),
+        ("--grid train.steps=auto,9", UserError, "train.steps: expected a number for the members of a sweep"),
         ("--seeds 2 --workdir x.npy", UserError, "--workdir: "),
     ],
 )

@@ -143,6 +143,18 @@ def test_counts_of_your_own_are_trained_on_and_reconstructed_at_their_totals(tmp
     assert (model.pseudo_inputs() > 0).all()
 
 
+def test_the_numbers_of_steps_that_are_tried_are_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vsc_jax.run.steps.DOUBLINGS", 1)
+    np.save("x.npy", np.random.default_rng(0).random((120, 6), np.float32))
+    small = "--data.path x.npy --model.hidden 8 --model.pseudo_inputs 4 --train.batch_size 16"
+    small += " --evaluate.samples 1 --evaluate.figures False"
+    main(f"{small} --train.steps auto --train.log_every 4 --workdir run".split())
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train.steps")]
+    assert [line.split()[1] for line in said] == ["4:", "8:"]
+    assert said[-1].endswith(f"; {json.loads(Path('run/results.json').read_text())['steps']} are taken")
+
+
 # The other mistakes of a user, without a process for each: the one line and the exit code that a mistake
 # becomes are pinned in test_command_line.py.
 

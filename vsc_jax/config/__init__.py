@@ -301,11 +301,9 @@ def unfit_fields(config: Config) -> dict[str, str]:
 
 def smoke(config: Config) -> Config:
     """The same run at a size that ends in seconds: few steps, few examples, small batches."""
-    auto = config.train.steps == "auto"
-    lengths = {"steps": "auto" if auto else 20, "log_every": 1 if auto else 5}
     small = {
         "data": {"train_examples": 512, "test_examples": 256},
-        "train": {**lengths, "batch_size": min(config.train.batch_size, 64)},
+        "train": {"steps": 20, "log_every": 5, "batch_size": min(config.train.batch_size, 64)},
         "checkpoint": {"every": 10},
         "evaluate": {"samples": 8, "examples": 64, "probe_examples": 512},
     }

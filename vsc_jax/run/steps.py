@@ -29,12 +29,11 @@ from vsc_jax.training.run_folder import Row, read_json, write_json
 
 STEPS_FILE = "steps.json"
 """In a run folder: the validation part's scores for each number of steps, and the number that was found."""
-PATIENCE = 2
-"""The search ends after so many doublings without a gain,"""
 DOUBLINGS = 9
-"""or after so many in all: 51,200 iterations at a ``train.log_every`` of 100, which is the first number."""
-LEAST_GAIN = 0.05
-"""Nats an example that count as a gain at all."""
+"""The search ends with the first doubling that brings no gain, or after so many: 51,200 iterations at a
+``train.log_every`` of 100, which is the first number."""
+LEAST_GAIN = 0.2
+"""Nats an example that are a gain at all."""
 _SHARE, _FEWEST, _MOST = 0.1, 50, 1000  # of the training examples are held out
 _DRAWS = 8  # posterior samples that the bound of an example is averaged over
 
@@ -150,22 +149,17 @@ def _gain(new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
     return float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
 
 
-def _ranked(scores: Scores) -> tuple[int, int]:
-    """The best number of steps so far, and how many after it brought no gain."""
-    best, *others = scores
-    without = 0
-    for steps in others:
-        gain, error = _gain(scores[steps], scores[best])
-        best, without = (steps, 0) if gain > max(error, LEAST_GAIN) else (best, without + 1)
-    return best, without
-
-
 def _best(scores: Scores) -> int:
-    return _ranked(scores)[0]
+    """The last number of steps if it was a gain on the one before it, else that one."""
+    *before, last = scores
+    if not before:
+        return last
+    gain, error = _gain(scores[last], scores[before[-1]])
+    return last if gain > max(error, LEAST_GAIN) else before[-1]
 
 
 def _done(scores: Scores) -> bool:
-    return len(scores) > DOUBLINGS or (len(scores) > 0 and _ranked(scores)[1] >= PATIENCE)
+    return len(scores) > DOUBLINGS or (len(scores) > 0 and _best(scores) != list(scores)[-1])
 
 
 def _line(scores: Scores) -> str:
@@ -173,8 +167,7 @@ def _line(scores: Scores) -> str:
     *before, steps = scores
     line = f"train.steps {steps:,}: validation bound {scores[steps].mean(dtype=np.float64):.2f} nats"
     if before:
-        best = _best({number: scores[number] for number in before})
-        line += " ({:+.2f} ± {:.2f} on {:,} steps)".format(*_gain(scores[steps], scores[best]), best)
+        line += " ({:+.2f} ± {:.2f})".format(*_gain(scores[steps], scores[before[-1]]))
     return line + (f"; {_best(scores):,} are taken" if _done(scores) else "; go on")
 
 
