@@ -20,7 +20,7 @@ _OTHER = Entry("Other", "words", "")
 
 GLOSSARY: dict[str, Entry] = {
     "data": Entry(_ABOUT, "words", "data that all numbers are about"),
-    "steps": Entry(_ABOUT, "number", "iterations of training, asked for or found by train.steps auto"),
+    "steps": Entry(_ABOUT, "number", "iterations of training, given or found"),
     "test_examples": Entry(_ABOUT, "number", "test examples"),
     "iwae_samples": Entry(_ABOUT, "number", "samples K of iwae"),
     "iwae_examples": Entry(_ABOUT, "number", "test examples of iwae"),

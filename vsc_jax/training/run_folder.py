@@ -126,7 +126,9 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
                 f"--workdir: {workdir} holds a run on other data ({difference}); choose another folder"
             )
         return
-    if any((workdir / name).exists() for name in ("checkpoints", "metrics.jsonl", "results.json")):
+    if any(
+        (workdir / name).exists() for name in ("checkpoints", "metrics.jsonl", "results.json", "steps.json")
+    ):
         raise UserError(f"--workdir: {workdir} holds a run without config.json; choose another folder")
     if config.data.path is not None:  # as it is from here: a later start may be in another folder
         data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
