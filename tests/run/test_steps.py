@@ -85,6 +85,12 @@ def test_a_gain_is_more_than_a_standard_error_of_the_paired_differences(monkeypa
         assert with_steps(CONFIG, NOISE).train.steps == found
 
 
+def test_a_single_example_does_not_decide(monkeypatch):
+    given = iter([ROWS, ROWS + 1 - np.where(np.arange(50) == 3, 1000, 0), *[ROWS - 1] * 3])
+    monkeypatch.setattr(steps, "_scores", lambda *_: next(given).astype(np.float32))
+    assert with_steps(CONFIG, NOISE).train.steps == 8
+
+
 def test_a_first_number_that_diverges_is_an_error(monkeypatch):
     monkeypatch.setattr(steps, "_scores", lambda *_: (_ for _ in ()).throw(TrainingError("loss is nan")))
     with pytest.raises(TrainingError, match="^loss is nan$"):

@@ -2,8 +2,10 @@
 
 All schedules are fractions of the steps, so that a longer run is not a shorter one gone on with: each number
 is trained from the start, on the training examples less a validation part, and judged by that part. It has to
-be better than a smaller one by more than a standard error of the paired differences (the rule of Breiman et
-al., *Classification and Regression Trees*, 1984, section 3.4.3). The test examples are not looked at.
+be better than half of it by more than a standard error of the paired differences (the rule of Breiman et al.,
+*Classification and Regression Trees*, 1984, section 3.4.3). The smallest and the largest tenth of these are
+left out: one example that is unlike all others can weigh more than the rest together. Test examples are not
+looked at.
 """
 
 import contextlib
@@ -36,6 +38,7 @@ LEAST_GAIN = 0.2
 """Nats an example that are a gain at all."""
 _SHARE, _FEWEST, _MOST = 0.1, 50, 1000  # of the training examples are held out
 _DRAWS = 8  # posterior samples that the bound of an example is averaged over
+_TRIMMED = 0.1  # of the differences at each end
 
 Scores = dict[int, np.ndarray]  # of the validation examples, float32 [n], by the number of steps
 
@@ -142,11 +145,20 @@ def _bound(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[A
 
 
 def _gain(new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
-    """Mean of the paired differences, and its standard error; what is not finite is no gain on what is."""
-    if not np.isfinite(new).all() or not np.isfinite(old).all():
-        return (np.inf, 0.0) if np.isfinite(new).all() else (-np.inf, 0.0)
-    difference = new.astype(np.float64) - old
-    return float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
+    """:func:`_trimmed` of the paired differences; what is not finite is worse than all else."""
+    new, old = (np.where(np.isfinite(scores), scores, -np.inf).astype(np.float64) for scores in (new, old))
+    with np.errstate(invalid="ignore"):
+        return _trimmed(np.where(new == old, 0, new - old))
+
+
+def _trimmed(values: np.ndarray) -> tuple[float, float]:
+    """Mean without the smallest and the largest tenth, and its standard error (Yuen, Biometrika, 1974)."""
+    values, cut = np.sort(values), int(_TRIMMED * len(values))
+    middle = values[cut : len(values) - cut]
+    if not np.isfinite(mean := float(middle.mean(dtype=np.float64))):
+        return mean, 0.0
+    spread = np.clip(values, middle[0], middle[-1]).std(ddof=1)
+    return mean, float(spread * len(values) ** 0.5 / len(middle))
 
 
 def _best(scores: Scores) -> int:
@@ -165,7 +177,7 @@ def _done(scores: Scores) -> bool:
 def _line(scores: Scores) -> str:
     """What the last number of steps has brought."""
     *before, steps = scores
-    line = f"train.steps {steps:,}: validation bound {scores[steps].mean(dtype=np.float64):.2f} nats"
+    line = f"train.steps {steps:,}: validation bound {_trimmed(scores[steps])[0]:.2f} nats"
     if before:
         line += " ({:+.2f} ± {:.2f})".format(*_gain(scores[steps], scores[before[-1]]))
     return line + (f"; {_best(scores):,} are taken" if _done(scores) else "; go on")
