@@ -149,7 +149,7 @@ def test_the_numbers_of_steps_that_are_tried_are_said(tmp_path, monkeypatch, cap
     np.save("x.npy", np.random.default_rng(0).random((120, 6), np.float32))
     small = "--data.path x.npy --model.hidden 8 --model.pseudo_inputs 4 --train.batch_size 16"
     small += " --evaluate.samples 1 --evaluate.figures False"
-    main(f"{small} --train.steps auto --train.log_every 4 --workdir run".split())
+    main(f"{small} --train.steps auto --train.log_every 2 --workdir run".split())
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train.steps")]
     assert [line.split()[1] for line in said] == ["4:", "8:"]
     assert said[-1].endswith(f"; {json.loads(Path('run/results.json').read_text())['steps']} are taken")

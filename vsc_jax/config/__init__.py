@@ -200,8 +200,8 @@ class TrainConfig:
     """How long and how fast."""
 
     steps: Count | choices.Auto = 6000
-    """Number of iterations; auto finds it: runs of log_every, twice, four times as many and so on are trained
-    while the bound of training examples that are held out for it gains (vsc_jax.run.steps)."""
+    """Number of iterations; auto finds it: runs of 2, 4, 8, ... times log_every are trained while the bound
+    of training examples that are held out for it gains (vsc_jax.run.steps)."""
     batch_size: Count = 256
     """Examples in a batch."""
     learning_rate: Annotated[float, Range(0, 1000, exclusive=True), TRACED] = 1e-3

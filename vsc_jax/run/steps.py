@@ -31,9 +31,9 @@ from vsc_jax.training.run_folder import Row, read_json, write_json
 
 STEPS_FILE = "steps.json"
 """In a run folder: the validation part's scores for each number of steps, and the number that was found."""
-DOUBLINGS = 9
-"""The search ends with the first doubling that brings no gain, or after so many: 51,200 iterations at a
-``train.log_every`` of 100, which is the first number."""
+DOUBLINGS = 8
+"""The search ends with the first doubling that brings no gain, or after so many. It begins at two
+``train.log_every``: 200, and it ends at 51,200, where that is 100."""
 LEAST_GAIN = 0.2
 """Nats an example that are a gain at all."""
 _SHARE, _FEWEST, _MOST = 0.1, 50, 1000  # of the training examples are held out
@@ -68,7 +68,7 @@ def with_steps(
         return known
     say = on_stage or (lambda stage: None)
     rest, held_out = _parts(config, dataset)
-    first, scores = config.train.log_every, {}
+    first, scores = 2 * config.train.log_every, {}
     path = None if folder is None else folder / STEPS_FILE
     if path is not None and path.exists():
         scores = _read(path, first, len(held_out))
