@@ -56,7 +56,8 @@ ROWS = np.random.default_rng(0).normal(size=50).astype(np.float32)
     ("means", "found", "tried"),
     [
         ([-9, -5, -3, -3.5, 0], 16, 4),
-        ([-9, -8.85, 0], 4, 2),  # less than a gain
+        ([-9, -8.85, 0], 8, 2),  # better, and not worth to go on
+        ([-9, -9, 0], 4, 2),
         ([-9, -5, np.nan, 0], 8, 3),
         ([np.nan, -5, -6], 8, 3),
         (range(-9, 0), 4 * 2**8, 9),  # the greatest number

@@ -31,11 +31,11 @@ from vsc_jax.training.run_folder import Row, read_json, write_json
 
 STEPS_FILE = "steps.json"
 """In a run folder: the validation part's scores for each number of steps, and the number that was found."""
-DOUBLINGS = 8
-"""The search ends with the first doubling that brings no gain, or after so many. It begins at two
-``train.log_every``: 200, and it ends at 51,200, where that is 100."""
 LEAST_GAIN = 0.2
-"""Nats an example that are a gain at all."""
+"""Nats an example that are worth twice the steps."""
+DOUBLINGS = 8
+"""The search ends with the first doubling that brings less, or after so many. It begins at two
+``train.log_every``: 200, and it ends at 51,200, where that is 100."""
 _SHARE, _FEWEST, _MOST = 0.1, 50, 1000  # of the training examples are held out
 _DRAWS = 8  # posterior samples that the bound of an example is averaged over
 _TRIMMED = 0.1  # of the differences at each end
@@ -162,16 +162,20 @@ def _trimmed(values: np.ndarray) -> tuple[float, float]:
 
 
 def _best(scores: Scores) -> int:
-    """The last number of steps if it was a gain on the one before it, else that one."""
+    """The last number of steps if it was better than the one before it, else that one."""
     *before, last = scores
     if not before:
         return last
     gain, error = _gain(scores[last], scores[before[-1]])
-    return last if gain > max(error, LEAST_GAIN) else before[-1]
+    return last if gain > error else before[-1]
 
 
 def _done(scores: Scores) -> bool:
-    return len(scores) > DOUBLINGS or (len(scores) > 0 and _best(scores) != list(scores)[-1])
+    if len(scores) in (0, 1) or len(scores) > DOUBLINGS:
+        return len(scores) > DOUBLINGS
+    old, new = list(scores.values())[-2:]
+    gain, error = _gain(new, old)
+    return not gain > max(error, LEAST_GAIN)
 
 
 def _line(scores: Scores) -> str:
