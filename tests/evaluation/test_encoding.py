@@ -85,6 +85,7 @@ def test_what_is_on_is_counted_on_the_same_codes_as_what_is_used():
     z = np.random.default_rng(0).random(gamma.shape) < gamma
     numbers = sparsity(Codes(np.ones_like(gamma), gamma, z.astype(float)))
     assert (numbers["active_per_image"], numbers["used_latents"], numbers["dead_latents"]) == (4, 4, 56)
+    assert numbers["dense_latents"] == 4
     dead = sparsity(Codes(np.ones((5, 3)), np.full((5, 3), 0.01), np.zeros((5, 3))))
     assert dead["dead_latents"] == 3
     assert {

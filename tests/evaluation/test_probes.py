@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsc_jax.evaluation.probes import explicitness, linear_probe, neighbor_probe
+from vsc_jax.evaluation.probes import explicitness, linear_probe, neighbor_probe, sparse_probe
 
 LABELS = np.arange(300) % 3
 ONE_HOT = np.eye(3)[LABELS]
@@ -31,6 +31,22 @@ def test_scale_of_a_latent_does_not_matter_to_the_linear_probe():
     scaled, constant = ONE_HOT * np.array([1e-4, 1.0, 1e4]), np.ones((300, 2))
     assert linear_probe(scaled, LABELS, scaled, LABELS) == 1
     assert linear_probe(constant, LABELS, constant, LABELS) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_sparse_probe_sees_as_many_latents_as_it_is_given():
+    # Class 0 has a latent; class 1 has two, one of which is on: the more frequent one, at a small scale.
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 200)
+    first = np.arange(400) % 4 > 0
+    code = np.stack([labels == 0, (labels == 1) & ~first, 1e-3 * ((labels == 1) & first)], axis=1)
+    code = np.hstack([code, rng.normal(size=(400, 5))])
+    assert sparse_probe(code, labels, code, labels, 1) == 1  # absence of the first tells class 1
+    assert sparse_probe(code[:, 1:], labels, code[:, 1:], labels, 1) == pytest.approx(0.875)
+    assert sparse_probe(code[:, 1:], labels, code[:, 1:], labels, 2) == 1
+    assert sparse_probe(code[:, 3:], labels, rng.normal(size=(400, 5)), labels, 5) == pytest.approx(
+        0.5, abs=0.1
+    )
+    assert sparse_probe(code, labels * 0, code, labels * 0, 1) == 1  # one class
 
 
 def test_a_factor_of_one_class_has_no_curve(presences):

@@ -74,7 +74,7 @@ def test_vectors_with_labels_have_a_probe_of_their_own_values(letters):
     [
         (
             "letters",
-            "probe_accuracy_raw probe_accuracy_z probe_accuracy_mean neighbour_accuracy denoising_mse_0.2",
+            "probe_accuracy_raw probe_accuracy_z neighbour_accuracy_mean sparse_probe_5 denoising_mse_0.2",
         ),
         ("faces", "feature_mig feature_infom feature_sap feature_r2 attribute_explicitness factor_vae"),
     ],

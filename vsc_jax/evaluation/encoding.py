@@ -114,6 +114,7 @@ def sparsity(codes: Codes) -> dict[str, float]:
         **{f"active_per_image_p{p}": float(v) for p, v in zip((5, 50, 95), percentiles, strict=True)},
         "used_latents": float(used.sum()),
         "dead_latents": float((density == 0).sum()),
+        "dense_latents": float((density > 0.5).sum()),
         "mean_gamma": float(codes.gamma.mean(dtype=np.float64)),
         "undecided_gates": float(((codes.gamma > 0.1) & (codes.gamma < 0.9)).mean()),
         "gamma_std": float(codes.gamma.std(axis=0)[used].mean()) if used.any() else 0.0,

@@ -37,6 +37,7 @@ GLOSSARY: dict[str, Entry] = {
     "active_per_image_p95": Entry(_SPARSITY, "number", "the same, 95th percentile"),
     "used_latents": Entry(_SPARSITY, "number", "latents on in at least 1 % of images"),
     "dead_latents": Entry(_SPARSITY, "number", "latents on in no image"),
+    "dense_latents": Entry(_SPARSITY, "number", "latents on in more than half of the images"),
     "mean_gamma": Entry(_SPARSITY, "share", "mean gate probability"),
     "undecided_gates": Entry(_SPARSITY, "share", "gates between 0.1 and 0.9"),
     "gamma_std": Entry(_SPARSITY, "share", "deviation of used gates over images; 0: they ignore x"),
@@ -85,6 +86,7 @@ GLOSSARY: dict[str, Entry] = {
 """Every key of ``results.json`` but for the families below, in the order in which they are shown."""
 
 FAMILIES: dict[str, Entry] = {
+    "sparse_probe_": Entry(_PROBES, "share", "a class against the rest from {} latents; chance 1/2"),
     "gate_auc_": Entry(_ATTRIBUTES, "share", "AUC of the best gate: {}"),
     "denoising_mse_": Entry(_ERRORS, "error", "squared error from noise of deviation {}"),
     "denoising_explained_variance_": Entry(_ERRORS, "share", "explained variance from noise {}"),

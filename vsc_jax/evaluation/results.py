@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +27,7 @@ from vsc_jax.evaluation.disentanglement import (
     sap,
 )
 from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapse_statistics, map_batches, means
-from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe
+from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
 from vsc_jax.evaluation.reconstruction import denoising, error_statistics, squared_errors
 from vsc_jax.evaluation.selection import Choices, selection_statistics
 from vsc_jax.models import Model
@@ -147,7 +148,7 @@ def _probe(probe: Callable[..., float], train: _Split, test: _Split, form: str) 
 
 
 def _more_probes(model: Model, train: _Split, test: _Split, on_stage: OnStage) -> Results:
-    """Linear and nearest-neighbor probes; the linear one on E[z] is in the results already."""
+    """Linear, nearest-neighbor and sparse probes; the linear one on E[z] is in the results already."""
     results: Results = {}
     suffixes = {"expected": ""} | ({"z": "_z"} if model.variational else {})
     for form, suffix in (suffixes | ({"mean": "_mean"} if model.gated else {})).items():
@@ -156,6 +157,9 @@ def _more_probes(model: Model, train: _Split, test: _Split, on_stage: OnStage) -
             results[f"probe_accuracy{suffix}"] = _probe(linear_probe, train, test, form)
         on_stage(f"nearest neighbors on {form}")
         results[f"neighbour_accuracy{suffix}"] = _probe(neighbor_probe, train, test, form)
+    for k in (1, 5, 20):
+        on_stage(f"probe of {k} latents")
+        results[f"sparse_probe_{k}"] = _probe(partial(sparse_probe, k=k), train, test, "expected")
     return results
 
 
