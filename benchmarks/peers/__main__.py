@@ -5,12 +5,9 @@ whose row is there is not made again. Means over the seeds are printed at the en
 """
 
 import argparse
-import csv
 import itertools
 import time
 import warnings
-from collections import defaultdict
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,16 +15,16 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from benchmarks.peers.data import DATA, PeerData, load
+from benchmarks.peers.frontier import frontier
 from benchmarks.peers.methods import FIXED, METHODS, Code, applies
+from benchmarks.peers.results import RESULTS, append, markdown, read, table
 from vsc_jax.evaluation import recovery
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "peers"
 KEY = ("method", "seed", "active")
 MEASURES = (
     *("ev", "on", "auc", "mcc", "f1", "atoms", "atoms_mcc", "ece", "brier"),
     *("dead", "dense", "norm", "nats", "agreement", "seconds"),
 )
-Row = dict[str, str]
 _data = lru_cache(maxsize=1)(load)
 
 
@@ -89,35 +86,6 @@ def _calibration(gates: np.ndarray, present: np.ndarray, probabilities: bool) ->
     return recovery.calibration(gates[half:], present[half:])
 
 
-def read(path: Path) -> list[Row]:
-    """The rows of a table, none where there is no file."""
-    return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
-
-
-def append(path: Path, row: Row) -> None:
-    """Add a row to a table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=[*KEY, *MEASURES], lineterminator="\n")
-        if not file.tell():
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def table(rows: list[Row], columns: Sequence[str] = MEASURES) -> str:
-    """Means over the seeds, a Markdown table."""
-    groups = defaultdict(list)
-    for row in rows:
-        groups[int(row["active"]), row["method"]].append(row)
-    columns = [name for name in columns if any(row[name] for row in rows)]
-    lines = [("asked", "method", *columns, "seeds"), ("---",) * (len(columns) + 3)]
-    for (active, method), runs in sorted(groups.items()):
-        means = ([float(run[name]) for run in runs if run[name]] for name in columns)
-        shown = (f"{np.mean(values):.3g}" if values else "" for values in means)
-        lines.append((str(active), method, *shown, str(len(runs))))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main() -> None:
     """Run what is missing, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -125,6 +93,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--frontier", action="store_true", help="several numbers of active latents")
+    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="draw explained variance against on")
     parser.add_argument("--agreement", action="store_true", help="with a second start on the same data")
     parser.add_argument("--quick", action="store_true", help="few iterations, to try out; writes no file")
     parser.add_argument("--columns", nargs="+", choices=MEASURES, default=MEASURES, help="that are printed")
@@ -154,7 +123,9 @@ def main() -> None:
                 print(name, *key, *(f"{n} {v}" for n, v in values.items() if v), flush=True)
                 if not arguments.quick:
                     append(path, rows[-1])
-        print(f"\n{name}\n\n{table(rows, arguments.columns)}\n", flush=True)
+        print(f"\n{name}\n\n{markdown(table(rows, arguments.columns))}\n", flush=True)
+        if arguments.figures:
+            frontier(name, [row for row in rows if row["method"] in arguments.methods], arguments.figures)
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def patches(seed: int, *, train: int = 45_000, test: int = 5_000, side: int = 12
         return flat / np.sqrt(flat.var(axis=1, keepdims=True) + 10 / 255**2)
 
     rows, held_out = _float32(of(slice(None, 512), train), of(slice(512, None), test))
-    return PeerData(rows, held_out, 64, (10, 5, 20))
+    return PeerData(rows, held_out, 64, (10, 4, 8, 16, 32))
 
 
 def counts(seed: int, *, train: int = 6_000, test: int = 1_000) -> PeerData:
@@ -188,8 +188,8 @@ def embeddings(seed: int) -> PeerData:
 
 
 DATA: dict[str, Callable[[int], PeerData]] = {
-    "dictionary64": partial(dictionary, 64, (5, 10)),
-    "dictionary32": partial(dictionary, 32, (5, 6, 12)),
+    "dictionary64": partial(dictionary, 64, (5, 4, 8, 16, 32)),
+    "dictionary32": partial(dictionary, 32, (5, 4, 8, 16)),
     "digits": digits,
     "digits_unscaled": partial(digits, scale=False),
     "breast_cancer": breast_cancer,
