@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.peers.results import RESULTS, Row, markdown, read, table
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
-_TABLE = re.compile(r"(<!-- (table|frontier) (.*) -->\n\n)(?:\|.*\n)*")
+_TABLE = re.compile(r"(<!-- (table|frontier) (.*) -->\n\n)(?:\|.*\n)*\n*")
 
 
 def filled(text: str) -> str:
@@ -33,7 +33,7 @@ def filled(text: str) -> str:
         if not rows:
             return found[1]
         lines = _frontier(rows) if found[2] == "frontier" else table(rows, options["columns"])
-        return found[1] + markdown(lines) + "\n"
+        return found[1] + markdown(lines) + "\n\n"
 
     return _TABLE.sub(made, text)
 
