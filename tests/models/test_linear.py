@@ -93,7 +93,7 @@ def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
     gradient = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), coefficients)[0])(
         params
     )
-    q = model._posterior(x, model.components(coefficients.alpha), 5)
+    q = model._posterior(x, model.components(coefficients.alpha), 20)
 
     def loss(params):
         model = nnx.merge(graph, params)
@@ -111,24 +111,25 @@ def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
         )
 
 
-def test_a_number_is_asked_for_as_the_sparsity_term_sets_in(coefficients):
+def test_a_number_is_asked_for_and_the_posterior_searched_longer_late_in_training(coefficients):
     model = build(configured(model__active=3.0).model, (10,), jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (8, 10), jnp.float32)
     graph, params = nnx.split(model)
+    prior = model.components(coefficients.alpha)
 
-    def slope(sparsity_weight):
-        at = coefficients._replace(sparsity_weight=jnp.float32(sparsity_weight))
+    def slope(progress):
+        at = coefficients._replace(progress=jnp.float32(progress))
         loss = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), at)[0])
         return float(loss(params)["raw_rate"][...])
 
-    q, prior = (
-        model._posterior(x, model.components(coefficients.alpha), 5),
-        model.components(coefficients.alpha),
-    )
-    of_the_bound = 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
-    assert slope(0.0) == pytest.approx(of_the_bound, rel=1e-3)
-    assert slope(0.25) == pytest.approx(0.75 * of_the_bound + 0.25 * slope(1.0), rel=1e-3)
-    assert slope(2.0) == slope(1.0)
+    def of_the_bound(sweeps):
+        q = model._posterior(x, prior, sweeps)
+        return 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
+
+    assert slope(0.0) == slope(0.5) == pytest.approx(of_the_bound(5), rel=1e-3)
+    assert slope(0.6) == pytest.approx(of_the_bound(12), rel=1e-3)
+    assert slope(0.7) == pytest.approx(0.5 * of_the_bound(20) + 0.5 * slope(1.0), rel=1e-3)
+    assert slope(0.8) == pytest.approx(slope(1.0), rel=1e-5)
 
 
 def test_codes_do_not_depend_on_the_units_of_a_feature():

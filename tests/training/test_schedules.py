@@ -53,7 +53,7 @@ def test_coefficients_are_the_configured_values_times_their_schedules(tiny):
     expected = {
         "kl_weight": 1.0, "tc_weight": 2.0, "alpha": 0.3, "warm_up": 0.25, "sharpness": 2.5,
         "sparsity_weight": 1.5, "usage_weight": 2.0,
-        "prior_blend": 0.75, "prior_rate": 0.2, "slab_blend": 0.6,
+        "prior_blend": 0.75, "prior_rate": 0.2, "slab_blend": 0.6, "progress": 0.25,
     }  # fmt: skip
     assert coefficients._asdict() == pytest.approx(expected, rel=1e-6)
     assert float(rate) == pytest.approx(0.125)

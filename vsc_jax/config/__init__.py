@@ -124,7 +124,7 @@ class ModelConfig:
     inference: Annotated[choices.Inference, VSC] = "encoder"
     """How the posterior is found: by an encoder, or without one by coordinate ascent on the bound (linear
     decoder, Gaussian likelihood, fixed prior), which learns the prior's slab means and, if neither alpha
-    nor active is given, its rate; of the schedules it has learning_rate and, for active, sparsity."""
+    nor active is given, its rate; of the schedules it has learning_rate alone."""
     likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
     of numbers with outliers, with learned tails; of counts, given their total; of counts that

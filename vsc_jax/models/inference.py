@@ -25,7 +25,7 @@ def coordinate_ascent(
     atoms: Float[Array, "latents features"],
     noise: Float[Array, ""],
     prior: SpikeSlab,
-    sweeps: int,
+    sweeps: int | Array,
 ) -> SpikeSlab:
     """The spike-and-slab posterior of each example that coordinate ascent on its bound ends in.
 
@@ -38,7 +38,7 @@ def coordinate_ascent(
       atoms: what each latent adds to an example when it is 1.
       noise: variance of every feature given the code.
       prior: fields ``[latents]``.
-      sweeps: number of sweeps, at least 1.
+      sweeps: number of sweeps, at least 1; may be traced.
 
     Returns:
       Fields ``[n, latents]``. No gradients should be taken through it: those of the bound with the posterior
@@ -80,17 +80,15 @@ def coordinate_ascent(
             mean, logit, code = mean.at[j].set(mean_j), logit.at[j].set(logit_j), code.at[j].set(code_j)
         return residual - _product(atoms.T, code - before), (mean, logit, code)
 
-    def sweep(
-        state: tuple[Array, tuple[Array, ...]], number: Array
-    ) -> tuple[tuple[Array, tuple[Array, ...]], None]:
+    def sweep(number: Array, state: tuple[Array, tuple[Array, ...]]) -> tuple[Array, tuple[Array, ...]]:
         residual, q = state
-        left = jnp.maximum(0.0, 1 - number / (_ANNEALED * max(sweeps - 1, 1)))
+        done = number.astype(jnp.float32) / jnp.maximum(jnp.asarray(sweeps, jnp.float32) - 1, 1)
+        left = jnp.maximum(0.0, 1 - done / _ANNEALED)
         precision = jnp.exp(left * log_share) / noise
         block = (in_blocks, gram, square, prior_mean, prior_var, prior_logit, *q)
-        return jax.lax.scan(partial(of_block, precision), residual, block), None
+        return jax.lax.scan(partial(of_block, precision), residual, block)
 
-    numbers = jnp.arange(sweeps, dtype=jnp.float32)
-    (_, (mean, logit, _)), _ = jax.lax.scan(sweep, (residual, start), numbers)
+    _, (mean, logit, _) = jax.lax.fori_loop(0, sweeps, sweep, (residual, start))
 
     def rows(values: Array) -> Array:
         return values.reshape(-1, n)[:latents].T

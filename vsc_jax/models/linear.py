@@ -22,8 +22,11 @@ from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
 from vsc_jax.models.vsc import PACE, VSC
 from vsc_jax.spike_slab import SpikeSlab
 
-_TRAINING_SWEEPS = 5  # more of them, and training ends in dense codes of data without noise (docs/peers.md)
+# While atoms are not learned yet, a posterior that is found too well explains the data with the wrong ones.
+_FIRST_SWEEPS, _LAST_SWEEPS = 5, 20  # of training
 _SWEEPS = 30
+_SEARCHED = (0.5, 0.7)  # progress of training within which the sweeps grow in number
+_ASKED = (0.6, 0.8)  # and within which the number of active latents comes to be the one that was asked for
 
 
 class LinearVSC(VSC):
@@ -63,7 +66,7 @@ class LinearVSC(VSC):
         """Posterior q(z|x), fields ``[n, latents]``."""
         return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS)
 
-    def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int) -> SpikeSlab:
+    def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int | Array) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
         weights = jax.lax.stop_gradient(self.weights[...])
         # One variance for all features: those that are predicted well would else take over the code.
@@ -95,9 +98,11 @@ class LinearVSC(VSC):
         del key
         x = self.decoder.scaled(as_examples(x, self.decoder.example_shape))
         prior = self.components(coefficients.alpha)
-        q = jax.lax.stop_gradient(self._posterior(x, prior, _TRAINING_SWEEPS))
+        grown = _share(coefficients.progress, _SEARCHED)
+        sweeps = jnp.round(_FIRST_SWEEPS + grown * (_LAST_SWEEPS - _FIRST_SWEEPS)).astype(jnp.int32)
+        q = jax.lax.stop_gradient(self._posterior(x, prior, sweeps))
         # A number that is asked for from the start makes dense codes of atoms that are not learned yet.
-        pulled = jnp.minimum(coefficients.sparsity_weight, 1)
+        pulled = _share(coefficients.progress, _ASKED)
         if self.active is not None and self.raw_rate is not None:
             learned = PACE * (1 - pulled) * (self.raw_rate[...] - jax.lax.stop_gradient(self.raw_rate[...]))
             prior = prior._replace(gate_logit=prior.gate_logit + learned)
@@ -113,3 +118,9 @@ class LinearVSC(VSC):
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(q.gamma, axis=0))),
         }
         return kl - reconstruction + pulled * self.pull(active), metrics
+
+
+def _share(progress: ArrayLike, part: tuple[float, float]) -> Scalar:
+    """How much of a part of training is done."""
+    begin, end = part
+    return jnp.clip((jnp.asarray(progress, jnp.float32) - begin) / (end - begin), 0, 1)

@@ -25,6 +25,7 @@ class Coefficients(NamedTuple):
       prior_blend: weight epsilon of the constant in the pseudo-inputs' gates (VSC).
       prior_rate: that constant (VSC).
       slab_blend: weight of the standard normal in the pseudo-inputs' slabs (VSC).
+      progress: share of the iterations that are done.
     """
 
     kl_weight: Scalar
@@ -37,6 +38,7 @@ class Coefficients(NamedTuple):
     prior_blend: Scalar
     prior_rate: Scalar
     slab_blend: Scalar
+    progress: Scalar | float = 1.0
 
 
 class Terms(NamedTuple):

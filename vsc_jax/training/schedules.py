@@ -67,6 +67,7 @@ class Hyperparameters(NamedTuple):
             prior_blend=at["prior_blend"],
             prior_rate=self.prior_rate,
             slab_blend=at["slab_blend"],
+            progress=at["progress"],
         )
 
 
@@ -80,9 +81,10 @@ def hyperparameters(config: Config) -> Hyperparameters:
             "prior_rate": config.model.blended_rate,
         }
     )
-    ramps = {name: _schedule(ramp, config.train.iterations) for name, ramp in vars(config.schedule).items()}
+    ramps = vars(config.schedule) | {"progress": Ramp(0.0, 1.0, 0.0, 1.0)}
+    schedules = {name: _schedule(ramp, config.train.iterations) for name, ramp in ramps.items()}
     traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
-    return Hyperparameters(**traced, schedules=ramps)
+    return Hyperparameters(**traced, schedules=schedules)
 
 
 def _schedule(ramp: Ramp, steps: int) -> Schedule:
