@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 from benchmarks.peers.data import DATA, PeerData, load
 from benchmarks.peers.frontier import frontier
 from benchmarks.peers.methods import FIXED, METHODS, Code, applies
-from benchmarks.peers.results import RESULTS, append, markdown, read, table
+from benchmarks.peers.results import RESULTS, markdown, put, read, table
 from vsc_jax.evaluation import recovery
 
 KEY = ("method", "seed", "active")
@@ -97,12 +97,13 @@ def main() -> None:
     parser.add_argument("--agreement", action="store_true", help="with a second start on the same data")
     parser.add_argument("--quick", action="store_true", help="few iterations, to try out; writes no file")
     parser.add_argument("--columns", nargs="+", choices=MEASURES, default=MEASURES, help="that are printed")
+    parser.add_argument("--again", action="store_true", help="what was measured before, too")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="sklearn")  # of fits that stop early; the measures tell
     for name in arguments.data:
         path = RESULTS / f"{name}{'_agreement' if arguments.agreement else ''}.csv"
         rows = [] if arguments.quick else read(path)
-        done = {tuple(row[k] for k in KEY) for row in rows}
+        done = set() if arguments.again else {tuple(row[k] for k in KEY) for row in rows}
         for seed, method in itertools.product(arguments.seeds, arguments.methods):
             data = _data(name, seed)
             if not applies(method, data):
@@ -119,10 +120,11 @@ def main() -> None:
                     pairs = (code.codes, other), (other, code.codes)
                     numbers["agreement"] = np.mean([recovery.seed_agreement(*pair) for pair in pairs])
                 values = {n: "" if v is None else f"{v:.5g}" for n, v in numbers.items()}
-                rows.append(dict(zip(KEY, key, strict=True)) | {n: values.get(n, "") for n in MEASURES})
+                row = dict(zip(KEY, key, strict=True)) | {n: values.get(n, "") for n in MEASURES}
+                rows = [old for old in rows if tuple(old[k] for k in KEY) != key] + [row]
                 print(name, *key, *(f"{n} {v}" for n, v in values.items() if v), flush=True)
                 if not arguments.quick:
-                    append(path, rows[-1])
+                    put(path, row, KEY)
         print(f"\n{name}\n\n{markdown(table(rows, arguments.columns))}\n", flush=True)
         if arguments.figures:
             frontier(name, [row for row in rows if row["method"] in arguments.methods], arguments.figures)

@@ -17,14 +17,14 @@ def read(path: Path) -> list[Row]:
     return list(csv.DictReader(path.read_text().splitlines())) if path.exists() else []
 
 
-def append(path: Path, row: Row) -> None:
-    """Add a row to a file."""
+def put(path: Path, row: Row, keys: Sequence[str]) -> None:
+    """Add a row to a file, in place of one with the same ``keys``."""
+    rows = [old for old in read(path) if any(old[key] != row[key] for key in keys)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-        if not file.tell():
-            writer.writeheader()
-        writer.writerow(row)
+        writer.writeheader()
+        writer.writerows([*rows, row])
 
 
 def table(rows: list[Row], columns: Sequence[str]) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """How near a code is to ours once it is in SAELens: ``python -m benchmarks.peers.saelens``; needs sae-lens.
 
 Trains ours on each data set, saves it with ``save_sae``, loads it with ``sae_lens.SAE.load_from_disk`` and
-compares the codes of the test rows. Writes ``benchmarks/results/peers/saelens.csv`` anew.
+compares the codes of the test rows, in ``benchmarks/results/peers/saelens.csv``.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sae_lens
 import torch
 
 from benchmarks.peers.data import DATA, load
-from benchmarks.peers.results import RESULTS, append
+from benchmarks.peers.results import RESULTS, put
 from vsc_jax.contrib.saelens import save_sae
 from vsc_jax.estimator import VariationalSparseCoding
 from vsc_jax.evaluation import recovery
@@ -56,11 +56,9 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=NAMES)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    path = RESULTS / "saelens.csv"
-    path.unlink(missing_ok=True)
     for name in arguments.data:
         row = compared(name, arguments.seed)
-        append(path, row)
+        put(RESULTS / "saelens.csv", row, ("data", "seed"))
         print(*(f"{key} {value}" for key, value in row.items()), flush=True)
 
 

@@ -19,7 +19,7 @@ import sae_lens
 import torch
 from sae_lens import synthetic
 
-from benchmarks.peers.results import RESULTS, append, markdown, read, table
+from benchmarks.peers.results import RESULTS, markdown, put, read, table
 from vsc_jax.estimator import VariationalSparseCoding
 
 LATENTS, ON, BATCH = 512, 10, 1024
@@ -129,11 +129,11 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[3e-4], help="of the suite's")
     parser.add_argument("--samples", type=int, default=2_500_000, help="rows that a training sees")
     parser.add_argument("--rows", type=int, default=100_000, help="different ones among them")
+    parser.add_argument("--again", action="store_true", help="what was measured before, too")
     arguments = parser.parse_args()
     truth = model()
     path = RESULTS / "synth.csv"
-    rows = read(path)
-    done = {tuple(row[name] for name in KEY) for row in rows}
+    done = set() if arguments.again else {tuple(row[name] for name in KEY) for row in read(path)}
     for seed in arguments.seeds:
         torch.manual_seed(seed)
         test = truth.activation_generator.sample(TEST)
@@ -164,9 +164,8 @@ def main() -> None:
             }
             row = dict(zip(KEY, key, strict=True)) | {n: f"{float(v):.5g}" for n, v in measures.items()}
             print(row, flush=True)
-            append(path, row)
-            rows.append(row)
-    print(markdown(table(rows, list(rows[0])[len(KEY) :])))
+            put(path, row, KEY)
+    print(markdown(table(rows := read(path), list(rows[0])[len(KEY) :])))
 
 
 if __name__ == "__main__":
