@@ -162,7 +162,7 @@ def test_a_search_that_was_stopped_goes_on_and_ends_in_the_same_run(run, tmp_pat
             "scores: expected lists for 4, 8, 16,",
         ),
         ({"steps": None, "scores": {"4": [0.0] * 49}}, "scores: expected 50 numbers for 4 steps"),
-        ({"steps": None, "scores": {"4": ["0"] * 50}}, "scores: expected 50 numbers for 4 steps"),
+        ({"steps": None, "scores": {"4": [10**400] * 50}}, "scores: expected 50 numbers for 4 steps"),
         ([], "expected a JSON object"),
     ],
 )

@@ -198,6 +198,6 @@ def _read(path: Path, first: int, count: int) -> Scores:
 
 def _as_scores(path: Path, steps: str, values: Any, count: int) -> np.ndarray:
     numbers = values if isinstance(values, list) else []
-    if len(numbers) != count or not all(v is None or type(v) in (int, float) for v in numbers):
+    if len(numbers) != count or not all(v is None or type(v) is float for v in numbers):
         raise UserError(f"{path}: scores: expected {count} numbers for {steps} steps")
     return np.array([np.nan if value is None else value for value in numbers], np.float32)
