@@ -63,6 +63,16 @@ def test_the_score_is_a_bound_on_the_log_density_of_the_data_as_given(coder, gau
     assert score == pytest.approx(float(coder.score_samples(gaussian).mean()), rel=1e-5)
 
 
+def test_refinement_tightens_the_score_and_changes_the_gates_with_the_code(gaussian):
+    coder = VariationalSparseCoding(random_state=0, decoder="mlp", hidden=(8,), steps=60).fit(gaussian)
+    assert coder.score(gaussian, refine=10) > coder.score(gaussian) + 0.01
+    codes, gates = coder.transform(gaussian, refine=10), coder.gates(gaussian, refine=10)
+    np.testing.assert_array_equal(codes != 0, gates > 0.5)
+    np.testing.assert_array_equal(coder.transform(gaussian[7:8], refine=10), codes[7:8])
+    with pytest.raises(UserError, match="refine: expected a whole number of steps, 0 or more, got -1"):
+        coder.transform(gaussian, refine=-1)
+
+
 def test_scores_follow_the_units_of_the_data(coder, gaussian):
     other = clone(coder).fit(gaussian * 1000)
     assert other.score(gaussian * 1000) == pytest.approx(coder.score(gaussian) - 3 * math.log(1000), abs=1e-2)
@@ -119,10 +129,17 @@ def test_a_row_is_its_code_times_the_atoms(coder, gaussian):
     assert not hasattr(network.fit(gaussian[:30]), "components_")
 
 
-@pytest.mark.parametrize(("decoder", "steps"), [("linear", 600), ("mlp", 1500)])
-def test_as_many_latents_are_on_as_were_asked_for(decoder, steps):
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"steps": 600},
+        {"decoder": "mlp", "steps": 1500},
+        {"decoder": "mlp", "steps": 1500, "gate": "threshold"},
+    ],
+)
+def test_as_many_latents_are_on_as_were_asked_for(parameters):
     X = np.random.default_rng(0).normal(size=(500, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
-    coder = VariationalSparseCoding(8, decoder=decoder, active=3, steps=steps, random_state=0).fit(X)
+    coder = VariationalSparseCoding(8, active=3, random_state=0, **parameters).fit(X)
     assert coder.active_per_row_ == pytest.approx(3, rel=0.15)
 
 

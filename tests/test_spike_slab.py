@@ -17,6 +17,7 @@ import scipy.stats
 from jaxtyping import TypeCheckError
 
 from vsc_jax.spike_slab import (
+    SpikeLaplace,
     SpikeSlab,
     blend_gates,
     is_on,
@@ -272,16 +273,34 @@ def test_log_prob_matches_scipy_at_samples_of_any_rank(x64):
 @pytest.mark.parametrize(
     ("mean", "log_var", "gate_logit"), [(0.0, 0.0, 0.0), (2.0, -3.0, -2.0), (-1.0, 1.5, 3.0)]
 )
-def test_mass_at_zero_and_density_elsewhere_sum_to_one(x64, mean, log_var, gate_logit):
-    q = SpikeSlab(np.asarray(mean), np.asarray(log_var), np.asarray(gate_logit))
+@pytest.mark.parametrize("family", [SpikeSlab, SpikeLaplace])
+def test_mass_at_zero_and_density_elsewhere_sum_to_one(x64, family, mean, log_var, gate_logit):
+    q = family(np.asarray(mean), np.asarray(log_var), np.asarray(gate_logit))
 
     def slab(z):
         return float(np.exp(density(q, z)))
 
     # Two pieces, because z = 0 itself is the spike.
-    pieces = [scipy.integrate.quad(slab, *ends, epsabs=1e-9)[0] for ends in [(-25, -1e-12), (1e-12, 25)]]
+    ends = sorted({-60, -1e-12, 1e-12, 60, mean - 1e-9})
+    pieces = [scipy.integrate.quad(slab, *piece, epsabs=1e-9)[0] for piece in itertools.pairwise(ends)]
     assert sum(pieces) == pytest.approx(scipy.special.expit(gate_logit), abs=1e-7)
     assert sum(pieces) + slab(0.0) == pytest.approx(1, abs=1e-7)
+
+
+def test_laplace_slabs_have_the_moments_and_the_density_of_scipy(x64):
+    q = SpikeLaplace(*random_spike_slab(36, (4,)))
+    slab = scipy.stats.laplace(q.mean, np.exp(0.5 * q.log_var) / np.sqrt(2))
+    z = np.random.default_rng(37).normal(size=(7, 4))
+    expected = scipy.special.log_expit(q.gate_logit) + slab.logpdf(z)
+    np.testing.assert_allclose(log_prob(q, z), expected, rtol=1e-12)
+    drawn = np.asarray(sample(q, jax.random.key(38), sample_shape=(50_000,)))
+    for latent in range(4):
+        on = drawn[drawn[:, latent] != 0, latent]
+        assert len(on) / 50_000 == pytest.approx(scipy.special.expit(q.gate_logit[latent]), abs=0.01)
+        assert scipy.stats.kstest(on, lambda z, j=latent: slab.cdf(z[:, None])[:, j]).pvalue > 1e-3
+    warmed = warm_up(q, 0.3)
+    assert type(warmed) is SpikeLaplace
+    np.testing.assert_allclose(np.exp(warmed.log_var), 0.3 * np.exp(q.log_var) + 0.7)
 
 
 def test_density_ratio_of_samples_averages_to_one():

@@ -16,12 +16,12 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
-from vsc_jax.config.choices import Auto, DecoderKind, Gate, Inference, Likelihood, Prior
+from vsc_jax.config.choices import Auto, DecoderKind, GateKind, Inference, Likelihood, Prior, Slab
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import check_values
 from vsc_jax.evaluation.encoding import map_batches
-from vsc_jax.models import VSC
+from vsc_jax.models import VSC, refined
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
@@ -48,7 +48,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       decoder: ``linear``, a sum of atoms (:attr:`components_`), or ``mlp``, a network.
       unit_norm: whether atoms have norm 1, in the units that the model sees.
       inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``encoder`` by a network;
-        ``auto`` takes ascent where it can: a linear decoder, a Gaussian likelihood, a fixed prior.
+        ``auto`` takes ascent where it can: a linear decoder, Gaussian likelihood and slabs, a fixed prior.
       hidden: widths of the encoder's hidden layers; the mlp decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
         for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
@@ -64,7 +64,9 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         ``pseudo`` for mlp without ``active``, whose number it would miss, and else ``fixed``.
       pseudo_inputs: number of pseudo-inputs.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
-      gate: estimator of the gates in training.
+      gate: estimator of the gates in training, or ``threshold``: values that shrink to 0 by a learned soft
+        threshold, in place of gates; with a fixed prior and an encoder.
+      slab: ``gaussian``, or ``laplace`` for values with heavier tails; with an encoder.
       steps: number of iterations; ``auto`` finds it with the help of held-out rows, which takes about five
         times as long (:mod:`vsc_jax.run.steps`).
       batch_size: rows in a batch; fewer rows than that are repeated.
@@ -112,7 +114,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         prior: Literal["auto"] | Prior = "auto",
         pseudo_inputs: int = 16,
         sparsity_weight: float = 1.0,
-        gate: Gate = "concrete",
+        gate: GateKind = "concrete",
+        slab: Slab = "gaussian",
         steps: int | Auto = 2000,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
@@ -152,18 +155,26 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         self.active_per_row_ = float(self.gate_rate_.sum())
         return self
 
-    def transform(self, X: Any) -> np.ndarray | scipy.sparse.csr_array:
+    def transform(self, X: Any, *, refine: int = 0) -> np.ndarray | scipy.sparse.csr_array:
         """The sparse code of each row: the mean of a latent that is on, exactly 0 for one that is off.
+
+        Args:
+          X: rows ``[rows, features]``.
+          refine: steps by which the posterior of each row is improved on the row's own bound; slower, and
+            better where an encoder has found it (:func:`vsc_jax.models.refined`).
 
         Returns:
           float32 ``[rows, latents]``; a CSR array with ``sparse_output``.
+
+        Raises:
+          ValueError: naming the value that cannot be used.
         """
-        codes = self._map(_code, self._rows(X))
+        codes = self._map(_code, self._rows(X), refine)
         return scipy.sparse.csr_array(codes) if self.get_params()["sparse_output"] else codes
 
-    def gates(self, X: Any) -> np.ndarray:
+    def gates(self, X: Any, *, refine: int = 0) -> np.ndarray:
         """Probability gamma that each latent is on, float32 ``[rows, latents]``; it is, above 1/2."""
-        return self._map(_gamma, self._rows(X))
+        return self._map(_gamma, self._rows(X), refine)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Decode codes ``[rows, latents]``, dense or sparse, finite.
@@ -183,20 +194,21 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         rows = self._map(_decoded, codes)
         return (rows * self.scale_ + self.mean_).astype(np.float32)
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: Any, *, refine: int = 0) -> np.ndarray:
         """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
         The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
-        row always gets one number, whatever rows are beside it.
+        row always gets one number, whatever rows are beside it. It is tighter
+        with ``refine``, as in :meth:`transform`.
 
         Returns:
           float32 ``[rows]``.
         """
-        return self._map(_bound, self._rows(X)) - np.float32(np.sum(np.log(self.scale_)))
+        return self._map(_bound, self._rows(X), refine) - np.float32(np.sum(np.log(self.scale_)))
 
-    def score(self, X: Any, y: object = None) -> float:
+    def score(self, X: Any, y: object = None, *, refine: int = 0) -> float:
         """The mean of :meth:`score_samples`, in nats a row: larger is better; ``y`` is ignored."""
-        return float(np.mean(self.score_samples(X), dtype=np.float64))
+        return float(np.mean(self.score_samples(X, refine=refine), dtype=np.float64))
 
     @property
     def components_(self) -> np.ndarray:
@@ -231,10 +243,12 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         return _standardized(X, self.mean_, self.scale_, self.config_.model.likelihood)
 
-    def _map(self, measure: Any, rows: np.ndarray) -> np.ndarray:
+    def _map(self, measure: Any, rows: np.ndarray, refine: int = 0) -> np.ndarray:
         filled = np.concatenate([rows, np.zeros((-len(rows) % _ROWS, rows.shape[1]), rows.dtype)])
         key = jax.random.key(self.config_.seed)
-        measured: np.ndarray = map_batches(measure, self.model_, filled, key, batch_size=_ROWS)
+        measured: np.ndarray = map_batches(
+            measure, refined(self.model_, refine), filled, key, batch_size=_ROWS
+        )
         return measured[: len(rows)]
 
 
@@ -243,9 +257,11 @@ def _config(parameters: dict[str, Any]) -> settings.Config:
     overrides = {"seed": int(seed)}
     linear = parameters["decoder"] == "linear"
     if parameters["prior"] == "auto":
-        parameters["prior"] = "fixed" if linear or parameters["active"] is not None else "pseudo"
+        fixed = linear or parameters["active"] is not None or parameters["gate"] == "threshold"
+        parameters["prior"] = "fixed" if fixed else "pseudo"
     if parameters["inference"] == "auto":
         can = linear and parameters["likelihood"] == "gaussian" and parameters["prior"] == "fixed"
+        can = can and parameters["slab"] == "gaussian" and parameters["gate"] != "threshold"
         parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else "encoder"
     for section in ("model", "train"):
         names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()

@@ -1,6 +1,6 @@
 """The spike-and-slab distribution as a pytree: sampling, log-density and warm-up.
 
-One latent is a mixture of a Gaussian slab and a point mass at zero,
+One latent is a mixture of a slab, Gaussian or Laplace, and a point mass at zero,
 ``gamma N(mean, exp(log_var)) + (1 - gamma) delta_0`` (Tonolini, Jensen and Murray-Smith,
 *Variational Sparse Coding*, UAI 2019). The gate probability is kept as its logit,
 ``gamma = sigmoid(gate_logit)``, because ``log(gamma)`` and ``log(1 - gamma)`` computed through
@@ -8,7 +8,7 @@ One latent is a mixture of a Gaussian slab and a point mass at zero,
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import chex
 import jax
@@ -64,16 +64,53 @@ class SpikeSlab(NamedTuple):
         """Method form of :func:`warm_up`."""
         return warm_up(self, lam)
 
+    def sample_slab(self, key: PRNGKeyArray) -> Float[Array, "*shape"]:
+        """Draws of the slabs alone, ``[..., latents]``."""
+        return self.mean + self.std * self.noise(key, self.mean.shape, self.mean.dtype)
 
-def validated(q: SpikeSlab) -> SpikeSlab:
-    """The same distribution with JAX arrays for fields, all of the dtype of ``q.mean``.
+    @staticmethod
+    def noise(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "..."]:
+        """Draws of a slab of mean 0 and variance 1."""
+        return jax.random.normal(key, shape, _wide_dtype(dtype)).astype(dtype)
+
+    @staticmethod
+    def log_density(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Log-density of a slab of mean 0 and variance 1."""
+        return -0.5 * (jnp.square(z) + math.log(2 * math.pi))
+
+
+class SpikeLaplace(SpikeSlab):
+    """A :class:`SpikeSlab` whose slabs are Laplace distributions of these means and variances.
+
+    The scale is ``exp(log_var / 2) / sqrt(2)``; tails are heavier than a Gaussian's, and values near the mean
+    more frequent.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def noise(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "..."]:
+        """Draws of a slab of mean 0 and variance 1."""
+        return (jax.random.laplace(key, shape, _wide_dtype(dtype)) * math.sqrt(0.5)).astype(dtype)
+
+    @staticmethod
+    def log_density(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Log-density of a slab of mean 0 and variance 1."""
+        return -0.5 * math.log(2) - math.sqrt(2) * jnp.abs(z)
+
+
+Code = TypeVar("Code", bound=Any)  # a SpikeSlab, a SpikeLaplace or a SoftThreshold
+
+
+def validated(q: Code) -> Code:
+    """The same distribution with JAX arrays for fields, all of the dtype of the first.
 
     Raises:
-      AssertionError: if the fields differ in shape, or the mean is not floating-point.
+      AssertionError: if the fields differ in shape, or the first is not floating-point.
     """
-    mean = jnp.asarray(q.mean)
-    chex.assert_type(mean, float)
-    fields = SpikeSlab(mean, jnp.asarray(q.log_var, mean.dtype), jnp.asarray(q.gate_logit, mean.dtype))
+    first = jnp.asarray(q[0])
+    chex.assert_type(first, float)
+    fields: Code = type(q)(first, *(jnp.asarray(field, first.dtype) for field in q[1:]))
     chex.assert_equal_shape(fields)
     return fields
 
@@ -107,7 +144,7 @@ def sample(
     slab_key, gate_key = jax.random.split(key)
     shape = (*sample_shape, *q.mean.shape)
     mean, std, gate_logit = (jnp.broadcast_to(field, shape) for field in (q.mean, q.std, q.gate_logit))
-    noise = jax.random.normal(slab_key, shape, _wide_dtype(mean.dtype)).astype(mean.dtype)
+    noise = q.noise(slab_key, shape, mean.dtype)
     return sample_gate(gate_logit, gate_key, gate=gate, sharpness=sharpness) * (mean + std * noise)
 
 
@@ -178,7 +215,7 @@ def log_prob(q: SpikeSlab, z: ArrayLike) -> Float[Array, "..."]:
     """Log-density of each latent with respect to the mixed measure, in nats.
 
     The dominating measure is a unit mass at 0 plus Lebesgue measure elsewhere, so the density is
-    ``1 - gamma`` at ``z == 0`` and ``gamma N(z; mean, exp(log_var))`` where ``z != 0``. It sums and
+    ``1 - gamma`` at ``z == 0`` and gamma times the slab's where ``z != 0``. It sums and
     integrates to one, and it lets a sparse model and a Gaussian one be compared in the same nats.
 
     Args:
@@ -199,14 +236,14 @@ def log_prob(q: SpikeSlab, z: ArrayLike) -> Float[Array, "..."]:
     on = is_on(z)
     # Where the latent is off the slab is evaluated at its mean, so that its gradient stays finite.
     standardized = jnp.where(on, z - mean, 0) * jnp.exp(-0.5 * log_var)
-    slab = -0.5 * (jnp.square(standardized) + log_var + math.log(2 * math.pi))
+    slab = q.log_density(standardized) - 0.5 * log_var
     return jnp.where(on, jax.nn.log_sigmoid(gate_logit) + slab, jax.nn.log_sigmoid(-gate_logit))
 
 
 def warm_up(q: SpikeSlab, lam: ArrayLike) -> SpikeSlab:
-    """The warmed-up posterior: slab ``N(lam mean, lam var + 1 - lam)``, gates unchanged.
+    """The warmed-up posterior: slabs of mean ``lam mean`` and variance ``lam var + 1 - lam``, gates kept.
 
-    At ``lam = 0`` every slab is the standard normal and only the pattern of the gates carries
+    At ``lam = 0`` every slab is the standard one and only the pattern of the gates carries
     information; at ``lam = 1`` the distribution is ``q`` itself (the paper's warm-up). ``lam``
     is meant to grow with the *iteration* count, and evaluation is always at 1.
 
@@ -232,7 +269,7 @@ def warm_up(q: SpikeSlab, lam: ArrayLike) -> SpikeSlab:
     at_zero = lam * jnp.expm1(jnp.minimum(q.log_var, cap))
     at_one = q.log_var + (1 - lam) * jnp.expm1(jnp.minimum(-q.log_var, cap))
     log_var = jnp.where(inside, mixed, jnp.where(lam < 1, at_zero, at_one))
-    return SpikeSlab(lam * q.mean, log_var, q.gate_logit)
+    return q._replace(mean=lam * q.mean, log_var=log_var)
 
 
 def blend_gates(p: SpikeSlab, epsilon: ArrayLike, rate: ArrayLike) -> SpikeSlab:
@@ -263,12 +300,12 @@ def blend_gates(p: SpikeSlab, epsilon: ArrayLike, rate: ArrayLike) -> SpikeSlab:
     return p._replace(gate_logit=log_on - log_off)
 
 
-def log_prob_matrix(p: SpikeSlab, z: ArrayLike) -> Float[Array, "n components"]:
+def log_prob_matrix(p: Code, z: ArrayLike) -> Float[Array, "n components"]:
     """Log-density of every code under every component, summed over latents, in nats.
 
-    The same number as ``log_prob`` summed over the last axis up to rounding, for all pairs from one
-    matrix product; see :func:`expected_log_prob_matrix` for the rounding. Lower precisions are computed
-    in float32.
+    The same number as ``log_prob`` summed over the last axis up to rounding. With Gaussian slabs all pairs
+    come from one matrix product; see :func:`expected_log_prob_matrix` for the rounding. Lower precisions are
+    computed in float32.
 
     Args:
       p: mixture components, fields ``[components, latents]``.
@@ -285,7 +322,10 @@ def log_prob_matrix(p: SpikeSlab, z: ArrayLike) -> Float[Array, "n components"]:
     chex.assert_rank([p.mean, z], 2)
     chex.assert_equal_shape_suffix([p.mean, z], 1)
     dtype = p.mean.dtype
-    p, z = SpikeSlab(*(widened(field) for field in p)), widened(z.astype(dtype))
+    if type(p) is not SpikeSlab:  # no sum of products
+        of_pairs: Array = jax.tree.map(lambda field: field[None], p).log_prob(z[:, None])
+        return jnp.sum(of_pairs, axis=-1)
+    p, z = jax.tree.map(widened, p), widened(z.astype(dtype))
     on = is_on(z).astype(z.dtype)
     constant = -0.5 * math.log(2 * math.pi) * jnp.sum(on, axis=-1, keepdims=True)
     return (expected_log_prob_matrix(p, on, 1 - on, z, jnp.zeros_like(z)) + constant).astype(dtype)
@@ -344,7 +384,7 @@ def widened(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def sample_given_support(
-    p: SpikeSlab, on: Bool[ArrayLike, "n latents"], key: PRNGKeyArray, samples: int
+    p: Code, on: Bool[ArrayLike, "n latents"], key: PRNGKeyArray, samples: int
 ) -> Float[Array, "n samples latents"]:
     """Draw codes from an equal mixture given which latents are on.
 
@@ -366,5 +406,4 @@ def sample_given_support(
     open_, closed = jax.nn.log_sigmoid(p.gate_logit), jax.nn.log_sigmoid(-p.gate_logit)
     log_weights = jnp.sum(jnp.where(on[:, None], open_, closed), axis=-1)
     chosen = jax.random.categorical(component_key, log_weights, shape=(samples, len(on))).T
-    noise = jax.random.normal(slab_key, (*chosen.shape, on.shape[-1]), p.mean.dtype)
-    return jnp.where(on[:, None], p.mean[chosen] + p.std[chosen] * noise, 0)
+    return jnp.where(on[:, None], jax.tree.map(lambda field: field[chosen], p).sample_slab(slab_key), 0)

@@ -1,6 +1,7 @@
 """``python -m vsc_jax.evaluate``: on a run, on a saved model, on what is neither."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -105,6 +106,19 @@ def test_another_presentation_of_the_data_is_shown_and_not_kept(saved, capsys):
         main([str(saved), "--output", str(saved)])
 
 
+def test_refined_posteriors_are_shown_and_not_kept(dataset, tmp_path, capsys):
+    config = replace(CONFIG, model=ModelConfig(latents=2, hidden=(4,), pseudo_inputs=2))
+    vsc = build(config.model, dataset.example_shape, jax.random.key(0))
+    folder = save(Run(vsc, {"elbo": 0.0}, [], None, config), tmp_path / "vsc")
+    main([str(folder), "--refine", "3", "--json"])
+    shown = json.loads(capsys.readouterr().out)["results"]
+    assert shown["refine"] == 3
+    assert shown["elbo"] > evaluate(vsc, dataset, config)["elbo"] + 0.01
+    assert results(folder) == {"elbo": 0.0}
+    with pytest.raises(UserError, match="refine: expected a whole number of steps, 0 or more, got -3"):
+        main([str(folder), "--refine", "-3"])
+
+
 def test_what_is_no_run_is_refused_in_one_line(saved, tmp_path):
     with pytest.raises(UserError, match="nowhere: neither a run folder nor a saved model"):
         main([str(tmp_path / "nowhere")])
@@ -121,6 +135,7 @@ def test_what_is_no_run_is_refused_in_one_line(saved, tmp_path):
     ("options", "message"),
     [
         (["--samples", "0"], "evaluate.samples: expected a number from 1"),
+        (["--refine", "5"], "refine: only a VSC has gates to refine, not a model of class VAE"),
         (["--output", "no/such/folder/x.json"], "--output: no folder"),
     ],
 )

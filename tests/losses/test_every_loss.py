@@ -16,6 +16,7 @@ import pytest
 from jax.test_util import check_grads
 
 from vsc_jax import losses
+from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob, log_prob_matrix, sample, warm_up
 
 RNG = np.random.default_rng(0)
@@ -67,9 +68,17 @@ WILD_Q, WILD_P = (SpikeSlab(*(np.expand_dims(field, axis) for field in WILD)) fo
 WIDE = SpikeSlab(*(np.append(np.tile(f, 3), last) for f, last in zip(WILD, (1e35, -30.0, -5.0), strict=True)))
 OFF_AND_ON = np.append(np.repeat([0.0, -1, 1e3], len(WILD.mean)), 0.0)
 WILD_KL = np.array([[0.0, 1e4, 1e6], [1e24, 1e24, 1e23], [5.0, 5.0, 5.0]])
+WIDE_OR_NOT = combined(MEANS, (-20.0, 0, 10), (0.5, 3.0))
 BATCH = (np.array([[-100.0, 0], [1, 255], [0, 0]]), np.array([[0.0, 0], [1, 255], [-100, 0]]))
 EVERY = {
     "gaussian_kl": (losses.gaussian_kl, (*Q[:2], *P[:2]), combined(MEANS, LOG_VARS, MEANS, LOG_VARS)),
+    "laplace_kl": (
+        losses.laplace_kl, (*Q[:2], *P[:2]), combined(MEANS, (-15.0, 0, 9), MEANS, (-15.0, 0, 9)),
+    ),
+    "soft_threshold_kl": (
+        losses.soft_threshold_kl, (SoftThreshold(*Q[:2], ALPHA), SoftThreshold(*P[:2], ALPHA)),
+        (SoftThreshold(*WIDE_OR_NOT), SoftThreshold(*np.zeros((2, 18)), WIDE_OR_NOT[2])),
+    ),
     "bernoulli_kl": (losses.bernoulli_kl, (Q[2], P[2]), combined(LOGITS, LOGITS)),
     "spike_slab_kl": (losses.spike_slab_kl, (Q, P), (WILD_Q, WILD_P)),
     "spike_slab_kl_matrix": (losses.spike_slab_kl_matrix, (Q, P), (ROWS, SpikeSlab(*(f[::2] for f in ROWS)))),
@@ -188,6 +197,7 @@ ONE_PRIOR = SpikeSlab(ZEROS[:1], ZEROS[:1], ZEROS[:1] - 2)
 # The function, the data, and what may be a constant beside them.
 CASES = {
     "gaussian_kl": (losses.gaussian_kl, MANY.mean, (MANY.log_var, ZEROS, ZEROS)),
+    "laplace_kl": (losses.laplace_kl, MANY.mean, (MANY.log_var, ZEROS, ZEROS)),
     "bernoulli_kl": (losses.bernoulli_kl, MANY.mean, (ZEROS,)),
     "spike_slab_kl": (losses.spike_slab_kl, MANY, (ONE_PRIOR,)),
     "sparsity_kl": (sparsity_kl, MANY.gamma, (jnp.float32(0.1),)),

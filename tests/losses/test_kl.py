@@ -12,7 +12,8 @@ import scipy.integrate
 import scipy.special
 
 from vsc_jax import losses
-from vsc_jax.spike_slab import SpikeSlab, log_prob, sample
+from vsc_jax.soft_threshold import SoftThreshold
+from vsc_jax.spike_slab import SpikeLaplace, SpikeSlab, log_prob, sample
 
 # Compiled as a whole, which is several times faster than compiling every operation.
 gaussian_kl = jax.jit(losses.gaussian_kl)
@@ -105,14 +106,40 @@ def test_spike_slab_matches_the_enumeration_of_all_gate_patterns(x64, latents):
     assert float(spike_slab_kl(q, p).sum()) == pytest.approx(total, rel=1e-10)
 
 
-def test_spike_slab_matches_quadrature(x64):
-    q, p = random_spike_slab(7, (5,)), random_spike_slab(8, (5,))
-    grid = np.linspace(-15, 15, 20_000)  # an even number of points: none of them is the spike
+@pytest.mark.parametrize("family", [SpikeSlab, SpikeLaplace])
+def test_spike_slab_matches_quadrature(x64, family):
+    q, p = family(*random_spike_slab(7, (5,))), family(*random_spike_slab(8, (5,)))
+    grid = np.linspace(-25, 25, 200_000)  # an even number of points: none of them is the spike
     log_q, log_p = (np.asarray(density(r, grid[:, None])) for r in (q, p))
     slab = scipy.integrate.trapezoid(np.exp(log_q) * (log_q - log_p), grid, axis=0)
     spike_q, spike_p = (np.asarray(density(r, 0.0)) for r in (q, p))
     expected = slab + np.exp(spike_q) * (spike_q - spike_p)
-    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-8)
+    np.testing.assert_allclose(spike_slab_kl(q, p), expected, rtol=1e-6)
+
+
+def test_laplace_matches_the_textbook_and_has_its_open_and_closed_limits(x64):
+    q_mean, q_log_scale, p_mean, p_log_scale = np.random.default_rng(1).normal(size=(4, 50))
+    (scale, p_scale), distance = np.exp([q_log_scale, p_log_scale]), np.abs(q_mean - p_mean)
+    expected = np.log(p_scale / scale) + distance / p_scale + scale / p_scale * np.exp(-distance / scale) - 1
+    np.testing.assert_allclose(
+        losses.laplace_kl(q_mean, q_log_scale, p_mean, p_log_scale), expected, rtol=1e-9
+    )
+    for logit, weight in ((40.0, 1), (-40.0, 0)):  # a scale is the deviation by the root of 2
+        q, p = (
+            SpikeLaplace(mean, 2 * log_scale + np.log(2), np.full(50, logit))
+            for mean, log_scale in ((q_mean, q_log_scale), (p_mean, p_log_scale))
+        )
+        np.testing.assert_allclose(spike_slab_kl(q, p), weight * expected, rtol=1e-8, atol=1e-14)
+
+
+def test_families_do_not_mix_and_all_have_a_matrix():
+    q, p = random_spike_slab(1, (6, 3)), random_spike_slab(2, (4, 3))
+    for family in (SpikeLaplace, SoftThreshold):
+        threshold = np.full(3, 0.7)  # of the soft one
+        a, b = (family(*d[:2], d[2] if family is SpikeLaplace else 0 * d[2] + threshold) for d in (q, p))
+        np.testing.assert_allclose(spike_slab_kl_matrix(a, b), sum_of_pairs(a, b), rtol=1e-5)
+        with pytest.raises(TypeError, match=f"of one family, got SpikeSlab and {family.__name__}"):
+            spike_slab_kl_matrix(q, b)
 
 
 def test_spike_slab_matches_monte_carlo_in_value_and_gradient():

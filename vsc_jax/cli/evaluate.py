@@ -1,4 +1,4 @@
-"""Measure a trained model again: ``python -m vsc_jax.evaluate RUN [--samples K] [--all] ...``."""
+"""Measure a trained model again: ``python -m vsc_jax.evaluate RUN [--refine K] [--all] ...``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ class EvaluateArguments(Output):
     """Use only so many test examples for iwae, drawn by data.seed."""
     probe_examples: int | None = None
     """Labelled training examples on which the probes are fitted."""
+    refine: int = 0
+    """Measure a VSC whose posteriors are improved by so many steps on each example's own bound; the results
+    are kept only with --output."""
     all: bool = False
     """Also measure what takes minutes: more probes, denoising, disentanglement metrics."""
     binarize: Binarize | None = None
@@ -54,10 +57,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax import evaluation
     from vsc_jax.cli.progress import show_stage
     from vsc_jax.evaluation.glossary import table
+    from vsc_jax.models import refined
     from vsc_jax.training.checkpoints import Checkpoints
     from vsc_jax.training.run_folder import write_json
 
-    model, dataset = stored.model(), stored.dataset(config=config)
+    model = stored.model()
+    if arguments.refine:
+        model = refined(model, arguments.refine)
+    dataset = stored.dataset(config=config)
     on_stage = None if arguments.quiet else show_stage
     results = evaluation.evaluate(model, dataset, config, everything=arguments.all, on_stage=on_stage)
     show_stage("")
@@ -66,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if output is None:  # results.json must be about the run as it is, and of its end
         if config.data.binarize != stored.config.data.binarize:
             reason = f"the run's own results are not about data.binarize {config.data.binarize}"
+        elif arguments.refine:
+            reason = "the run's own results are about posteriors as they are"
         elif (checkpoints := stored.folder / "checkpoints").is_dir():
             with Checkpoints(checkpoints) as opened:
                 step = opened.latest_step()

@@ -149,8 +149,11 @@ class ModelConfig:
     """Slabs of the prior's components: of the pseudo-inputs' posteriors, or N(0, 1): only gates differ."""
     selection: Annotated[choices.Selection, VSC] = "exact"
     """How a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
-    gate: Annotated[choices.Gate, VSC] = "concrete"
-    """Estimator of the gates in training; evaluation always draws hard gates."""
+    gate: Annotated[choices.GateKind, VSC] = "concrete"
+    """Estimator of the gates in training; evaluation always draws hard gates. Or threshold, without gates: a
+    soft threshold for each latent, learned if alpha is not given; values shrink to 0 (fixed prior)."""
+    slab: Annotated[choices.Slab, VSC] = "gaussian"
+    """Distribution of the value of a latent that is on, in posterior and prior; laplace has heavier tails."""
     initial_gate_logit: Annotated[float, Range(-100, 100), VSC] = 1.0
     """Where every gate's logit starts; positive is open."""
     sparsity_weight: Annotated[Weight, TRACED, VSC] = 1.0
@@ -432,6 +435,12 @@ def validate(config: Config) -> None:
     with_overrides(config, {})
 
 
+def _check_needed(model: ModelConfig, who: str, needed: dict[str, Any]) -> None:
+    for name, value in needed.items():
+        if (given := getattr(model, name)) != value:
+            raise UserError(f"{who} needs model.{name} {value}, got {given}")
+
+
 def _check_together(config: Config) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*", config.name):
         raise UserError(f"name: expected letters, digits, dots, dashes and underscores, got {config.name!r}")
@@ -448,11 +457,12 @@ def _check_together(config: Config) -> None:
         raise UserError("train.steps: expected a number where parallel.distributed is True, got auto")
     if model.inference == "ascent":
         needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "beta": 1.0}
-        for name, value in needed.items():
-            if getattr(model, name) != value:
-                raise UserError(
-                    f"model.inference: ascent needs model.{name} {value}, got {getattr(model, name)}"
-                )
+        _check_needed(model, "model.inference: ascent", {**needed, "slab": "gaussian"})
+    if model.gate == "threshold":
+        needed = {"prior": "fixed", "slab": "gaussian", "inference": "encoder", "weigh_slab_kl": True}
+        _check_needed(model, "model.gate: threshold", needed)
+        if (ramp := config.schedule.warm_up).start != 1 or ramp.end != 1:
+            raise UserError("model.gate: threshold has no gates to warm up; leave schedule.warm_up at 1")
     for name in ("alpha", "prior_rate"):
         if (rate := getattr(config.model, name)) is not None and not 1e-37 < rate < 1 - 6e-8:
             raise UserError(

@@ -11,6 +11,8 @@ Prior = Literal["fixed", "pseudo"]
 PriorSlabs = Literal["pseudo", "standard"]
 Selection = Literal["exact", "soft", "paper", "hard"]
 Gate = Literal["sigmoid", "concrete", "straight_through", "bernoulli"]
+GateKind = Literal["sigmoid", "concrete", "straight_through", "bernoulli", "threshold"]
+Slab = Literal["gaussian", "laplace"]
 Auto = Literal["auto"]
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 

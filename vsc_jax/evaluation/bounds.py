@@ -6,6 +6,7 @@ Burda, Grosse and Salakhutdinov, *Importance Weighted Autoencoders*, ICLR 2016, 
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,10 +63,12 @@ def _bound_of_chunks(samples: int, chunk: int) -> Measure:
     """The bound of a batch from ``samples`` samples, ``chunk`` at a time."""
 
     def bound(model: VAE | VSC, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, " n"]:
+        posterior: Any = model.encode(x)  # once, not in every chunk
+
         def add(number: Array, running: tuple[Array, Array]) -> tuple[Array, Array]:
             # sum_k w_k is kept as scale * exp(largest), which rounds less than a running logarithm.
             largest, scale = running
-            log_weights = model.log_importance_weights(x, jax.random.fold_in(key, number), chunk)
+            log_weights = model.log_importance_weights(x, jax.random.fold_in(key, number), chunk, posterior)
             counts = (number * chunk + jnp.arange(chunk)) < samples
             log_weights = jnp.where(counts[:, None], log_weights, -jnp.inf)
             new = jnp.maximum(largest, jnp.max(log_weights, axis=0))

@@ -19,6 +19,7 @@ from vsc_jax.evaluation.factors import Factor, correlations
 from vsc_jax.evaluation.latent_space import Grid, Traversals, grid_codes, traversal_codes
 from vsc_jax.evaluation.recovery import correlation
 from vsc_jax.models import VSC, Autoencoder, Model
+from vsc_jax.models.vsc import Posterior
 from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
 TRAVERSED = 40  # latents, at most
@@ -68,7 +69,7 @@ class CodeView:
         return np.flatnonzero(self.density >= USED_SHARE)
 
     @cached_property
-    def prior(self) -> SpikeSlab | None:
+    def prior(self) -> Posterior | None:
         """The components of the prior, fields ``[components, latents]``; None for an autoencoder."""
         if isinstance(self.model, VSC):
             return self.model.components()

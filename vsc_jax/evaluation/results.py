@@ -30,7 +30,7 @@ from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapse_
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
 from vsc_jax.evaluation.reconstruction import denoising, error_statistics, squared_errors
 from vsc_jax.evaluation.selection import Choices, selection_statistics
-from vsc_jax.models import Model
+from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
 
 Results = dict[str, Any]
@@ -90,6 +90,8 @@ def evaluate(
         results |= _iwae(model, bounded, iwae_key, config.evaluate, on_stage)
     results |= {"steps": config.train.iterations, "test_examples": len(x)}
     results |= {**code_statistics(model, test.codes), **error_statistics(errors, x)}
+    if isinstance(model, VSC) and model.refinement:
+        results["refine"] = model.refinement
     if latent_kl is not None:
         results |= collapse_statistics(latent_kl, test.codes.z)
     if chosen is not None:

@@ -6,6 +6,7 @@ variational ones also ``terms``, ``log_importance_weights`` and ``sample_like``.
 
 from vsc_jax.models.autoencoder import Autoencoder
 from vsc_jax.models.building import Model, build, check_network, parameter_count
+from vsc_jax.models.inference import refined
 from vsc_jax.models.objective import Coefficients, Metrics, Terms
 from vsc_jax.models.vae import VAE, Gaussian
 from vsc_jax.models.vsc import VSC
@@ -22,4 +23,5 @@ __all__ = [
     "build",
     "check_network",
     "parameter_count",
+    "refined",
 ]

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +30,10 @@ from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
 from vsc_jax.models.scaling import Scaling
+from vsc_jax.models.thresholded import ThresholdedVSC
 from vsc_jax.models.vae import VAE
 from vsc_jax.models.vsc import VSC
+from vsc_jax.spike_slab import SpikeLaplace, SpikeSlab
 
 Model = Autoencoder | VAE | VSC
 
@@ -57,9 +60,14 @@ def check_network(config: ModelConfig, example_shape: tuple[int, ...]) -> None:
         )
 
 
+def _outputs(config: ModelConfig) -> int:
+    thresholded = config.kind == "vsc" and config.gate == "threshold"
+    return (2 if thresholded else _OUTPUTS_PER_LATENT[config.kind]) * config.latents
+
+
 def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
     """About how many parameters a model has: its weights, of which the large layers are all counted."""
-    inputs, outputs = math.prod(example_shape), _OUTPUTS_PER_LATENT[config.kind] * config.latents
+    inputs, outputs = math.prod(example_shape), _outputs(config)
     if config.network != "mlp":
         features = CONV_FEATURES if config.network == "conv" else SIGNAL_FEATURES
         large = [(outputs + config.latents, features), (4 * inputs, features)]
@@ -104,8 +112,9 @@ def build(
     network_key, pseudo_key = jax.random.split(key)
     rngs = nnx.Rngs(params=network_key)
     inputs = math.prod(example_shape)
-    outputs = _OUTPUTS_PER_LATENT[config.kind] * config.latents
+    outputs = _outputs(config)
     likelihood = LIKELIHOODS[config.likelihood]
+    rate: dict[str, Any] = {"latents": config.latents, "alpha": config.rate, "active": config.active}
     encoder: MLP | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
     if config.inference == "ascent":
@@ -113,10 +122,8 @@ def build(
         return LinearVSC(
             Gaussian(trunk, example_shape, config.min_log_var, scaling),
             weights,
-            latents=config.latents,
-            alpha=config.rate,
-            active=config.active,
             learned_rate=config.alpha is None,
+            **rate,
         )
     if config.network == "conv":
         encoder = ConvEncoder(example_shape, outputs, rngs=rngs)
@@ -139,6 +146,8 @@ def build(
         # Without the term sets of all sizes share a program.
         size = dataset_size if (use_tc := config.tc_weight > 0) else 1
         return VAE(encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc)
+    if config.gate == "threshold":
+        return ThresholdedVSC(encoder, decoder, learned_rate=config.alpha is None, **rate)
     pseudo_inputs = classifier = None
     if config.prior == "pseudo":
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
@@ -149,14 +158,13 @@ def build(
         decoder,
         pseudo_inputs,
         classifier,
-        latents=config.latents,
-        alpha=config.rate,
-        active=config.active,
         gate=config.gate,
+        family=SpikeLaplace if config.slab == "laplace" else SpikeSlab,
         prior_slabs=config.prior_slabs,
         selection=config.selection,
         initial_gate_logit=config.initial_gate_logit,
         weigh_slab_kl=config.weigh_slab_kl,
+        **rate,
     )
 
 

@@ -62,9 +62,8 @@ class LinearVSC(VSC):
             mean, log_var = mean * norms, 2 * jnp.log(norms)
         return SpikeSlab(mean, log_var, prior.gate_logit)
 
-    def encode(self, x: Any) -> SpikeSlab:
-        """Posterior q(z|x), fields ``[n, latents]``."""
-        return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS)
+    def _infer(self, x: Any, steps: int) -> SpikeSlab:
+        return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS + steps)
 
     def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int | Array) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
@@ -78,7 +77,8 @@ class LinearVSC(VSC):
     def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, in nats; exact, so that ``key`` is not used."""
         del key
-        return self._terms(as_inputs(x, self.decoder), self.encode(x), self.components())
+        q = self._infer(x, self.refinement)
+        return self._terms(as_inputs(x, self.decoder), q, self.components())
 
     def _terms(self, x: Array, q: SpikeSlab, prior: SpikeSlab) -> Terms:
         kl = jnp.sum(losses.spike_slab_kl(q, prior), axis=-1)

@@ -120,10 +120,12 @@ class VAE(nnx.Module):
         q = self.encode(x)
         return gaussian_kl(*q, jnp.zeros_like(q.mean), jnp.zeros_like(q.mean))
 
-    def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
-        """``log p(x|z) + log p(z) - log q(z|x)`` of posterior samples, in nats."""
+    def log_importance_weights(
+        self, x: Any, key: PRNGKeyArray, samples: int, q: Gaussian | None = None
+    ) -> Float[Array, "samples n"]:
+        """``log p(x|z) + log p(z) - log q(z|x)`` of samples of the posterior, or of ``q``, in nats."""
         x = as_examples(x, self.decoder.example_shape)
-        q = self.encode(x)
+        q = self.encode(x) if q is None else q
         z = q.sample(key, sample_shape=(samples,))
         zero = jnp.zeros_like(z)
         mean, log_var = (jnp.broadcast_to(field, z.shape) for field in q)

@@ -5,6 +5,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -15,12 +16,16 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
 from vsc_jax.config.choices import Gate
+from vsc_jax.losses.kl import slab_kl
+from vsc_jax.models.inference import check_steps, refine
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Classifier, Decoder, PseudoInputs, Trunk
 from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
+Posterior = SpikeSlab | SoftThreshold
 PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
 
 
@@ -103,6 +108,7 @@ class VSC(nnx.Module):
         moved in training until it is so. None leaves them as they are.
       learned_rate: whether the rate of the fixed prior is learned with the bound, if ``active`` is None.
       gate: estimator of the gates in training.
+      family: of the code, :class:`SpikeSlab` or ``SpikeLaplace``.
       prior_slabs: ``pseudo`` or ``standard``: the slabs of the pseudo-inputs' components.
       selection: ``exact``, ``soft``, ``hard`` or ``paper``.
       initial_gate_logit: added to the encoder's gate outputs.
@@ -111,6 +117,7 @@ class VSC(nnx.Module):
 
     variational: ClassVar[bool] = True
     gated: ClassVar[bool] = True
+    refinement = 0  # steps by which posteriors are improved
 
     def __init__(
         self,
@@ -124,6 +131,7 @@ class VSC(nnx.Module):
         active: float | None = None,
         learned_rate: bool = False,
         gate: Gate = "concrete",
+        family: type[SpikeSlab] = SpikeSlab,
         prior_slabs: str = "pseudo",
         selection: str = "exact",
         initial_gate_logit: float = 1.0,
@@ -140,16 +148,35 @@ class VSC(nnx.Module):
         moved = learned_rate or active is not None
         self.raw_rate = nnx.Param(jnp.float32(0)) if moved else None
         self.gate: Gate = gate
+        self.family = family
         self.prior_slabs = prior_slabs
         self.selection = selection
         self.initial_gate_logit = initial_gate_logit
         self.weigh_slab_kl = weigh_slab_kl
 
-    def encode(self, x: Any) -> SpikeSlab:
-        """Posterior q(z|x), fields ``[n, latents]``."""
+    def encode(self, x: Any, *, refine: int | None = None) -> Posterior:
+        """Posterior q(z|x), fields ``[n, latents]``.
+
+        Args:
+          x: examples ``[n, *example_shape]``.
+          refine: steps by which the encoder's posterior is improved on each example's own bound
+            (:func:`vsc_jax.models.inference.refine`); if not given, as many as :func:`refined` said, or none.
+
+        Raises:
+          UserError: if ``refine`` is no whole number, 0 or more.
+        """
+        return self._infer(x, self.refinement if refine is None else check_steps(refine))
+
+    def _infer(self, x: Any, steps: int) -> Any:
+        q = self._amortized(x)
+        return (
+            _refined(*nnx.split(self), as_examples(x, self.decoder.example_shape), q, steps) if steps else q
+        )
+
+    def _amortized(self, x: Any, alpha: ArrayLike | None = None) -> Any:
         assert self.encoder is not None
         mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
-        return SpikeSlab(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
+        return self.family(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
 
     def code(self, x: Any) -> Float[Array, "n latents"]:
         """The deterministic sparse code of each example: its mean where gamma > 1/2, else exactly 0."""
@@ -170,7 +197,7 @@ class VSC(nnx.Module):
         component_key, code_key = jax.random.split(key)
         prior = self.components()
         chosen = jax.random.randint(component_key, (n,), 0, prior.mean.shape[0], jnp.int32)
-        return self.decode(SpikeSlab(*(field[chosen] for field in prior)).sample(code_key))
+        return self.decode(jax.tree.map(lambda field: field[chosen], prior).sample(code_key))
 
     def sample_like(self, x: Any, n: int, key: PRNGKeyArray) -> Float[Array, "examples n ..."]:
         """``E[x|z]`` of ``n`` new codes for each example: the latents that it has on, new values.
@@ -187,22 +214,22 @@ class VSC(nnx.Module):
         """
         return self.decode(sample_given_support(self.components(), self.encode(x).gate_logit > 0, key, n))
 
-    def components(self, alpha: ArrayLike | None = None) -> SpikeSlab:
+    def components(self, alpha: ArrayLike | None = None) -> Posterior:
         """The components of the prior, fields ``[components, latents]``.
 
         Args:
           alpha: rate of the fixed prior in place of the model's own; ignored with pseudo-inputs.
         """
         if self.pseudo_inputs is not None:
-            components = self.encode(self.pseudo_inputs())
+            components = self._amortized(self.pseudo_inputs())
             if self.prior_slabs == "pseudo":
                 return components
             zeros = jnp.zeros_like(components.mean)
-            return SpikeSlab(zeros, zeros, components.gate_logit)
+            return self.family(zeros, zeros, components.gate_logit)
         assert self.alpha is not None
         zeros = jnp.zeros((1, self.latents), jnp.float32)
         logit = self._rate_logit(self.alpha if alpha is None else alpha)
-        return SpikeSlab(zeros, zeros, jnp.broadcast_to(logit, zeros.shape))
+        return self.family(zeros, zeros, jnp.broadcast_to(logit, zeros.shape))
 
     def _rate_logit(self, alpha: ArrayLike) -> Scalar:
         rate = jnp.asarray(alpha, jnp.float32)
@@ -296,29 +323,30 @@ class VSC(nnx.Module):
         """Divergence of each latent from the nearest component of the prior, in nats."""
         q, prior = self.encode(x), self.components()
         nearest = jnp.argmin(losses.spike_slab_kl_matrix(q, prior), axis=-1)
-        return losses.spike_slab_kl(q, SpikeSlab(*(field[nearest] for field in prior)))
+        return losses.spike_slab_kl(q, jax.tree.map(lambda field: field[nearest], prior))
 
-    def log_importance_weights(self, x: Any, key: PRNGKeyArray, samples: int) -> Float[Array, "samples n"]:
+    def log_importance_weights(
+        self, x: Any, key: PRNGKeyArray, samples: int, q: Posterior | None = None
+    ) -> Float[Array, "samples n"]:
         """``log p(x|z) + log p(z) - log q(z|x)`` of hard posterior samples, in nats.
 
         Densities are with respect to the mixed measure (mass at 0, Lebesgue elsewhere), and the prior
-        is the exact mixture.
+        is the exact mixture. ``q`` is the posterior of the examples, where it is known.
         """
         x = as_examples(x, self.decoder.example_shape)
-        q = self.encode(x)
+        q = self.encode(x) if q is None else q
         z = q.sample(key, sample_shape=(samples,))
         flat = z.reshape(-1, self.latents)
         log_prior = losses.mixture_log_prob(log_prob_matrix(self.components(), flat)).reshape(z.shape[:-1])
-        posterior = SpikeSlab(*(jnp.broadcast_to(field, z.shape) for field in q))
-        log_posterior = jnp.sum(posterior.log_prob(z), axis=-1)
+        log_posterior = jnp.sum(q.log_prob(z), axis=-1)
         return self.decoder.log_likelihood(z, x) + log_prior - log_posterior
 
     def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
         x = as_examples(x, self.decoder.example_shape)
-        posterior = self.encode(x)
-        prior = self.components(coefficients.alpha)
-        q = posterior.warm_up(coefficients.warm_up)
+        posterior = self._amortized(x, coefficients.alpha)
+        prior: Any = self.components(coefficients.alpha)
+        q = self._warmed(posterior, coefficients.warm_up)
         p = prior
         if self.pseudo_inputs is not None:
             p = prior.warm_up(coefficients.warm_up * (1 - coefficients.slab_blend))
@@ -358,10 +386,22 @@ class VSC(nnx.Module):
             loss = loss + metrics["classifier_cross_entropy"]
         return loss, metrics
 
-    def _component_kl(self, q: SpikeSlab, p: SpikeSlab) -> Float[Array, "n components"]:
+    def _warmed(self, q: Any, warm_up: ArrayLike) -> Any:
+        return q.warm_up(warm_up)
+
+    def _component_kl(self, q: Any, p: Any) -> Float[Array, "n components"]:
         if self.weigh_slab_kl:
             return losses.spike_slab_kl_matrix(q, p)
-        q = SpikeSlab(*(field[:, None] for field in q))
-        p = SpikeSlab(*(field[None] for field in p))
-        slab = losses.gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
-        return jnp.sum(slab + losses.bernoulli_kl(q.gate_logit, p.gate_logit), axis=-1)
+        q, p = jax.tree.map(lambda a: a[:, None], q), jax.tree.map(lambda a: a[None], p)
+        return jnp.sum(slab_kl(q, p) + losses.bernoulli_kl(q.gate_logit, p.gate_logit), axis=-1)
+
+
+@partial(jax.jit, static_argnames=("graph", "steps"))
+def _refined(graph: nnx.GraphDef, params: Any, x: Array, q: Posterior, steps: int) -> Posterior:
+    model = nnx.merge(graph, params)
+    prior = model.components()
+
+    def of_row(x: Array, q: Posterior) -> Posterior:
+        return refine(q, prior, lambda z: model.decoder.log_likelihood(z[:, None], x[None])[:, 0], steps)
+
+    return jax.vmap(of_row)(x, q)

@@ -101,6 +101,9 @@ def without_hyperparameters(config: Config) -> Config:
     # Without a weight the total correlation is not even computed; a rate that is given is not learned.
     traced |= {
         "model.tc_weight": float(config.model.tc_weight > 0),
-        "model.alpha": 0.1 if config.model.inference == "ascent" and config.model.alpha is not None else None,
+        "model.alpha": 0.1
+        if (config.model.inference == "ascent" or config.model.gate == "threshold")
+        and config.model.alpha is not None
+        else None,
     }
     return replaced(config, traced)
