@@ -144,7 +144,7 @@ def test_samples_beyond_those_asked_for_do_not_count(tiny, examples, monkeypatch
 def test_weights_of_any_size_are_summed(tiny, examples, monkeypatch):
     """Chunk after chunk of weights ``exp(1e4 k)`` and ``exp(-1e4 k)``."""
 
-    def weights(self, x, key, samples):
+    def weights(self, x, key, samples, q):
         sign = jnp.where(jnp.arange(x.shape[0]) % 2 == 0, 1.0, -1.0)
         return jnp.tile(1e4 * sign[None], (samples, 1))
 
