@@ -24,7 +24,7 @@ GLOSSARY: dict[str, Entry] = {
     "test_examples": Entry(_ABOUT, "number", "test examples"),
     "iwae_samples": Entry(_ABOUT, "number", "samples K of iwae"),
     "iwae_examples": Entry(_ABOUT, "number", "test examples of iwae"),
-    "refine": Entry(_ABOUT, "number", "steps by which each posterior was improved on its own bound"),
+    "refine": Entry(_ABOUT, "number", "steps that improved each posterior"),
     "elbo": Entry(_LIKELIHOOD, "nats", "true bound: reconstruction - kl"),
     "iwae": Entry(_LIKELIHOOD, "nats", "importance-weighted bound of K samples"),
     "reconstruction": Entry(_LIKELIHOOD, "nats", "log p(x|z) at a posterior sample"),
