@@ -132,6 +132,19 @@ def test_a_number_is_asked_for_and_the_posterior_searched_longer_late_in_trainin
     assert slope(0.8) == pytest.approx(slope(1.0), rel=1e-5)
 
 
+def test_a_rate_is_not_pulled_further_than_its_reach():
+    model = build(configured(model__active=3.0).model, (10,), jax.random.key(0))
+
+    def slope(logit, on):
+        model.raw_rate[...] = jnp.float32(logit / 10)
+        graph, params = nnx.split(model)
+        pull = jax.grad(lambda p: nnx.merge(graph, p).pull(jnp.float32(on), 3.0))
+        return float(pull(params)["raw_rate"][...])
+
+    assert slope(3.1, 2.0) == slope(-3.1, 4.0) == 0
+    assert slope(3.1, 4.0) == slope(2.9, 4.0) > 0 > slope(2.9, 2.0) == slope(-3.1, 2.0)
+
+
 def test_codes_do_not_depend_on_the_units_of_a_feature():
     x = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
     units = np.float32(2.0) ** np.arange(-4, 6, dtype=np.float32)
