@@ -160,6 +160,17 @@ def test_codes_do_not_depend_on_the_units_of_a_feature():
     )
 
 
+def test_noise_starts_at_the_variance_of_the_data_and_no_weight_lets_its_floor_count_more():
+    units = np.float32([1e-3, 0.05, 0.3, 1, 2, 5, 10, 20, 50, 100])
+    x = np.random.default_rng(0).normal(size=(500, 10)).astype(np.float32) * units
+    model = build(configured(model__min_log_var=-6.0).model, (10,), jax.random.key(0), examples=x)
+    floor = np.exp(-3)
+    deviation = np.maximum(x.std(axis=0), floor)
+    np.testing.assert_allclose(model.weights[...], 1 / deviation, rtol=1e-4)
+    np.testing.assert_allclose(np.exp(0.5 * model.decoder.log_var)[2:], deviation[2:], rtol=1e-4)
+    assert floor < np.exp(0.5 * model.decoder.log_var).min() < 1.1 * floor
+
+
 def test_unit_norm_changes_the_units_of_the_code_alone():
     x = jax.random.normal(jax.random.key(1), (6, 10), jnp.float32)
     free, unit = (

@@ -183,7 +183,7 @@ def _dictionary(
     examples: Rows | None,
     scaling: Scaling | None,
 ) -> tuple[Dictionary, Array]:
-    """Atoms that start at examples less their mean, with noise; and weights that give features variance 1."""
+    """Atoms that start at noisy examples less their mean; weights that give features variance 1, or less."""
     shape = (config.latents, math.prod(example_shape))
     atoms = jax.random.normal(jax.random.fold_in(key, 1), shape, jnp.float32)
     zeros = jnp.zeros(shape[1], jnp.float32)
@@ -194,7 +194,7 @@ def _dictionary(
     rows = (rows if scaling is None else scaling.apply(rows)).reshape(count, -1)
     mean, deviation = jnp.mean(rows, axis=0), jnp.std(rows, axis=0)
     away = rows[: config.latents] - mean[None]
-    weights = 1 / jnp.where(deviation > 1e-6, deviation, 1)
+    weights = 1 / jnp.where(deviation > 1e-6, jnp.maximum(deviation, math.exp(0.5 * config.min_log_var)), 1)
     return Dictionary(away + 0.1 * jnp.std(away) * atoms, mean, config.unit_norm), weights
 
 

@@ -35,7 +35,7 @@ class LinearVSC(VSC):
 
     Args:
       decoder: a Gaussian likelihood on a :class:`Dictionary`.
-      weights: what each feature is multiplied by where a code is looked for.
+      weights: one over each feature's deviation, by which it is multiplied where a code is looked for.
       latents: number of latents J.
       rate: ``alpha``, ``active`` and ``learned_rate`` of :class:`VSC`.
     """
@@ -44,6 +44,7 @@ class LinearVSC(VSC):
 
     def __init__(self, decoder: Gaussian, weights: Float[Array, " features"], *, latents: int, **rate: Any):
         super().__init__(None, decoder, None, None, latents=latents, **rate)
+        decoder.start_at(-2 * jnp.log(weights))  # all of the data: much more, and no latent pays for itself
         self.weights = nnx.Param(weights)  # no gradient reaches it
         self.raw_mean = nnx.Param(jnp.zeros(latents, jnp.float32))
 

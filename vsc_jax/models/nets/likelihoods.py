@@ -55,9 +55,13 @@ class Gaussian(Decoder):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        # Starts at a variance of one, or a little above a floor that is close to it or higher.
-        start = math.log(math.expm1(max(-self.min_log_var, 0.1))) / _PACE
-        self.raw_log_var = nnx.Param(jnp.full(self.pixels, start, jnp.float32))
+        self.raw_log_var = nnx.Param(jnp.zeros(self.pixels, jnp.float32))
+        self.start_at(jnp.zeros(self.pixels, jnp.float32))
+
+    def start_at(self, log_var: Float[Array, " pixels"]) -> None:
+        """Set the log-variances; a little above the floor, where it is close to them or higher."""
+        above = jnp.maximum(log_var - self.min_log_var, 0.1)
+        self.raw_log_var[...] = jnp.log(jnp.expm1(above)) / _PACE
 
     @property
     def log_var(self) -> Float[Array, " pixels"]:
