@@ -122,14 +122,16 @@ def test_a_number_is_asked_for_and_the_posterior_searched_longer_late_in_trainin
         loss = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), at)[0])
         return float(loss(params)["raw_rate"][...])
 
-    def of_the_bound(sweeps):
+    def expected(sweeps, pulled):
         q = model._posterior(x, prior, sweeps)
-        return 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
+        of_the_bound = 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
+        on = float(jnp.mean(jnp.sum(q.gate_logit > 0, axis=1), dtype=jnp.float32))
+        return (1 - pulled) * of_the_bound + pulled * 120 * np.log((on + 0.01) / 3)
 
-    assert slope(0.0) == slope(0.5) == pytest.approx(of_the_bound(5), rel=1e-3)
-    assert slope(0.6) == pytest.approx(of_the_bound(12), rel=1e-3)
-    assert slope(0.7) == pytest.approx(0.5 * of_the_bound(20) + 0.5 * slope(1.0), rel=1e-3)
-    assert slope(0.8) == pytest.approx(slope(1.0), rel=1e-5)
+    assert slope(0.0) == slope(0.5) == pytest.approx(expected(5, 0.0), rel=1e-3)
+    assert slope(0.6) == pytest.approx(expected(12, 0.5), rel=1e-3)
+    assert slope(0.7) == pytest.approx(slope(1.0), rel=1e-5)
+    assert slope(1.0) == pytest.approx(expected(20, 1.0), rel=1e-3)
 
 
 def test_a_rate_is_not_pulled_further_than_its_reach():

@@ -26,7 +26,7 @@ from vsc_jax.spike_slab import SpikeSlab
 _FIRST_SWEEPS, _LAST_SWEEPS = 5, 20  # of training
 _SWEEPS = 30
 _SEARCHED = (0.5, 0.7)  # progress of training within which the sweeps grow in number
-_ASKED = (0.6, 0.8)  # and within which the number of active latents comes to be the one that was asked for
+_ASKED = (0.5, 0.7)  # and within which the number of active latents comes to be the one that was asked for
 _REACH = 3.0  # of the rate's logit: where that is not enough, more makes dense codes, whichever way it goes
 
 
