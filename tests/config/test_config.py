@@ -114,7 +114,7 @@ def test_unknown_preset_lists_the_known_ones():
     ("text", "expected"),
     [
         ("{", "not a readable JSON file"),
-        ("[]", "configuration: expected an object"),
+        ("[]", "expected a JSON object"),
         ("[" * 100_000, "not a readable JSON file"),
         ('{"seed": ' + "9" * 5000 + "}", "not a readable JSON file"),
         ('{"model": {"latent": 3}}', "model.latent: unknown key"),

@@ -131,7 +131,7 @@ def test_the_checkpoint_before_a_damaged_one_is_taken_and_that_is_logged(
 def test_leaves_have_readable_names(state):
     leaves = named_leaves(state)
     assert {"step", "params/encoder/layers/0/kernel", "params/pseudo_inputs/raw"} <= leaves.keys()
-    jax.tree.map(np.testing.assert_array_equal, with_leaves(state, leaves), state)
+    jax.tree.map(np.testing.assert_array_equal, with_leaves(state, leaves, Path("x")), state)
     del leaves["step"]
-    with pytest.raises(KeyError, match="step"):
-        with_leaves(state, leaves)
+    with pytest.raises(UserError, match=r"^x: step: expected shape \(\), found None$"):
+        with_leaves(state, leaves, Path("x"))

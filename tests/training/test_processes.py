@@ -111,5 +111,5 @@ def test_what_is_missing_to_join_is_named(variables, message, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=message):
-        processes.join()
+    with pytest.raises(UserError, match=message), processes.joined(True):
+        pass

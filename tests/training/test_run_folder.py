@@ -8,20 +8,20 @@ import pytest
 
 from vsc_jax.config import to_dict
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.fields import first_difference
-from vsc_jax.training.run_folder import MetricsLog, claim, read_json, read_results, read_rows, write_json
+from vsc_jax.config.fields import first_difference, read_json
+from vsc_jax.training.run_folder import MetricsLog, claim, hold, read_results, read_rows, write_json
 
 DATA = {"name": "tiny", "example_shape": [4, 4], "train_examples": 50}
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
 
 
 def refusal(workdir, config, data=DATA):
     """What is said about a folder that cannot be claimed, and that is left as it was."""
     before = contents(workdir)
-    with pytest.raises(UserError, match="^--workdir: ") as caught:
+    with pytest.raises(UserError, match="^--workdir: ") as caught, hold(workdir):
         claim(workdir, config, data)
     assert contents(workdir) == before
     assert "\n" not in str(caught.value)
@@ -89,7 +89,8 @@ def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monke
         patch.setattr("os.access", lambda path, mode: False)
         assert refusal(tmp_path, tiny()) == f"{tmp_path} is not writable"
     monkeypatch.setattr("os.replace", full_disk)
-    with pytest.raises(UserError, match=f"^--workdir: cannot write to {tmp_path}: No space left on device$"):
+    message = rf"^{tmp_path}: cannot be written \(No space left on device\)$"
+    with pytest.raises(UserError, match=message), hold(tmp_path):
         claim(tmp_path, tiny(), DATA)
 
 

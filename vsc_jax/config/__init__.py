@@ -6,7 +6,6 @@ data it is, whether one compiled program can vary it, whether it is part of what
 fields follow from that. This module imports no JAX, so that ``--help`` is quick.
 """
 
-import json
 import os
 import re
 import runpy
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from vsc_jax.config import choices
 from vsc_jax.config.errors import UserError, within
-from vsc_jax.config.fields import Mark, Only, Range, fields_of, flat, from_plain, to_plain
+from vsc_jax.config.fields import Mark, Only, Range, fields_of, flat, from_plain, read_json, to_plain
 
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Count = Annotated[int, Range(1, 2**31 - 1)]
@@ -357,7 +356,7 @@ def load_preset(name_or_path: str | Path) -> Config:
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values."""
-    return dict(to_plain(config))
+    return to_plain(config)
 
 
 def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
@@ -411,11 +410,8 @@ def from_json(path: Path) -> Config:
     Raises:
       UserError: if the file cannot be read, or is no configuration of allowed values.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin with a mark
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable JSON file ({error})") from None
-    if isinstance(values, dict) and isinstance(data := values.get("data"), dict):
+    values = read_json(path)
+    if isinstance(data := values.get("data"), dict):
         if "colour" in data:
             data["color"] = data.pop("colour")
         if data.get("scaling") == "standardise":

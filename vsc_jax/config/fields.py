@@ -7,6 +7,7 @@ needs to know which fields are of a kind reads the marks (:func:`fields_of`).
 import dataclasses
 import enum
 import functools
+import json
 import math
 import types
 import typing
@@ -90,13 +91,27 @@ def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None
     return None
 
 
-def to_plain(value: Any) -> Any:
-    """The value with dataclasses as dicts, tuples as lists and paths as strings."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple):
-        return [to_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+def to_plain(value: Any) -> dict[str, Any]:
+    """A dataclass as a dict, with tuples as lists and paths as strings."""
+
+    def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = ((name, list(v) if isinstance(v, tuple) else v) for name, v in items)
+        return {name: str(v) if isinstance(v, Path) else v for name, v in values}
+
+    return dataclasses.asdict(value, dict_factory=plain)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds; the file is named if it is missing or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows editors begin with a mark
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable JSON file ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return value
 
 
 def finite(value: Any) -> Any:
@@ -112,11 +127,8 @@ def from_plain(hint: Any, value: Any, path: str = "") -> Any:
     """The dataclass that :func:`to_plain` wrote; a field that is not given keeps its default.
 
     Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these, or
-    None or a Literal. A whole number is taken for a float, but neither bool nor float for an int.
-
-    Raises:
-      UserError: naming the field by its dotted path, on an unknown or missing key, or on a value of another
-        type or out of its :class:`Range`.
+    None or a Literal. A whole number is taken for a float, but neither bool nor float for an int. What cannot
+    be taken is named by its dotted path.
     """
     given, (kind, marks) = value, _unwrapped(hint)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -11,11 +11,7 @@ from vsc_jax.config.errors import UserError
 
 
 def as_path(path: str | Path, what: str) -> Path:
-    """The path with ``~`` expanded; ``what`` names the argument in an error.
-
-    Raises:
-      UserError: if it is empty, or begins with the home folder of nobody.
-    """
+    """The path with ``~`` expanded; ``what`` names the argument in an error."""
     if path == "":
         raise UserError(f"{what}: expected a path, got ''")
     try:
@@ -25,11 +21,7 @@ def as_path(path: str | Path, what: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """VSC_JAX_CACHE, else vsc_jax in XDG_CACHE_HOME or in the folder that the system has for caches.
-
-    Raises:
-      RuntimeError: for a user without a home folder.
-    """
+    """VSC_JAX_CACHE, else vsc_jax in XDG_CACHE_HOME or in the folder that the system has for caches."""
     if folder := os.environ.get("VSC_JAX_CACHE"):
         return Path(folder).expanduser()
     if folder := os.environ.get("XDG_CACHE_HOME"):

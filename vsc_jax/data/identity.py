@@ -55,17 +55,13 @@ def digest(dataset: Dataset) -> str:
 
 
 def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
-    """In what two data sets differ, by what ``data.json`` says of them; None where they are the same.
-
-    How they are described is no difference, nor is what an earlier version did not say.
-    """
+    """In what two data sets differ, by what ``data.json`` says of them, also in earlier versions."""
     there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
     said = [name for name in asked if name in there and name not in ("description", "digest")]
     if found := first_difference({n: there[n] for n in said}, {n: asked[n] for n in said}):
         return found
-    if there.get("digest", asked.get("digest")) != asked.get("digest"):
-        return "of the same shape, with other values"
-    return None
+    same = there.get("digest", asked.get("digest")) == asked.get("digest")
+    return None if same else "of the same shape, with other values"
 
 
 def save_examples(folder: Path, dataset: Dataset, config: Config) -> None:

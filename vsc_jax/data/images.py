@@ -97,14 +97,9 @@ def _check_whole(image: Any) -> None:
     """Refuse an image of which Pillow would give a part: the upper 8 bits, or the first page or frame."""
     if image.mode[0] in "IF":
         raise UserError(f"expected 8 bits a channel, got an image of mode {image.mode}")
-    bits = max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) if image.format == "TIFF" else 8
-    if image.format == "PNG":
-        position = image.fp.tell()
-        image.fp.seek(24)
-        bits = image.fp.read(1)[0]
-        image.fp.seek(position)
-    if bits > 8:
-        raise UserError(f"expected 8 bits a channel, got {bits}")
+    stored = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
+    if ";16" in str(image.tile) or max(stored) > 8:  # such as RGB;16B, which is read as RGB
+        raise UserError("expected 8 bits a channel, got 16")
     # What a camera adds to a photograph (format MPO) is a preview of it.
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:
         raise UserError(f"expected one picture, got {frames} pages or frames; save each as a file")

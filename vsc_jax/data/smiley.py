@@ -209,34 +209,17 @@ def _bow_tie(v1: np.ndarray, v2: np.ndarray, v3: np.ndarray, v4: np.ndarray) -> 
 @lru_cache(maxsize=1024)
 def _resized_bow_tie(rows: int, columns: int) -> np.ndarray:
     """The template at another size, with one empty row and column after it."""
-    template = np.zeros((11, 17))
+    import PIL.Image
+
+    template = np.zeros((11, 17), np.float32)
     for row, filled in enumerate((3, 5, 7, 17, 17, 17, 7, 5, 3), start=1):
         template[row, :filled] = template[row, -filled:] = 1
-    by_row, by_column = _resizing_weights(11, rows), _resizing_weights(17, columns)
-    if rows / 11 <= columns / 17:
-        picture = (by_row @ template) @ by_column.T
-    else:
-        picture = by_row @ (template @ by_column.T)
+    # Keys' cubic, antialiased; the template is mirrored at its ends as far as the kernel reaches.
+    above, before = (int(2 * max(1, old / new)) + 2 for old, new in ((11, rows), (17, columns)))
+    mirrored = PIL.Image.fromarray(np.pad(template, ((above, above), (before, before)), "symmetric"))
+    box = (before, above, before + 17, above + 11)
+    picture = np.asarray(mirrored.resize((columns, rows), PIL.Image.Resampling.BICUBIC, box))
     low, high = picture.min(), picture.max()
     if high > low:
         picture = (picture - low) / (high - low)
     return np.pad(picture >= 0.5, ((0, 1), (0, 1)))
-
-
-def _resizing_weights(size_in: int, size_out: int) -> np.ndarray:
-    """Weights ``[size_out, size_in]`` of antialiased Keys cubic interpolation, symmetric at the ends."""
-    scale = size_out / size_in
-    shrink = min(scale, 1.0)
-    centre = np.arange(1, size_out + 1) / scale + 0.5 * (1 - 1 / scale)
-    support = 4 / shrink
-    taps = np.floor(centre - support / 2)[:, None] + np.arange(np.ceil(support) + 2)
-    t = np.abs(shrink * (centre[:, None] - taps))
-    near = 1.5 * t**3 - 2.5 * t**2 + 1
-    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
-    kernel = np.where(t <= 1, near, np.where(t <= 2, far, 0.0))
-    kernel /= kernel.sum(axis=1, keepdims=True)
-    mirrored = np.concatenate([np.arange(size_in), np.arange(size_in)[::-1]])
-    source = mirrored[(taps.astype(int) - 1) % (2 * size_in)]
-    weights = np.zeros((size_out, size_in))
-    np.add.at(weights, (np.arange(size_out)[:, None], source), kernel)
-    return weights

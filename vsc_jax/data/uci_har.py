@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,33 +85,28 @@ class Members(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path, *, largest: int = _LARGEST) -> Iterator[Members]:
+def opened(path: Path | io.BytesIO, *, largest: int = _LARGEST) -> Iterator[Members]:
     """The files in a folder, or in a zip archive of at most ``largest`` bytes, of which nothing is unpacked.
 
     An archive in an archive's top level stands for the outer one.
     """
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         yield Members(files, lambda name: (path / name).read_bytes())
         return
-    with _zip(path, largest) as members:
-        inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
-        if len(inner) != 1:
-            yield members
-            return
-        with within(inner[0]), _zip(io.BytesIO(members.read(inner[0])), largest) as members:
-            yield members
-
-
-@contextmanager
-def _zip(content: Any, largest: int) -> Iterator[Members]:
     try:
-        archive = zipfile.ZipFile(content)
+        archive = zipfile.ZipFile(path)
     except Exception as error:  # zipfile has its own, and passes on those of what it is made of
         raise UserError(f"not a zip archive, or an incomplete one ({in_a_line(error)})") from None
     with archive:
         check_archive(archive, largest)
-        yield Members(archive.namelist(), archive.read)
+        members = Members(archive.namelist(), archive.read)
+        inner = [name for name in members.names if name.lower().endswith(".zip") and "/" not in name]
+        if len(inner) != 1 or not isinstance(path, Path):
+            yield members
+            return
+        with within(inner[0]), opened(io.BytesIO(members.read(inner[0])), largest=largest) as members:
+            yield members
 
 
 def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.fields import read_json
 from vsc_jax.run import Run, open_run
-from vsc_jax.training.run_folder import Row, read_json, read_results, read_rows
+from vsc_jax.training.run_folder import Row, read_results, read_rows
 
 
 class Illustration(NamedTuple):

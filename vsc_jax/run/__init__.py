@@ -61,7 +61,7 @@ def fit(
 ) -> Run:
     """Train a model, evaluate it on the test set and draw its first figures.
 
-    In a run of several processes (:func:`vsc_jax.training.processes.join`) the first alone writes and
+    In a run of several processes (:func:`vsc_jax.training.processes.joined`) the first alone writes and
     evaluates; the others have the model and no results.
 
     Args:

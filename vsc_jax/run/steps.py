@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +20,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config import Config, replaced
 from vsc_jax.config.errors import UserError
+from vsc_jax.config.fields import read_json
 from vsc_jax.config.stopping import Stopped, stop_requests
 from vsc_jax.data import Dataset, streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.models import Model
 from vsc_jax.training.loop import TrainingError, train
 from vsc_jax.training.memory import memory_errors
-from vsc_jax.training.run_folder import Row, read_json, write_json
+from vsc_jax.training.run_folder import Row, write_json
 
 STEPS_FILE = "steps.json"
 """In a run folder: the validation part's scores for each number of steps, and the number that was found."""
@@ -189,15 +189,12 @@ def _line(scores: Scores) -> str:
 
 def _read(path: Path, first: int, count: int) -> Scores:
     """The scores of a search that was stopped, or is done."""
-    values = read_json(path).get("scores")
+    scores = read_json(path).get("scores")
     numbers = [str(first * 2**doublings) for doublings in range(DOUBLINGS + 1)]
-    if not isinstance(values, Mapping) or list(values) != numbers[: len(values)]:
+    if not isinstance(scores, Mapping) or list(scores) != numbers[: len(scores)]:
         raise UserError(f"{path}: scores: expected lists for {', '.join(numbers[:3])}, ... steps")
-    return {int(steps): _as_scores(path, steps, values[steps], count) for steps in values}
-
-
-def _as_scores(path: Path, steps: str, values: Any, count: int) -> np.ndarray:
-    numbers = values if isinstance(values, list) else []
-    if len(numbers) != count or not all(v is None or type(v) is float for v in numbers):
-        raise UserError(f"{path}: scores: expected {count} numbers for {steps} steps")
-    return np.array([np.nan if value is None else value for value in numbers], np.float32)
+    for steps, values in scores.items():
+        right = isinstance(values, list) and len(values) == count
+        if not right or not all(value is None or type(value) is float for value in values):
+            raise UserError(f"{path}: scores: expected {count} numbers for {steps} steps")
+    return {int(steps): np.array(values, np.float32) for steps, values in scores.items()}  # None becomes NaN

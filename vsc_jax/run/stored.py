@@ -11,14 +11,14 @@ from flax import nnx
 from vsc_jax import data
 from vsc_jax.config import Config, from_json
 from vsc_jax.config.errors import UserError, within
+from vsc_jax.config.fields import read_json
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
 from vsc_jax.data.loading import can_load
 from vsc_jax.models import Model, build, parameter_count, scaling
 from vsc_jax.run.steps import steps_found
-from vsc_jax.training.checkpoints import Checkpoints, checked
+from vsc_jax.training.checkpoints import Checkpoints, with_leaves
 from vsc_jax.training.memory import check_parameters
-from vsc_jax.training.run_folder import read_json
 from vsc_jax.training.step import initial_state
 
 MODEL_FILE = "model.safetensors"
@@ -42,7 +42,7 @@ class StoredRun(NamedTuple):
             from safetensors.flax import load_file
 
             try:
-                return nnx.merge(graph, checked(path, params, load_file(path)))
+                return nnx.merge(graph, with_leaves(params, load_file(path), path))
             except (OSError, SafetensorError) as error:
                 raise UserError(f"{path}: not a readable safetensors file ({error})") from None
         if not (self.folder / "checkpoints").is_dir():

@@ -107,8 +107,8 @@ def sweep(
         # Folders that are there come first, so that a refusal leaves no new ones.
         there = {member.name: (workdir / member.name / "config.json").exists() for member in members}
         for member in sorted(members, key=lambda member: not there[member.name]):
-            claim(workdir / member.name, member.config, described(member.config.data))
             folders.enter_context(hold(workdir / member.name))
+            claim(workdir / member.name, member.config, described(member.config.data))
         for group in groups.values():
             waiting = []
             for member in group:

@@ -1,5 +1,6 @@
 """Checkpoints of the training state, written by Orbax, with a checksum."""
 
+import contextlib
 import errno
 import gc
 import logging
@@ -58,11 +59,7 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, state: TrainState) -> None:
-        """Save the state under its step; returns when it is on disk.
-
-        Raises:
-          UserError: if it cannot be written; the checkpoints before it stay.
-        """
+        """Save the state under its step, on disk when this returns; the checkpoints before it stay."""
         # On the host: Orbax refuses arrays of JAX that not all processes have.
         leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
         leaves[_CHECKSUM] = _checksum(leaves)
@@ -77,18 +74,10 @@ class Checkpoints:
             raise UserError(f"{self._folder / str(step)}: cannot be written ({reason})")
 
     def restore(self, template: TrainState) -> TrainState:
-        """The newest state that can be read, in the structure of ``template``.
-
-        A damaged checkpoint is logged, and the one before it is taken. Where checkpoints may be written, the
-        damaged one is renamed to ``STEP.damaged``, so that its step can be saved again.
-
-        Raises:
-          UserError: if there is none, or none that is whole and fits the model.
-        """
+        """The newest state that is whole and fits ``template``; where it can be, what is not is renamed."""
         damaged: list[Path] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
-            leaves = self._read(step, template)
-            if leaves is None:
+            if (state := self._read(step, template)) is None:
                 damaged.append(self._folder / str(step))
                 continue
             for path in damaged:
@@ -98,7 +87,7 @@ class Checkpoints:
                     shutil.rmtree(renamed, ignore_errors=True)
                     path.rename(renamed)
             self._manager.reload()
-            return with_leaves(template, jax.tree.map(jnp.asarray, leaves))
+            return state
         if not damaged:
             raise UserError(f"{self._folder}: no checkpoint")
         raise UserError(
@@ -106,16 +95,17 @@ class Checkpoints:
             f" without {self._folder} the run starts anew"
         )
 
-    def _read(self, step: int, template: TrainState) -> dict[str, np.ndarray] | None:
-        """The arrays of a checkpoint; None if it is damaged or of another model."""
+    def _read(self, step: int, template: TrainState) -> TrainState | None:
+        """The state of a checkpoint; None if it is damaged or of another model."""
         target = {name: np.zeros(leaf.shape, leaf.dtype) for name, leaf in named_leaves(template).items()}
         target[_CHECKSUM] = np.zeros((), np.uint32)
         arguments = self._ocp.args.StandardRestore(target)
         leaves, _ = _quietly(lambda: self._manager.restore(step, args=arguments))
-        # Orbax gives arrays of other shapes, too.
-        if leaves is None or any(leaves[name].shape != leaf.shape for name, leaf in target.items()):
+        if leaves is None or leaves.pop(_CHECKSUM) != _checksum(leaves):
             return None
-        return None if leaves.pop(_CHECKSUM) != _checksum(leaves) else leaves
+        with contextlib.suppress(UserError):  # Orbax gives arrays of other shapes, too
+            return jax.tree.map(jnp.asarray, with_leaves(template, leaves, self._folder))
+        return None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -156,34 +146,19 @@ def _checksum(leaves: dict[str, Any]) -> np.ndarray:
 
 def named_leaves(tree: Any) -> dict[str, Any]:
     """The arrays of a pytree by name, such as ``params/encoder/layers/0/kernel``."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {_name(path): leaf for path, leaf in leaves}
+    names = (
+        (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+        for path, leaf in jax.tree.leaves_with_path(tree)
+    )
+    return {name.removesuffix("/value"): leaf for name, leaf in names}
 
 
-def with_leaves(template: Tree, leaves: dict[str, Any]) -> Tree:
-    """A pytree like ``template`` with the arrays of :func:`named_leaves`.
-
-    Raises:
-      KeyError: if an array is missing.
-    """
-    paths, structure = jax.tree_util.tree_flatten_with_path(template)
-    return jax.tree.unflatten(structure, [leaves[_name(path)] for path, _ in paths])
-
-
-def checked(path: Path, template: Tree, leaves: dict[str, Any]) -> Tree:
-    """:func:`with_leaves`, for arrays that come from a file.
-
-    Raises:
-      UserError: naming the file and the first array that is missing, unknown or of another shape or type.
-    """
+def with_leaves(template: Tree, leaves: dict[str, Any], path: Path) -> Tree:
+    """A pytree like ``template`` with the arrays of :func:`named_leaves` that a file holds, seen to suit."""
     templates = named_leaves(template)
     for name in sorted(templates.keys() | leaves.keys()):
         for what in ("shape", "dtype"):
             expected, found = (getattr(tree.get(name), what, None) for tree in (templates, leaves))
             if expected != found:
                 raise UserError(f"{path}: {name}: expected {what} {expected}, found {found}")
-    return with_leaves(template, leaves)
-
-
-def _name(path: tuple[Any, ...]) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
+    return jax.tree.unflatten(jax.tree.structure(template), [leaves[name] for name in templates])

@@ -195,7 +195,9 @@ def train_members(
             memory = free_memory(1 if sharding.mesh is None else sharding.mesh.size)
         each = -(-len(waiting) // sharding.groups)
         each = largest_wave(compiler.bytes_of, each, memory, compiler.data.nbytes)
-        waves += _waves(waiting, steps, each * sharding.groups)
+        waiting.sort(key=steps.__getitem__)  # those furthest behind first
+        parts = np.array_split(waiting, -(-len(waiting) // (each * sharding.groups)))
+        waves += [list(map(int, part)) for part in parts]
     for count, wave in enumerate(waves):
         if count > 0:
             on_stage(f"wave {count} of {len(waves) - 1}: {len(wave)} members")
@@ -207,7 +209,6 @@ def train_members(
                     members.append(_Member(number, configs[number], dataset, workdirs[number], stack))
                 except UserError as problem:
                     outcomes.append(Outcome(number, None, problem))
-            # As a rule all are at one iteration; not so where the newest checkpoint is damaged.
             members.sort(key=lambda member: int(member.state.step))
             for step, group in itertools.groupby(members, lambda member: int(member.state.step)):
                 together = list(group)
@@ -395,13 +396,6 @@ def _order_shape(config: Config) -> tuple[int, int]:
 def _newest_step(workdir: Path | None) -> int:
     names = [] if workdir is None else [path.name for path in workdir.glob("checkpoints/*")]
     return max((int(name) for name in names if name.isdecimal()), default=0)
-
-
-def _waves(waiting: Sequence[int], steps: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Members at one iteration in waves of about the same size, those furthest behind first."""
-    for _, group in itertools.groupby(sorted(waiting, key=steps.__getitem__), key=steps.__getitem__):
-        numbers = list(group)
-        yield from (list(map(int, part)) for part in np.array_split(numbers, -(-len(numbers) // size)))
 
 
 def _floats(numbers: Numbers) -> dict[str, float]:

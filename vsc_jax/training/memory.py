@@ -19,11 +19,7 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 @contextlib.contextmanager
 def memory_errors(advice: str) -> Iterator[None]:
-    """Report an exhausted memory, of the host or the device, as ``advice``, which names the field to lower.
-
-    Raises:
-      UserError: if the memory does not suffice.
-    """
+    """Report an exhausted memory, of host or device, as ``advice``, which names the field to lower."""
     try:
         yield
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -40,11 +36,7 @@ def device_memory() -> int:
 
 
 def check_parameters(count: int, *, training: bool = True) -> None:
-    """Refuse a model that cannot be trained, or just held, before memory is asked for.
-
-    Raises:
-      UserError: if the device's memory is too small for so many parameters.
-    """
+    """Refuse a model that cannot be trained, or just held, before memory is asked for."""
     if (needed := count * (_BYTES_A_PARAMETER if training else 4)) > device_memory():
         raise UserError(
             f"model.latents, model.hidden, model.pseudo_inputs: {count:,} parameters need"
@@ -53,10 +45,7 @@ def check_parameters(count: int, *, training: bool = True) -> None:
 
 
 def free_memory(devices: int = 1) -> int:
-    """Bytes that a wave of members may take on a device: most of what it, or the machine, has left.
-
-    ``devices`` share the machine's memory where it is that of the devices too.
-    """
+    """Most of the bytes that a device has left, or its share of what the machine has."""
     statistics = jax.local_devices()[0].memory_stats()
     if statistics is not None and "bytes_limit" in statistics:
         return int(_SHARE * (statistics["bytes_limit"] - statistics["bytes_in_use"]))
@@ -78,10 +67,7 @@ def bytes_needed(program: Compiled) -> int:
 
 
 def largest_wave(bytes_of: Callable[[int], int], members: int, memory: int, shared: int) -> int:
-    """The largest number of members, up to all of them, whose program fits; at least 1.
-
-    ``bytes_of`` is what the program of so many members needs, of which all of them share ``shared``.
-    """
+    """The most members, at least 1, whose program fits; all of them share ``shared`` of its bytes."""
     size = members
     while size > 1 and (needed := bytes_of(size)) > memory:
         each = max(1, (needed - shared) // size)

@@ -7,6 +7,7 @@ of each batch, and leave when training is done.
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
@@ -19,41 +20,26 @@ _JOINING_SECONDS = 120
 
 @contextlib.contextmanager
 def joined(several: bool) -> Iterator[None]:
-    """Work as one of ``several`` processes of a run; to be entered before JAX is used.
-
-    Raises:
-      UserError: naming the variable that is missing or wrong, or the address that does not answer.
-      ProcessLostError: for any :class:`UserError` of the work.
-    """
+    """Work as one of ``several`` processes, each error a ProcessLostError; entered before JAX is used."""
     if several:
-        join()
+        given = {name: os.environ.get(f"JAX_{name.upper()}") for name in ("num_processes", "process_id")}
+        for name, text in given.items():
+            if text is not None and not text.isdecimal():
+                raise UserError(f"JAX_{name.upper()}: expected a number, got {text!r}")
+        numbers: Any = {name: int(text) for name, text in given.items() if text is not None}
+        try:
+            jax.distributed.initialize(**numbers, initialization_timeout=_JOINING_SECONDS)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise UserError(
+                "parallel.distributed: expected SLURM, a TPU pod, or JAX_COORDINATOR_ADDRESS (host:port),"
+                f" JAX_NUM_PROCESSES and JAX_PROCESS_ID in the environment ({str(error).splitlines()[0]})"
+            ) from None
     try:
         yield
     except UserError as error:
         if several and not isinstance(error, ProcessLostError):
             raise ProcessLostError(str(error)) from None
         raise
-
-
-def join() -> None:
-    """Become one of the processes of a run; see :func:`joined`."""
-    numbers = {}
-    for variable in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
-        text = os.environ.get(variable)
-        if text is not None and not text.isdecimal():
-            raise UserError(f"{variable}: expected a number, got {text!r}")
-        numbers[variable] = None if text is None else int(text)
-    try:
-        jax.distributed.initialize(
-            num_processes=numbers["JAX_NUM_PROCESSES"],
-            process_id=numbers["JAX_PROCESS_ID"],
-            initialization_timeout=_JOINING_SECONDS,
-        )
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UserError(
-            "parallel.distributed: expected SLURM, a TPU pod, or JAX_COORDINATOR_ADDRESS (host:port),"
-            f" JAX_NUM_PROCESSES and JAX_PROCESS_ID in the environment ({str(error).splitlines()[0]})"
-        ) from None
 
 
 def leave() -> None:
@@ -78,11 +64,7 @@ def shared_by_all(state: TrainState) -> TrainState:
 
 @contextlib.contextmanager
 def lost_processes() -> Iterator[None]:
-    """Report a failed exchange between processes in one line.
-
-    Raises:
-      ProcessLostError: if this is one of several processes and the work with the others failed.
-    """
+    """Report a failed exchange with other processes in one line."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:

@@ -20,7 +20,7 @@ import filelock
 
 from vsc_jax.config import FREE, Config, from_json, to_dict, to_flat
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.fields import finite, first_difference
+from vsc_jax.config.fields import finite, first_difference, read_json
 from vsc_jax.data.identity import difference as data_difference
 
 Row = dict[str, Any]
@@ -54,23 +54,6 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file of a run folder; all of them hold one object.
-
-    Raises:
-      UserError: naming the file, if it is missing or damaged.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable JSON file ({error})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a JSON object")
-    return value
-
-
 def read_results(path: Path) -> dict[str, Any]:
     """:func:`read_json` of a ``results.json``, with NaN for what was not finite."""
     return {name: math.nan if value is None else value for name, value in read_json(path).items()}
@@ -80,10 +63,18 @@ def read_results(path: Path) -> dict[str, Any]:
 def hold(workdir: Path) -> Iterator[None]:
     """Lock ``workdir``, made when missing, for this process; the lock ends when the process does.
 
-    Raises:
-      UserError: if another process has it, or the folder cannot be made, or not be written, now or later.
+    An error of the disk, now or later, is one line.
     """
-    _make(workdir)
+    if "\0" in str(workdir):
+        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it")
+    try:
+        if workdir.exists() and not workdir.is_dir():
+            raise UserError(f"--workdir: {workdir} is a file, not a folder")
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
+    if not os.access(workdir, os.W_OK | os.X_OK):
+        raise UserError(f"--workdir: {workdir} is not writable")
     lock = filelock.FileLock(workdir / ".lock", blocking=False)
     try:
         lock.acquire()
@@ -104,12 +95,7 @@ def hold(workdir: Path) -> Iterator[None]:
 
 
 def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
-    """Make ``workdir`` the folder of this run on ``data`` (see ``data.json``), or check that it is already.
-
-    Raises:
-      UserError: if the folder cannot be written, or holds a run with another configuration or other data.
-    """
-    _make(workdir)
+    """Make ``workdir``, which is held, the folder of this run on ``data``, or check that it is already."""
     path = workdir / "config.json"
     if path.exists():
         there, asked = identity(from_json(path)), identity(config)
@@ -132,24 +118,8 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
         raise UserError(f"--workdir: {workdir} holds a run without config.json; choose another folder")
     if config.data.path is not None:  # as it is from here: a later start may be in another folder
         data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
-    try:
-        write_json(workdir / "data.json", data)
-        write_json(path, to_dict(config))
-    except OSError as error:
-        raise UserError(f"--workdir: cannot write to {workdir}: {error.strerror}") from None
-
-
-def _make(workdir: Path) -> None:
-    if "\0" in str(workdir):
-        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it")
-    try:
-        if workdir.exists() and not workdir.is_dir():
-            raise UserError(f"--workdir: {workdir} is a file, not a folder")
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--workdir: cannot make {workdir}: {error.strerror}") from None
-    if not os.access(workdir, os.W_OK | os.X_OK):
-        raise UserError(f"--workdir: {workdir} is not writable")
+    write_json(workdir / "data.json", data)
+    write_json(path, to_dict(config))
 
 
 class MetricsLog:

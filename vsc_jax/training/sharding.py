@@ -6,7 +6,6 @@ to rounding. A member of a sweep is trained by one group of devices, and groups 
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -19,8 +18,7 @@ from vsc_jax.config import Config, ParallelConfig
 from vsc_jax.config.errors import UserError
 
 Tree = TypeVar("Tree")
-_BATCH = "data"
-_MEMBERS = "members"
+BATCH, MEMBERS = "data", "members"  # axes of a mesh
 
 
 class Sharding(NamedTuple):
@@ -31,7 +29,7 @@ class Sharding(NamedTuple):
     @property
     def groups(self) -> int:
         """Groups of devices that members are spread over: a program is for a multiple of it."""
-        return 1 if self.mesh is None else self.mesh.shape.get(_MEMBERS, 1)
+        return 1 if self.mesh is None else self.mesh.shape.get(MEMBERS, 1)
 
     def replicate(self, tree: Any) -> Any:
         """A whole copy on every device."""
@@ -39,7 +37,7 @@ class Sharding(NamedTuple):
 
     def shard_batches(self, stacked: np.ndarray) -> Shaped[Array, "longest batch ..."]:
         """Batches ``[longest, batch, ...]``, of which this process has its share, divided by the batch."""
-        return self._local(PartitionSpec(None, _BATCH), stacked)
+        return self._local(PartitionSpec(None, BATCH), stacked)
 
     def batch_share(self, batch_size: int) -> slice:
         """The examples of each batch that this process has to provide."""
@@ -48,14 +46,16 @@ class Sharding(NamedTuple):
 
     def shard_members(self, tree: Any) -> Any:
         """Arrays with a leading axis for the members, each member's part on the devices of its group."""
-        if self.mesh is None:
-            return jax.tree.map(jnp.asarray, tree)
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(_MEMBERS)))
+        return jax.device_put(tree, self._of_members)
 
     def member_shapes(self, tree: Any, size: int) -> Any:
         """The shapes of :meth:`shard_members` of ``size`` trees like this one."""
-        of = None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(_MEMBERS))
+        of = self._of_members
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape), x.dtype, sharding=of), tree)
+
+    @property
+    def _of_members(self) -> NamedSharding | None:
+        return None if self.mesh is None else NamedSharding(self.mesh, PartitionSpec(MEMBERS))
 
     def _local(self, spec: PartitionSpec, local: Any) -> Array:
         if self.mesh is None:
@@ -67,11 +67,7 @@ ONE_DEVICE = Sharding()
 
 
 def run_sharding(config: Config) -> Sharding:
-    """The devices that ``parallel`` asks for.
-
-    Raises:
-      UserError: if there are not as many, or they cannot share a batch evenly.
-    """
+    """The devices that ``parallel`` asks for; refused if there are not as many, or the batch is not even."""
     wanted, there, processes = config.parallel.data, jax.device_count(), jax.process_count()
     if config.parallel.members > 1:
         raise UserError(
@@ -87,68 +83,34 @@ def run_sharding(config: Config) -> Sharding:
             f"train.batch_size: expected a multiple of {wanted}, the devices that share a batch"
             f" (parallel.data), got {config.train.batch_size}"
         )
-    return _mesh({_BATCH: wanted})
+    return _mesh({BATCH: wanted})
 
 
 def members_sharding(parallel: ParallelConfig) -> Sharding:
-    """The devices that ``parallel`` asks for, for the members of a sweep.
-
-    Raises:
-      UserError: if there are not as many, or they are to be those of several processes.
-    """
+    """The devices that ``parallel`` asks for, for the members of a sweep."""
     if parallel.distributed:
         raise UserError("parallel.distributed: expected False for a sweep, which is trained by one process")
-    return _mesh({_MEMBERS: parallel.members, _BATCH: parallel.data})
+    return _mesh({MEMBERS: parallel.members, BATCH: parallel.data})
 
 
 def _mesh(sizes: dict[str, int]) -> Sharding:
     """The first devices, as a mesh with these axes."""
     wanted, there = math.prod(sizes.values()), jax.device_count()
-    if (data := sizes[_BATCH]) > there:
+    if (data := sizes[BATCH]) > there:
         raise UserError(f"parallel.data: expected at most {there}, the number of devices, got {data}")
     if wanted > there:
         each = "" if data == 1 else f" over {data} for each batch (parallel.data)"
         raise UserError(
             f"parallel.members: expected at most {there // data}, the number of devices{each},"
-            f" got {sizes[_MEMBERS]}"
+            f" got {sizes[MEMBERS]}"
         )
     if wanted == 1:
         return ONE_DEVICE
     return Sharding(Mesh(np.array(jax.devices()[:wanted]).reshape(*sizes.values()), tuple(sizes)))
 
 
-def map_groups(work: Callable[..., Any], mesh: Mesh | None, *, shared: int) -> Callable[..., Any]:
-    """In a compiled program: each group of devices does the work for its members.
-
-    The last ``shared`` arguments are used by all members; the others have a leading axis for them.
-    """
-    if mesh is None:
-        return work
-
-    def on_groups(*arguments: Any) -> Any:
-        of_members, of_all = PartitionSpec(_MEMBERS), PartitionSpec()
-        specs = (of_members,) * (len(arguments) - shared) + (of_all,) * shared
-        return jax.shard_map(
-            work, mesh=mesh, in_specs=specs, out_specs=of_members, axis_names={_MEMBERS}, check_vma=False
-        )(*arguments)
-
-    return on_groups
-
-
-def batch_mesh(mesh: Mesh | None) -> AbstractMesh | None:
-    """Within :func:`map_groups`: the devices of one group, if they share batches."""
-    return None if mesh is None or mesh.shape[_BATCH] == 1 else jax.sharding.get_abstract_mesh()
-
-
-def constrain_batch(x: Array, mesh: Mesh | AbstractMesh | None) -> Array:
-    """In a compiled program: each device has its share of the batch ``[batch, ...]``."""
-    if mesh is None:
-        return x
-    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec(_BATCH)))
-
-
-def constrain_replicated(tree: Tree, mesh: Mesh | AbstractMesh | None) -> Tree:
-    """In a compiled program: every device has a whole copy."""
+def constrain(tree: Tree, mesh: Mesh | AbstractMesh | None, *axes: str) -> Tree:
+    """In a compiled program: arrays divided along these axes of the mesh, or whole on every device."""
     if mesh is None:
         return tree
-    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(*axes)))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jax.sharding import AbstractMesh, Mesh
+from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from vsc_jax.config import Config
@@ -18,7 +18,7 @@ from vsc_jax.models import Metrics
 from vsc_jax.models.inputs import as_float
 from vsc_jax.training.batches import Batches, DeviceData
 from vsc_jax.training.schedules import Hyperparameters
-from vsc_jax.training.sharding import batch_mesh, constrain_batch, constrain_replicated, map_groups
+from vsc_jax.training.sharding import BATCH, MEMBERS, constrain
 
 Params = Any
 OfMembers = Any  # a pytree whose arrays have a leading axis for the members
@@ -150,7 +150,7 @@ def train_chunk(
     """
 
     def step(i: Int[Array, ""], state: TrainState) -> tuple[TrainState, Metrics]:
-        x = as_float(constrain_batch(batches.batch(i), mesh))
+        x = as_float(constrain(batches.batch(i), mesh, BATCH))
         if dynamic:
             x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
         key = jax.random.fold_in(keys.model, state.step)
@@ -159,7 +159,7 @@ def train_chunk(
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
         state, metrics = step(i, state)
-        return constrain_replicated((state, jax.tree.map(jnp.add, sums, metrics)), mesh)
+        return constrain((state, jax.tree.map(jnp.add, sums, metrics)), mesh)
 
     _, shapes = jax.eval_shape(step, jnp.int32(0), state)
     sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
@@ -169,7 +169,7 @@ def train_chunk(
         for name, total in sums.items()
     }
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
-    return constrain_replicated((state, means, schedule), mesh)
+    return constrain((state, means, schedule), mesh)
 
 
 run_chunk = jax.jit(
@@ -206,7 +206,8 @@ def run_members(
     def group(
         hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
     ) -> Any:
-        static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "mesh": batch_mesh(mesh)}
+        of_group = None if mesh is None or mesh.shape[BATCH] == 1 else jax.sharding.get_abstract_mesh()
+        static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "mesh": of_group}
 
         def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
             return train_chunk(graph, hyper, state, keys, DeviceData(data, order), iterations, **static)
@@ -215,4 +216,8 @@ def run_members(
             return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
         return jax.vmap(member)(hyper, state, keys, order)
 
-    return map_groups(group, mesh, shared=2)(hyper, state, keys, order, data, iterations)
+    if mesh is not None:  # each group of devices does this for its members
+        specs = (*[PartitionSpec(MEMBERS)] * 4, PartitionSpec(), PartitionSpec())
+        options: dict[str, Any] = {"out_specs": specs[0], "axis_names": {MEMBERS}, "check_vma": False}
+        group = jax.shard_map(group, mesh=mesh, in_specs=specs, **options)
+    return group(hyper, state, keys, order, data, iterations)
