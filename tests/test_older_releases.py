@@ -14,29 +14,16 @@ import numpy as np
 import pytest
 
 import vsc_jax
-from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig
-from vsc_jax.data import Dataset, Split
+from tests.tiny import CONFIG, noise
+from vsc_jax.config import replaced
 
 RELEASES = Path(__file__).with_name("releases")
 VERSIONS = sorted(path.name for path in RELEASES.glob("*")) or [vsc_jax.__version__]
-CONFIG = Config(
-    name="tiny",
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
-    train=TrainConfig(steps=6, batch_size=16, log_every=3),
-    checkpoint=CheckpointConfig(every=6, keep=1),
-    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
-)
-
 ADVICE = """
 The {kind} of release {version} no longer loads, or gives other numbers. Users have such folders. Make it
 load, or have loading refuse it in one line that says why and what to do, say so in CHANGELOG.md, and change
 this test.
 """
-
-
-def noise() -> Dataset:
-    grey = np.random.default_rng(0).integers(0, 256, (70, 4, 4), np.uint8)
-    return Dataset("tiny", Split(grey[:50]), Split(grey[50:]), description="Noise")
 
 
 def outputs(model):
@@ -51,7 +38,8 @@ def regenerated():
         return
     folder = RELEASES / vsc_jax.__version__
     shutil.rmtree(folder, ignore_errors=True)
-    run = vsc_jax.fit(CONFIG, folder / "run", dataset=noise())
+    small = replaced(CONFIG, {"checkpoint.every": 6, "checkpoint.keep": 1})
+    run = vsc_jax.fit(small, folder / "run", dataset=noise())
     (folder / "run" / ".lock").unlink()
     vsc_jax.save(run, folder / "saved")
     (folder / "outputs.json").write_text(json.dumps(outputs(run.model)) + "\n")

@@ -15,26 +15,14 @@ import numpy as np
 import pytest
 
 import vsc_jax
-from vsc_jax.config import (
-    CheckpointConfig,
-    Config,
-    DataConfig,
-    EvaluateConfig,
-    ModelConfig,
-    TrainConfig,
-    from_json,
-)
+from tests import tiny
+from tests.refused import assert_refused
+from tests.tiny import noise
+from vsc_jax.config import DataConfig, from_json, replaced
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import Dataset, Split, load
+from vsc_jax.data import load
 
-CONFIG = Config(
-    name="tiny",
-    model=ModelConfig(kind="ae", latents=3, hidden=(8,)),
-    train=TrainConfig(steps=6, batch_size=16, log_every=3),
-    checkpoint=CheckpointConfig(every=3),
-    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
-)
-
+CONFIG = replaced(tiny.CONFIG, {"model.kind": "ae"})
 _watching: list[str] | None = None
 
 
@@ -55,11 +43,6 @@ def watched() -> Iterator[list[str]]:
         yield events
     finally:
         _watching = None
-
-
-def noise() -> Dataset:
-    grey = np.random.default_rng(0).integers(0, 256, (70, 4, 4), np.uint8)
-    return Dataset("tiny", Split(grey[:50]), Split(grey[50:]), description="Noise")
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +105,7 @@ def test_a_runs_config_is_data_and_its_paths_stay_words(run, tmp_path):
     values = json.loads((copy / "config.json").read_text())
     values["name"] = "../../elsewhere"
     (copy / "config.json").write_text(json.dumps(values))
-    with pytest.raises(UserError, match="config.json: name: expected letters"):
-        vsc_jax.load(copy)
+    assert_refused("config.json: name: expected letters", vsc_jax.load, copy)
     values["name"] = "__import__('os').system('false')"
     (copy / "config.json").write_text(json.dumps(values))
     with watched() as events, pytest.raises(UserError, match="config.json: name: expected letters"):
@@ -146,8 +128,7 @@ def test_sizes_that_would_take_all_the_memory_are_refused_first(
     content = json.loads((copy / file).read_text())
     (content if section is None else content[section]).update(values)
     (copy / file).write_text(json.dumps(content))
-    with pytest.raises(UserError, match=message):
-        vsc_jax.load(copy)
+    assert_refused(message, vsc_jax.load, copy)
 
 
 def test_nothing_is_written_outside_the_run_folder(tmp_path, monkeypatch):

@@ -245,10 +245,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     def _map(self, measure: Any, rows: np.ndarray, refine: int = 0) -> np.ndarray:
         filled = np.concatenate([rows, np.zeros((-len(rows) % _ROWS, rows.shape[1]), rows.dtype)])
-        key = jax.random.key(self.config_.seed)
-        measured: np.ndarray = map_batches(
-            measure, refined(self.model_, refine), filled, key, batch_size=_ROWS
-        )
+        model, key = refined(self.model_, refine), jax.random.key(self.config_.seed)
+        measured: np.ndarray = map_batches(measure, model, filled, key, batch_size=_ROWS)
         return measured[: len(rows)]
 
 
@@ -285,7 +283,8 @@ def _standardized(X: np.ndarray, mean: np.ndarray, scale: np.ndarray, likelihood
         rows = ((X - mean) / scale).astype(np.float32)
     if not np.isfinite(rows).all():
         raise UserError("X: expected values that float32 can hold")
-    check_values(rows, likelihood, "X", "likelihood='gaussian' takes any value")
+    purpose = f"the {likelihood} likelihood (likelihood='gaussian' takes any value)"
+    check_values(rows, likelihood, "X", purpose)
     return rows
 
 

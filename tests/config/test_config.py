@@ -4,13 +4,11 @@ import dataclasses
 import json
 import math
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.refused import error_of
 from vsc_jax.config import (
     FIELDS,
     FREE,
@@ -40,14 +38,6 @@ NUMBERS = [name for name, value in VALUES.items() if type(value) in (int, float)
 def with_value(path: str, value: Any) -> Config:
     """The default configuration with one plain value changed, read from what a file would hold."""
     return replaced(Config(), {path: value})
-
-
-def error_of(call: Any, *args: Any) -> str:
-    """The one line with which a call refuses its arguments."""
-    with pytest.raises(UserError) as caught:
-        call(*args)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -99,9 +89,8 @@ def test_a_preset_file_is_given_by_path_and_may_import_its_neighbours(tmp_path):
 def test_bad_preset_file_is_named(text, expected, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(text)
-    with pytest.raises(UserError, match=expected) as caught:
+    with pytest.raises(UserError, match=f"(?s)^--config: {path}.*{expected}"):
         load_preset(path)
-    assert str(path) in str(caught.value)
 
 
 def test_unknown_preset_lists_the_known_ones():
@@ -179,8 +168,8 @@ def test_missing_fields_keep_their_defaults_and_whole_numbers_are_taken_for_floa
         ("model.latents", 0, "model.latents: expected a number from 1 to 2147483647, got 0"),
         ("model.hidden", [400, 0], "model.hidden[1]: expected a number from 1 to 2147483647, got 0"),
         ("data.train_examples", 0, "data.train_examples: expected a number from 1 to 2147483647, got 0"),
-        ("model.alpha", 1e-50, "model.alpha: expected a number that is neither 0 nor 1 in float32"),
-        ("model.prior_rate", 0.99999999, "model.prior_rate: expected a number that is neither 0 nor 1 in fl"),
+        ("model.alpha", 1e-50, "model.alpha: expected a number neither 0 nor 1 in float32"),
+        ("model.prior_rate", 0.99999999, "model.prior_rate: expected a number neither 0 nor 1 in fl"),
         ("train.steps", "aut", 'train.steps: expected a number or auto, got "aut"'),
         ("train.steps", None, "train.steps: expected int, got None"),
         ("train.learning_rate", 0.0, "train.learning_rate: expected a number between 0 and 1000, exclusive"),
@@ -202,41 +191,3 @@ def test_numbers_out_of_range_are_refused_with_the_fields_name(path):
         error = error_of(lambda value=value: validate(with_value(path, value)))
         assert error.startswith(f"{path}: expected a number ")
         assert error.endswith(f", got {value!r}")
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@given(path=st.sampled_from(sorted(VALUES)), value=json_values)
-def test_any_json_value_is_kept_or_refused_by_name(path, value):
-    try:
-        config = with_value(path, value)
-        validate(config)
-    except UserError as caught:
-        error = str(caught)
-    else:
-        kept = to_flat(config)[path]
-        assert kept == value or kept == str(Path(value))  # a path as pathlib writes it
-        return
-    assert error.startswith((path, path.rpartition(".")[0] + ":"))
-    assert len(error.splitlines()) == 1
-
-
-@given(key=st.text(min_size=1, max_size=12), section=st.sampled_from(["", "model.", "schedule.kl."]))
-def test_unknown_key_is_named_by_its_full_path(key, section):
-    path = f"{section}{key}"
-    if "." not in key and path not in VALUES and path not in to_dict(Config()):
-        with pytest.raises(UserError) as caught:
-            with_value(path, 1)
-        assert str(caught.value) == f"{path}: unknown key"
-
-
-def test_validate_checks_types_of_a_configuration_made_in_python():
-    config = Config(model=ModelConfig())
-    # Past the constructor, where the tests' own type checks would refuse it first.
-    object.__setattr__(config.model, "latents", 2.5)
-    assert error_of(validate, config) == "model.latents: expected int, got 2.5"

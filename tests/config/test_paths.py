@@ -10,10 +10,10 @@ import pytest
 from vsc_jax.report import ReportArguments
 
 import vsc_jax
+from tests.refused import assert_refused
 from vsc_jax.cli.command_line import UsageError, parse
 from vsc_jax.config import Config, EvaluateConfig, ModelConfig, TrainConfig
 from vsc_jax.config import paths as module
-from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path, cache_folder, keep_compiled_programs
 from vsc_jax.contrib import export
 
@@ -47,10 +47,8 @@ def test_the_home_folder_is_meant_wherever_a_path_is_taken(home):
 
 def test_nothing_and_the_home_of_nobody_are_no_paths(home):
     for use in (lambda path: vsc_jax.fit(CONFIG, path), vsc_jax.load):
-        with pytest.raises(UserError, match=r"^(workdir|folder): expected a path, got ''$"):
-            use("")
-        with pytest.raises(UserError, match=r"^(workdir|folder): '~nobody-here/x' cannot be a path"):
-            use("~nobody-here/x")
+        assert_refused(r"^(workdir|folder): expected a path, got ''$", use, "")
+        assert_refused(r"^(workdir|folder): '~nobody-here/x' cannot be a path", use, "~nobody-here/x")
     assert as_path(".", "run") == Path()
 
 

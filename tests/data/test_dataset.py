@@ -3,9 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.data.refused import error_of
+from tests.refused import error_of
 from vsc_jax.data import Dataset, Split, check_range
-from vsc_jax.data.dataset import first_outside
 from vsc_jax.data.examples import LazyArray, from_source
 from vsc_jax.models.scaling import Scaling
 
@@ -83,13 +82,6 @@ def test_an_example_is_a_signal_where_channels_are_named_and_an_image_where_ther
     split = Split(np.zeros((2, *shape), np.float32))
     dataset = Dataset("x", split, split, channel_names=tuple(channels))
     assert (dataset.form, dataset.example_shape) == (form, shape)
-
-
-def test_first_outside_finds_the_first_of_a_large_array():
-    x = np.zeros((9_000_000, 1), np.float32)  # more than one chunk
-    assert first_outside(x, 0.0, 1.0) is None
-    x[8_999_990:] = np.nan
-    assert first_outside(x, 0.0, 1.0) == (8_999_990, 0)
 
 
 def test_first_and_take_keep_every_field_in_step():

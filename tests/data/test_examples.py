@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data.refused import assert_refused, error_of
+from tests.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import examples, from_arrays, load
 from vsc_jax.data.dataset import Split, first_outside

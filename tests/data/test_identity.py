@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.data.refused import error_of
+from tests.refused import error_of
 from vsc_jax.config import Config, EvaluateConfig
 from vsc_jax.data import Dataset, Split, identity
 from vsc_jax.data.examples import from_source

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.refused import assert_refused, error_of
+from tests.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load
 
@@ -111,16 +111,8 @@ PARTS = "one folder train and one folder test or val, or folders of classes with
 @pytest.mark.parametrize(
     ("write", "options", "message"),
     [
-        (
-            lambda path: saved(path, GREY),
-            {"crop": 9},
-            "/000.png: expected at least 9 x 9 pixels for data.crop, g",
-        ),
-        (
-            lambda path: saved(path, np.full((2, 4, 4), 999, np.uint16)),
-            {},
-            "/000.png: expected 8 bits .* mode I",
-        ),
+        (lambda path: saved(path, GREY), {"crop": 9}, "/000.png: expected at least 9 x 9 pixels for data.cr"),
+        (lambda path: saved(path, np.full((2, 4, 4), 999, np.uint16)), {}, "/000.png: expected 8 bits .* mo"),
         *(
             (deep(*kind), {}, "/000.png: expected 8 bits a channel, got 16$")
             for kind in ((2, 3), (4, 2), (6, 4))
@@ -129,17 +121,9 @@ PARTS = "one folder train and one folder test or val, or folders of classes with
             (pages(suffix), {}, f"/000.{suffix}: expected one picture, got 6 pages or frames; save each as")
             for suffix in ("tif", "gif", "png", "webp")
         ),
-        (
-            lambda path: png(path / "a.png", (60_000, 60_000, 8, 2), b""),
-            {},
-            r"/a.png: .* \(Image size \(36000000",
-        ),
+        (lambda path: png(path / "a.png", (60_000, 60_000, 8, 2), b""), {}, r"/a.png: .* \(Image size \(360"),
         (lambda path: saved(path, 0 * GREY), {}, ": x: expected images, got nothing but 0$"),
-        (
-            lambda path: saved(path, [GREY.reshape(16, 24)] * 2),
-            {},
-            ": 2 images would take .* data.resize makes",
-        ),
+        (lambda path: saved(path, [GREY.reshape(16, 24)] * 2), {}, ": 2 images would take .* data.resize ma"),
         (lambda path: None, {}, ": expected images .*, found none$"),
         (lambda path: path.rmdir(), {}, ": expected a file .npy"),
         (folders(cats=2, **{"": 2}), {}, ": expected images in folders of classes or without, found both$"),

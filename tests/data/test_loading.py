@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.data.refused import assert_refused
+from tests.refused import assert_refused
 from vsc_jax.config import DataConfig
 from vsc_jax.data import Dataset, Split, load, smiley
 from vsc_jax.models import scaling
@@ -81,14 +81,8 @@ NAMES = "data.name: expected smiley, mnist, fashion_mnist, uci_har or tfds:NAME,
         ({"name": "Fashion-MNST"}, f"{NAMES} 'Fashion-MNST'; did you mean fashion_mnist\\?$"),
         ({"name": "zzz"}, f"{NAMES} 'zzz'$"),
         ({"train_examples": 2**31 - 1}, "data.train_examples, data.test_examples: the examples do not fit"),
-        (
-            {"value": 7.5, "binarize": "static"},
-            r"x.npy: expected values in \[0, 1\] for data.binarize static",
-        ),
-        (
-            {"value": 7.5, "binarize": "dynamic"},
-            r"x.npy: expected values in \[0, 1\] for data.binarize dynam",
-        ),
+        ({"value": 7.5, "binarize": "static"}, r"x.npy: expected values in \[0, 1\] for data.binarize stati"),
+        ({"value": 7.5, "binarize": "dynamic"}, r"x.npy: expected values in \[0, 1\] for data.binarize dyna"),
         (
             {"value": 0.5, "binarize": "static", "scaling": "unit"},
             "data.scaling: expected none with data.binarize static, got unit$",

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from tests.data.refused import assert_refused, error_of
+from tests.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import from_arrays, load
 from vsc_jax.data.tables import from_frame, read_table

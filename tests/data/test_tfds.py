@@ -12,23 +12,16 @@ from tensorflow_datasets.core.features import ClassLabel, Image, Text
 import vsc_jax.data.tfds_builders  # noqa: F401, which makes the two names known
 from tests.data import har
 from tests.data.prepared import png, tiny
-from tests.data.refused import assert_refused, error_of
+from tests.refused import assert_refused, error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load, smiley, tfds
 from vsc_jax.data.identity import digest
 from vsc_jax.data.uci_har import load_uci_har
 
-# The official sets in the order in which TFDS stores them: counts of the classes, mean pixel, first class
-# name, digest.
+# The official sets in the order in which TFDS stores them: first class name, digest of pixels and classes.
 OFFICIAL = {
-    "mnist": (
-        [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
-        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
-        33.318,
-        "0",
-        "ed6122d5203fc84c86dc259e54c37249",
-    ),
-    "fashion_mnist": ([6000] * 10, [1000] * 10, 72.940, "T-shirt/top", "36134a517ce1118b249d3ac0c14de409"),
+    "mnist": ("0", "ed6122d5203fc84c86dc259e54c37249"),
+    "fashion_mnist": ("T-shirt/top", "36134a517ce1118b249d3ac0c14de409"),
 }
 
 
@@ -41,13 +34,7 @@ def test_official_sets_are_complete(name, test_data):
     dataset = mnist(test_data / "tfds", name)
     assert (dataset.train.x.shape, dataset.test.x.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     assert dataset.train.x.dtype == np.uint8
-    assert (
-        np.bincount(dataset.train.labels).tolist(),
-        np.bincount(dataset.test.labels).tolist(),
-        pytest.approx(dataset.train.x.mean(), abs=1e-3),
-        dataset.label_names[0],
-        digest(dataset),
-    ) == OFFICIAL[name]
+    assert (dataset.label_names[0], digest(dataset)) == OFFICIAL[name]
 
 
 def test_what_tfds_reads_is_decoded_once(tiny_mnist, monkeypatch):
@@ -135,11 +122,7 @@ CLASSES = ('"numClasses": "10"', '"numClasses": "5"')
         ("mnist-test.array_record-00000-of-00001", None, "cannot be read as the test split"),
         ("dataset_info.json", ("{", "["), "cannot be read as a TFDS set"),
         ("features.json", ("{", "["), "cannot be read as a TFDS set"),
-        (
-            "dataset_info.json",
-            ("array_record", "tfrecord"),
-            "expected ArrayRecord files, got tfrecord; .*tfds build",
-        ),
+        ("dataset_info.json", ("array_record", "tfrecord"), "expected ArrayRecord files, got tfrecord; .*tf"),
         (
             "dataset_info.json",
             ('"name": "train"', '"name": "fit"'),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.data import har
-from tests.data.refused import error_of
+from tests.refused import error_of
 from vsc_jax.config import DataConfig
 from vsc_jax.data import load
 from vsc_jax.data.uci_har import CHANNELS, load_uci_har, opened
@@ -90,12 +90,7 @@ ROW = ["0"] * 561
     ("name", "line", "content", "message"),
     [
         (X, 2, " 0.5 0.25", "line 3: expected 561 numbers, got 2"),
-        (
-            TEST,
-            0,
-            " ".join([*ROW[1:], "one"]),
-            "line 1: expected numbers (could not convert string to float: 'one')",
-        ),
+        (TEST, 0, " ".join([*ROW[1:], "one"]), "line 1: expected numbers (could not convert string to float"),
         (TEST, 4, " ".join([*ROW[:7], "nan", *ROW[8:]]), "line 5, column 8: expected a finite"),
         (TEST, 4, " ".join([*ROW[1:], "1e99"]), "line 5, column 561: expected a finite"),
         *((Y, 6, y, f"line 7: expected a whole number from 1 to 3, got {y}") for y in ("4", "0", "1.5")),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.refused import error_of
 from vsc_jax.config import Config, ParallelConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.run.grid import Axis, axes_of, default_workdir, expand
 
 
@@ -66,10 +66,7 @@ def test_values_of_every_kind(text, values):
     (["seed=1"], 2, "--seeds: the grid holds seed already"),
 ])  # fmt: skip
 def test_a_grid_that_cannot_be_is_one_line(grid, seeds, message):
-    with pytest.raises(UserError) as caught:
-        expand(Config(), axes_of(Config(), grid, seeds))
-    assert str(caught.value).startswith(message)
-    assert len(str(caught.value).splitlines()) == 1
+    assert error_of(lambda: expand(Config(), axes_of(Config(), grid, seeds))).startswith(message)
 
 
 def test_a_longer_grid_finds_the_folder_again():

@@ -11,39 +11,19 @@ import jax
 import numpy as np
 import pandas
 import pytest
-from flax import nnx
 
 import vsc_jax
-from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig, replaced
-from vsc_jax.config.errors import UserError
+from tests.refused import assert_refused, error_of
+from tests.tiny import CONFIG, contents, identical, noise
+from vsc_jax.config import replaced
 from vsc_jax.data import Dataset, Split
 from vsc_jax.models import scaling
 from vsc_jax.run.model_card import model_card
 from vsc_jax.spike_slab import SpikeSlab
 from vsc_jax.training import initial_model
 
-CONFIG = Config(
-    name="tiny",
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
-    train=TrainConfig(steps=6, batch_size=16, log_every=3),
-    checkpoint=CheckpointConfig(every=3),
-    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
-)
 LICENSE = "License of the data: "
 UNKNOWN = LICENSE + "not known to vsc_jax. Pseudo-inputs resemble training examples"
-
-
-def noise():
-    grey = np.random.default_rng(0).integers(0, 256, (70, 4, 4), np.uint8)
-    return Dataset("tiny", Split(grey[:50]), Split(grey[50:]), description="Noise")
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def identical(one, other):
-    jax.tree.map(np.testing.assert_array_equal, nnx.state(one), nnx.state(other))
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +90,6 @@ def test_a_run_stopped_before_its_evaluation_is_evaluated(run, copy):
     assert "figures" not in stages
 
 
-def test_without_a_folder_nothing_is_written(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = vsc_jax.fit(CONFIG, dataset=noise())
-    assert list(tmp_path.iterdir()) == []
-    assert (done.workdir, done.results) == (None, run.results)
-    identical(done.model, run.model)
-
-
 def test_fit_takes_paths_frames_and_arrays_and_names_what_it_cannot_use(tmp_path):
     np.save(tmp_path / "x.npy", noise().train.x)
     config = replaced(CONFIG, {"model.kind": "ae"})
@@ -126,37 +98,10 @@ def test_fit_takes_paths_frames_and_arrays_and_names_what_it_cannot_use(tmp_path
     assert not (tmp_path / "given" / "data.npz").exists()
     identical(given.model, vsc_jax.fit(given.config).model)  # the data of the configuration
     frame = pandas.DataFrame({"width": [1.0, 2, 3], "height": [0.5, np.nan, 0.25]})
-    with pytest.raises(UserError, match="^row 1, column 'height': missing value$"):
-        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=frame)
-    with pytest.raises(UserError, match=r"^arrays: expected values in \[0, 1\] for the ber.* data.scaling"):
-        vsc_jax.fit(CONFIG, tmp_path / "run", dataset=np.full((30, 2), 7.0))
+    missing, outside = "^row 1, column 'height': missing value$", r"^arrays: expected values in \[0, 1\] "
+    for data, message in ((frame, missing), (np.full((30, 2), 7.0), outside)):
+        assert_refused(message, vsc_jax.fit, CONFIG, tmp_path / "run", dataset=data)
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
-    ("train.batch_size", 51, "train.batch_size: 51 is more than the 50 training examples"),
-])  # fmt: skip
-def test_a_mistake_leaves_no_folder_behind(field, value, message, tmp_path):
-    with pytest.raises(UserError) as caught:
-        vsc_jax.fit(replaced(CONFIG, {field: value}), tmp_path / "run", dataset=noise())
-    assert str(caught.value) == message
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_folder_of_another_run_is_refused_and_left_alone(copy):
-    before, data = contents(copy), noise()
-    with pytest.raises(UserError, match=r"another configuration \(model.latents: 3 there, 4 asked\)"):
-        vsc_jax.fit(replaced(CONFIG, {"model.latents": 4}), copy, dataset=data)
-    for part, same in (("train", data.train.x), ("test", data.test.x)):
-        other = same.copy()
-        other[3, 2, 1] ^= 1
-        for split in (Split(other), Split(same, labels=np.zeros(len(same), np.int32))):
-            with pytest.raises(
-                UserError, match=r"other data \(of the same shape, with other values\); choose"
-            ):
-                vsc_jax.fit(CONFIG, copy, dataset=dataclasses.replace(data, **{part: split}))
-    assert contents(copy) == before
 
 
 def test_a_loaded_model_gives_the_same_outputs(run, saved):
@@ -235,16 +180,6 @@ def test_a_card_names_data_networks_and_licenses(changes, name, texts):
     assert all(text in card for text in texts)
 
 
-@pytest.mark.parametrize("folder", [None, "run"])
-def test_the_card_of_a_model_of_your_own_arrays_names_no_other_data(folder, tmp_path):
-    run = vsc_jax.fit(CONFIG, folder and tmp_path / folder, dataset=(noise().train.x, np.arange(50) % 3))
-    card = (vsc_jax.save(run, tmp_path / "saved") / "README.md").read_text()
-    assert "# Variational Sparse Coding on arrays" in card
-    assert "arrays, test examples held out at random" in card
-    assert "iley" not in card
-    assert UNKNOWN in card
-
-
 def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
     heavy = {"orbax", "grain", "tensorflow_datasets", "sklearn", "matplotlib", "huggingface_hub"}
     load = "import sys, vsc_jax; vsc_jax.load(sys.argv[1]).sample"
@@ -255,21 +190,16 @@ def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
 
 def test_a_model_is_not_saved_over_a_run_or_a_file(run, copy, tmp_path):
     before = contents(copy)
-    with pytest.raises(UserError, match=r"is a run folder; save the model to a folder of its own$"):
-        vsc_jax.save(run, copy)
+    assert_refused("is a run folder; save the model to a folder of its own$", vsc_jax.save, run, copy)
     assert contents(copy) == before
     (tmp_path / "file").write_text("precious")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UserError, match=r"cannot be written \("):
-            vsc_jax.save(run, folder)
+        assert_refused(r"cannot be written \(", vsc_jax.save, run, folder)
     assert (tmp_path / "file").read_text() == "precious"
 
 
 def refusal(folder):
-    with pytest.raises(UserError) as caught:
-        vsc_jax.load(folder)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value)
+    return error_of(vsc_jax.load, folder)
 
 
 def test_what_is_no_run_is_refused(tmp_path, copy):
@@ -282,7 +212,6 @@ def test_what_is_no_run_is_refused(tmp_path, copy):
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
-    ("config.json", "{", "not a readable JSON file"),
     ("config.json", '{"model": {"latent": 3}}', "model.latent: unknown key"),
     ("data.json", "", "not a readable JSON file"),
     ("data.json", "{}", "example_shape: expected a list of positive integers, got None"),

@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 
-import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 import vsc_jax
-from vsc_jax.config import CheckpointConfig, Config, EvaluateConfig, ModelConfig, TrainConfig, replaced
-from vsc_jax.config.errors import UserError
+from tests import tiny
+from tests.refused import assert_refused, error_of
+from tests.tiny import contents, identical
+from vsc_jax.config import replaced
 from vsc_jax.config.stopping import Stopped
 from vsc_jax.data import Dataset, Split
 from vsc_jax.pages.sentences import what_was_run
@@ -22,19 +22,12 @@ from vsc_jax.run import open_run, steps
 from vsc_jax.run.steps import with_steps
 from vsc_jax.training import TrainingError, train
 
-CONFIG = Config(
-    name="tiny",
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
-    train=TrainConfig(steps="auto", batch_size=16, log_every=2, learning_rate=0.01),
-    checkpoint=CheckpointConfig(every=8),
-    evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),
+CONFIG = replaced(
+    tiny.CONFIG,
+    {"train.steps": "auto", "train.log_every": 2, "train.learning_rate": 0.01, "checkpoint.every": 8},
 )
 GREY = np.random.default_rng(0).integers(0, 256, (120, 4, 4), np.uint8)
 NOISE = Dataset("tiny", Split(GREY[:100]), Split(GREY[100:]), description="Noise")
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +112,6 @@ def test_the_run_is_an_ordinary_one_of_the_number_that_was_found(run):
     identical(alone.model, done.model)
 
 
-def identical(one, other):
-    jax.tree.map(np.testing.assert_array_equal, nnx.state(one), nnx.state(other))
-
-
 def test_a_search_that_was_stopped_goes_on_and_ends_in_the_same_run(run, tmp_path, monkeypatch):
     done, said = run
     monkeypatch.setattr(steps, "DOUBLINGS", 2)
@@ -157,10 +146,7 @@ def test_a_search_that_was_stopped_goes_on_and_ends_in_the_same_run(run, tmp_pat
     [
         ({"steps": "many"}, "steps: expected a positive integer or null, got 'many'"),
         ({"steps": None}, "scores: expected lists for 4, 8, 16, ... steps"),
-        (
-            {"steps": None, "scores": {"4": [0.0] * 50, "16": [0.0] * 50}},
-            "scores: expected lists for 4, 8, 16,",
-        ),
+        ({"steps": None, "scores": {"4": [0.0] * 50, "16": [0.0] * 50}}, "scores: expected lists for 4, 8,"),
         ({"steps": None, "scores": {"4": [0.0] * 49}}, "scores: expected 50 numbers for 4 steps"),
         ({"steps": None, "scores": {"4": [10**400] * 50}}, "scores: expected 50 numbers for 4 steps"),
         ([], "expected a JSON object"),
@@ -169,9 +155,7 @@ def test_a_search_that_was_stopped_goes_on_and_ends_in_the_same_run(run, tmp_pat
 def test_a_damaged_file_is_refused_by_name(found, message, run, tmp_path):
     copy = shutil.copytree(run[0].workdir, tmp_path / "copy")
     (copy / "steps.json").write_text(json.dumps(found))
-    with pytest.raises(UserError) as caught:
-        vsc_jax.fit(CONFIG, copy, dataset=NOISE)
-    assert str(caught.value).startswith(f"{copy / 'steps.json'}: {message}")
+    assert error_of(vsc_jax.fit, CONFIG, copy, dataset=NOISE).startswith(f"{copy / 'steps.json'}: {message}")
 
 
 def test_the_test_part_decides_nothing_and_what_is_held_out_is_not_trained_on(monkeypatch):
@@ -229,15 +213,9 @@ def test_every_model_and_likelihood_can_look_for_it(x, changes, monkeypatch):
 
 def test_where_it_cannot_be_found_one_line_says_so():
     few = Dataset("few", Split(GREY[:3]), Split(GREY[3:5]))
-    with pytest.raises(
-        UserError, match="^train.steps: auto needs more training examples to hold some out, got 3$"
-    ):
-        with_steps(replaced(CONFIG, {"train.batch_size": 2}), few)
-    with pytest.raises(UserError, match="^train.steps: expected a number, got auto"):
-        train(CONFIG, NOISE)
-    with pytest.raises(
-        UserError, match="^train.steps: expected a number where parallel.distributed is True, got"
-    ):
-        vsc_jax.fit(
-            dataclasses.replace(CONFIG, parallel=dataclasses.replace(CONFIG.parallel, distributed=True))
-        )
+    small = replaced(CONFIG, {"train.batch_size": 2})
+    message = "^train.steps: auto needs more training examples to hold some out, got 3$"
+    assert_refused(message, with_steps, small, few)
+    assert_refused("^train.steps: expected a number, got auto", train, CONFIG, NOISE)
+    message = "^train.steps: expected a number where parallel.distributed is True, got"
+    assert_refused(message, vsc_jax.fit, replaced(CONFIG, {"parallel.distributed": True}))

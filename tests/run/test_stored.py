@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import vsc_jax
-from tests.run.test_run import CONFIG
+from tests.refused import assert_refused
+from tests.tiny import CONFIG
 from vsc_jax import evaluate, explore, report
 from vsc_jax.config import replaced
-from vsc_jax.config.errors import UserError
 from vsc_jax.data import identity
 from vsc_jax.run import open_run
 from vsc_jax.run.grid import Axis
@@ -49,10 +49,8 @@ def test_the_numbers_of_other_data_are_neither_given_nor_written_over_results(a)
     before = Path("run/results.json").read_text()
     np.save("x.npy", images(1))
     for argv in (["run"], ["run", "--binarize", "static", "--output", "binary.json"]):
-        with pytest.raises(UserError, match=OTHER):
-            evaluate.main(argv)
-    with pytest.raises(UserError, match=OTHER):
-        explore.main(["run", "--port", "0"])
+        assert_refused(OTHER, evaluate.main, argv)
+    assert_refused(OTHER, explore.main, ["run", "--port", "0"])
     report.main(["run"])
     refused = "no figures of the model: run: the run was trained on other data"
     assert refused in Path("run/report.md").read_text()
@@ -60,8 +58,7 @@ def test_the_numbers_of_other_data_are_neither_given_nor_written_over_results(a)
     for finished in (True, False):
         if not finished:
             Path("run/results.json").unlink()
-        with pytest.raises(UserError, match=REFUSED):
-            vsc_jax.fit(OF_FILE, "run")
+        assert_refused(REFUSED, vsc_jax.fit, OF_FILE, "run")
 
 
 def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
@@ -70,8 +67,7 @@ def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
     assert json.loads(Path("run/data.json").read_text())["path"] == str(a / "x.npy")
     monkeypatch.chdir(a.parent / "b")
     assert evaluate.evaluate("../a/run") == pytest.approx(results)
-    with pytest.raises(UserError, match=REFUSED):
-        vsc_jax.fit(OF_FILE, "../a/run")
+    assert_refused(REFUSED, vsc_jax.fit, OF_FILE, "../a/run")
     # A project that was moved: its files are where they are named from.
     a.rename(a.parent / "moved")
     monkeypatch.chdir(a.parent / "moved")
@@ -81,8 +77,7 @@ def test_a_relative_path_is_that_of_the_first_start(a, monkeypatch):
 def test_a_sweep_made_longer_after_the_data_changed_is_refused(a):
     sweep(OF_FILE, [Axis(("seed",), (0,))], "swept")
     np.save("x.npy", images(1))
-    with pytest.raises(UserError, match=REFUSED):
-        sweep(OF_FILE, [Axis(("seed",), (0, 1))], "swept")
+    assert_refused(REFUSED, sweep, OF_FILE, [Axis(("seed",), (0, 1))], "swept")
     assert [path.name for path in Path("swept").iterdir() if path.is_dir()] == ["seed=0"]
 
 
@@ -94,20 +89,19 @@ def test_a_run_on_arrays_is_looked_at_again_from_the_command_line(tmp_path, caps
     report.main([str(run.workdir)])
     assert (run.workdir / "figures" / "activation.png").exists()
     assert "iley" not in (run.workdir / "report.md").read_text()
-    with pytest.raises(UserError, match=r"data\.binarize: the data that .* keeps are none, got static"):
-        evaluate.main([str(run.workdir), "--binarize", "static"])
+    message = r"data\.binarize: the data that .* keeps are none, got static"
+    assert_refused(message, evaluate.main, [str(run.workdir), "--binarize", "static"])
 
 
 def test_data_that_are_not_kept_are_given_again(monkeypatch, tmp_path):
     monkeypatch.setattr(identity, "LARGEST", 100)
     run = vsc_jax.fit(CONFIG, tmp_path / "run", dataset=labelled(0))
-    with pytest.raises(UserError, match="and does not keep them; give the data again from Python, with data"):
-        evaluate.evaluate(run.workdir)
+    message = "and does not keep them; give the data again from Python, with data"
+    assert_refused(message, evaluate.evaluate, run.workdir)
     assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)
     assert report.report(run.workdir, labelled(0)) == run.workdir / "report.html"
     assert (run.workdir / "figures" / "activation.png").exists()
-    with pytest.raises(UserError, match="trained on other data than are given now"):
-        open_run(run.workdir).dataset(labelled(1))
+    assert_refused("trained on other data than are given now", open_run(run.workdir).dataset, labelled(1))
     # An earlier version kept neither the data, nor their name, nor a digest.
     for name, change in (
         ("config.json", lambda values: values["data"].update(name="smiley")),
@@ -117,7 +111,6 @@ def test_data_that_are_not_kept_are_given_again(monkeypatch, tmp_path):
         change(values)
         (run.workdir / name).write_text(json.dumps(values))
     asked = r"\(name: 'arrays' there, 'smiley' asked\); those that were given from Py"
-    with pytest.raises(UserError, match=asked):
-        evaluate.main([str(run.workdir)])
+    assert_refused(asked, evaluate.main, [str(run.workdir)])
     assert vsc_jax.fit(CONFIG, run.workdir, dataset=labelled(0)).results == run.results
     assert evaluate.evaluate(run.workdir, labelled(0)) == pytest.approx(run.results)

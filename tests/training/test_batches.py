@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from tests.refused import assert_refused
 from vsc_jax.config import TrainConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.training import batches as module
 from vsc_jax.training import train
 from vsc_jax.training.batches import batches, check_sizes, chunks, placement
@@ -45,12 +45,12 @@ def test_late_iterations_are_exact_and_quick():
 
 def test_sizes_that_cannot_be_are_refused():
     check_sizes(TrainConfig(batch_size=50, log_every=100), 50)
-    with pytest.raises(UserError, match=r"^train.batch_size: 51 is more than the 50 training examples$"):
-        check_sizes(TrainConfig(batch_size=51), 50)
+    message = "^train.batch_size: 51 is more than the 50 training examples$"
+    assert_refused(message, check_sizes, TrainConfig(batch_size=51), 50)
     # Rows are not made more often than the run is long.
     check_sizes(TrainConfig(steps=10, batch_size=500, log_every=2**31 - 1), 60_000)
-    with pytest.raises(UserError, match=r"^train.log_every: 5000000 .* log every 268435 at the latest$"):
-        check_sizes(TrainConfig(steps=10_000_000, batch_size=500, log_every=5_000_000), 60_000)
+    long = TrainConfig(steps=10_000_000, batch_size=500, log_every=5_000_000)
+    assert_refused("^train.log_every: 5000000 .* log every 268435 at the latest$", check_sizes, long, 60_000)
 
 
 @pytest.fixture

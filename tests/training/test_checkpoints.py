@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from tests.refused import assert_refused, error_of
 from vsc_jax.config import CheckpointConfig
-from vsc_jax.config.errors import UserError
 from vsc_jax.training import initial_model, initial_state
 from vsc_jax.training.checkpoints import Checkpoints, named_leaves, with_leaves
 
@@ -57,9 +57,8 @@ def test_the_newest_few_are_kept_and_an_unfinished_save_is_none_and_cleared(tmp_
 
 
 def refusal(folder, template):
-    with pytest.raises(UserError) as caught, Checkpoints(folder) as checkpoints:
-        checkpoints.restore(template)
-    return str(caught.value)
+    with Checkpoints(folder) as checkpoints:
+        return error_of(checkpoints.restore, template)
 
 
 def flip_a_bit(path):
@@ -133,5 +132,4 @@ def test_leaves_have_readable_names(state):
     assert {"step", "params/encoder/layers/0/kernel", "params/pseudo_inputs/raw"} <= leaves.keys()
     jax.tree.map(np.testing.assert_array_equal, with_leaves(state, leaves, Path("x")), state)
     del leaves["step"]
-    with pytest.raises(UserError, match=r"^x: step: expected shape \(\), found None$"):
-        with_leaves(state, leaves, Path("x"))
+    assert_refused(r"^x: step: expected shape \(\), found None$", with_leaves, state, leaves, Path("x"))

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.refused import assert_refused
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
 from vsc_jax.data import Split
@@ -149,5 +150,4 @@ def test_a_batch_too_large_for_the_memory_is_named(tiny, dataset):
     settings = {"train": {"batch_size": size, "steps": 1, "log_every": 1}, "data": {"placement": "device"}}
     config = tiny("ae", model={"hidden": (width,), "latents": 1}, **settings)
     message = rf"^train.batch_size, model.latents: batches of {size} do not fit; .* \(out of memory, "
-    with pytest.raises(UserError, match=message):
-        train(config, dataclasses.replace(dataset, train=few, test=few.first(2)))
+    assert_refused(message, train, config, dataclasses.replace(dataset, train=few, test=few.first(2)))

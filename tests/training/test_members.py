@@ -10,7 +10,7 @@ import psutil
 import pytest
 from flax import nnx
 
-from vsc_jax.config.errors import UserError
+from tests.refused import assert_refused
 from vsc_jax.config.stopping import Stopped
 from vsc_jax.training import TrainingError, train
 from vsc_jax.training.loop import train_members
@@ -133,10 +133,11 @@ def test_a_signal_saves_every_member_and_they_go_on_from_there(alone, configs, d
 
 
 def test_a_configuration_that_does_not_suit_the_data_is_refused_first(tiny, dataset, folders):
-    with pytest.raises(UserError, match=r"train.batch_size: 51 is more than the 50 training examples"):
-        next(train_members([tiny(train={"batch_size": 51})], dataset, folders[:1]))
-    with pytest.raises(UserError, match=r"data.placement: the members of a sweep share"):
-        next(train_members([tiny(data={"placement": "stream"})], dataset, folders[:1]))
+    for changes, message in (
+        ({"train": {"batch_size": 51}}, "^train.batch_size: 51 is more than the 50 training examples"),
+        ({"data": {"placement": "stream"}}, "^data.placement: the members of a sweep share"),
+    ):
+        assert_refused(message, next, train_members([tiny(**changes)], dataset, folders[:1]))
     assert list(folders[0].iterdir()) == []
 
 

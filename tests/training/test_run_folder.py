@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.refused import assert_refused
+from tests.tiny import contents
 from vsc_jax.config import to_dict
 from vsc_jax.config.errors import UserError
-from vsc_jax.config.fields import first_difference, read_json
+from vsc_jax.config.fields import read_json
 from vsc_jax.training.run_folder import MetricsLog, claim, hold, read_results, read_rows, write_json
 
 DATA = {"name": "tiny", "example_shape": [4, 4], "train_examples": 50}
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
 
 
 def refusal(workdir, config, data=DATA):
@@ -84,10 +82,6 @@ def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monke
     assert file.read_text() == "precious"
     # Not even root can write there.
     assert "/proc/sys/vsc" in refusal(Path("/proc/sys/vsc"), tiny())
-    # Tests may run as root, to whom every folder is writable: the answer of the system is replaced.
-    with monkeypatch.context() as patch:
-        patch.setattr("os.access", lambda path, mode: False)
-        assert refusal(tmp_path, tiny()) == f"{tmp_path} is not writable"
     monkeypatch.setattr("os.replace", full_disk)
     message = rf"^{tmp_path}: cannot be written \(No space left on device\)$"
     with pytest.raises(UserError, match=message), hold(tmp_path):
@@ -106,16 +100,7 @@ def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monke
 def test_a_damaged_file_is_named(tmp_path, tiny, name, content, message):
     claim(tmp_path, tiny(), DATA)
     (tmp_path / name).write_text(content)
-    with pytest.raises(UserError) as caught:
-        claim(tmp_path, tiny(), DATA)
-    assert str(caught.value).startswith(f"{tmp_path / name}: {message}")
-
-
-def test_first_difference_names_the_path():
-    assert first_difference({"a": 1, "b.c": [1, 2]}, {"a": 1, "b.c": [1, 2]}) is None
-    assert first_difference({"b.c": 1}, {"b.c": None}) == "b.c: 1 there, None asked"
-    assert first_difference({"a": 1}, {"a": 1, "d": 2}) == "d: None there, 2 asked"
-    assert first_difference({"a": 1, "d": 2}, {"a": 1}) == "d: 2 there, None asked"
+    assert_refused(f"^{tmp_path / name}: {message}", claim, tmp_path, tiny(), DATA)
 
 
 def test_json_is_replaced_whole_and_what_is_not_finite_is_null_and_read_as_nan(tmp_path):
@@ -125,8 +110,7 @@ def test_json_is_replaced_whole_and_what_is_not_finite_is_null_and_read_as_nan(t
         write_json(path, {"elbo": object()})
     assert json.loads(path.read_text()) == {"elbo": None, "kl": 1e30, "some": [None, 2]}
     assert math.isnan(read_results(path)["elbo"])
-    with pytest.raises(UserError, match=r"none.json: cannot be read \(No such file or directory\)$"):
-        read_json(tmp_path / "none.json")
+    assert_refused(r"none.json: cannot be read \(No such file or dir", read_json, tmp_path / "none.json")
 
 
 def rows(*steps):

@@ -5,15 +5,14 @@ import os
 import subprocess
 import sys
 import zlib
-from functools import partial
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
+from tests.refused import error_of
 from vsc_jax.config import ParallelConfig, to_dict
-from vsc_jax.config.errors import UserError
 from vsc_jax.training import check, train, train_members
 from vsc_jax.training.sharding import Sharding, members_sharding
 
@@ -127,40 +126,18 @@ AT_MOST = "expected at most 4, the number of devices, got 5"
     ("of_members", "settings", "message"),
     [
         (True, {"members": 5}, f"parallel.members: {AT_MOST}"),
-        (
-            True,
-            {"members": 3, "data": 2},
-            "parallel.members: expected at most 2, the number of devices over 2 ",
-        ),
+        (True, {"members": 3, "data": 2}, "parallel.members: expected at most 2, the number of devices over"),
         (True, {"data": 5}, f"parallel.data: {AT_MOST}"),
-        (
-            True,
-            {"distributed": True},
-            "parallel.distributed: expected False for a sweep, which is trained by",
-        ),
+        (True, {"distributed": True}, "parallel.distributed: expected False for a sweep, which is trained b"),
         (False, {"data": 5}, f"parallel.data: {AT_MOST}"),
-        (
-            False,
-            {"data": 3},
-            "train.batch_size: expected a multiple of 3, the devices that share a batch (par",
-        ),
-        (
-            False,
-            {"members": 2},
-            "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_jax",
-        ),
+        (False, {"data": 3}, "train.batch_size: expected a multiple of 3, the devices that share a batch (p"),
+        (False, {"members": 2}, "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_ja"),
     ],
 )
 def test_devices_that_there_are_not_are_refused(of_members, settings, message, tiny, dataset, monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 4)
-    look = (
-        partial(members_sharding, ParallelConfig(**settings))
-        if of_members
-        else partial(check, tiny(parallel=settings), dataset)
-    )
-    with pytest.raises(UserError) as caught:
-        look()
-    assert str(caught.value).startswith(message)
+    of_all, of_one = (members_sharding, ParallelConfig(**settings)), (check, tiny(parallel=settings), dataset)
+    assert error_of(*(of_all if of_members else of_one)).startswith(message)
 
 
 def test_processes_provide_their_own_share_of_each_batch(monkeypatch):

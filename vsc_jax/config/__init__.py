@@ -3,7 +3,8 @@
 A preset (``configs/NAME.py``) builds a ``Config``, options change it, :func:`validate` checks it, and the run
 folder holds it. A field is marked where it is defined (:mod:`vsc_jax.config.fields`): for which models or
 data it is, whether one compiled program can vary it, whether it is part of what a run is. All lists of
-fields follow from that. This module imports no JAX, so that ``--help`` is quick.
+fields follow from that. This module imports no JAX, so that ``--help`` is quick. What cannot be used raises
+:class:`vsc_jax.config.errors.UserError`, one line that names the file and the field by its dotted path.
 """
 
 import os
@@ -220,11 +221,7 @@ class TrainConfig:
 
     @property
     def iterations(self) -> int:
-        """:attr:`steps`, where it is a number.
-
-        Raises:
-          UserError: if it is still to be found.
-        """
+        """:attr:`steps`, which must be a number by now."""
         if self.steps == "auto":
             raise UserError("train.steps: expected a number, got auto, which only vsc_jax.fit resolves")
         return self.steps
@@ -328,9 +325,6 @@ def load_preset(name_or_path: str | Path) -> Config:
 
     ``name_or_path`` is a name from :func:`preset_names`, the path of a ``.py`` file that defines ``config``,
     or that of a ``.json`` file such as a run's ``config.json``.
-
-    Raises:
-      UserError: if there is no such preset or file, or it does not hold a configuration.
     """
     text = str(name_or_path)
     path = preset_folder() / f"{text}.py" if text in preset_names() else Path(text)
@@ -362,26 +356,16 @@ def to_dict(config: Config) -> dict[str, Any]:
 def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
     """Plain values by dotted name, less the fields that have one of the marks."""
     marks = set(without)
-    return {
-        name: value for name, value in flat(to_dict(config)) if not marks.intersection(FIELDS[name].marks)
-    }
+    return {n: value for n, value in flat(to_dict(config)) if not marks.intersection(FIELDS[n].marks)}
 
 
 def from_dict(values: Any) -> Config:
-    """The configuration that :func:`to_dict` wrote; a field that is not given keeps its default.
-
-    Raises:
-      UserError: naming the key by its dotted path, on an unknown key or a value of the wrong type or range.
-    """
+    """The configuration that :func:`to_dict` wrote; a field that is not given keeps its default."""
     return typing.cast(Config, from_plain(Config, values))
 
 
 def with_overrides(config: Config, overrides: dict[str, Any]) -> Config:
-    """The configuration with some fields replaced, such as ``{"model.alpha": 0.05, "seed": 3}``.
-
-    Raises:
-      UserError: naming the field, if there is none of that name or the value does not suit it.
-    """
+    """The configuration with some fields replaced, such as ``{"model.alpha": 0.05, "seed": 3}``."""
     changed = replaced(config, overrides)
     _check_together(changed)
     return changed
@@ -405,11 +389,7 @@ def replaced(config: Config, overrides: dict[str, Any]) -> Config:
 
 
 def from_json(path: Path) -> Config:
-    """The configuration in a ``config.json``, with what older versions called otherwise.
-
-    Raises:
-      UserError: if the file cannot be read, or is no configuration of allowed values.
-    """
+    """The configuration in a ``config.json``, with what older versions called otherwise."""
     values = read_json(path)
     if isinstance(data := values.get("data"), dict):
         if "colour" in data:
@@ -423,11 +403,7 @@ def from_json(path: Path) -> Config:
 
 
 def validate(config: Config) -> None:
-    """Check the type and the range of every value, and how they go together.
-
-    Raises:
-      UserError: one line that names the first field that cannot be used.
-    """
+    """Check the type and the range of every value, and how they go together."""
     with_overrides(config, {})
 
 
@@ -461,13 +437,10 @@ def _check_together(config: Config) -> None:
             raise UserError("model.gate: threshold has no gates to warm up; leave schedule.warm_up at 1")
     for name in ("alpha", "prior_rate"):
         if (rate := getattr(config.model, name)) is not None and not 1e-37 < rate < 1 - 6e-8:
-            raise UserError(
-                f"model.{name}: expected a number that is neither 0 nor 1 in float32, got {rate!r}"
-            )
+            raise UserError(f"model.{name}: expected a number neither 0 nor 1 in float32, got {rate!r}")
     for name, ramp in vars(config.schedule).items():
         if ramp.begin > ramp.until:
             raise UserError(f"schedule.{name}: expected begin <= until, got {ramp.begin} and {ramp.until}")
         if name in ("warm_up", "prior_blend", "slab_blend") and max(ramp.start, ramp.end) > 1:
-            raise UserError(
-                f"schedule.{name}: expected start and end from 0 to 1, got {ramp.start} and {ramp.end}"
-            )
+            ends = f"{ramp.start} and {ramp.end}"
+            raise UserError(f"schedule.{name}: expected start and end from 0 to 1, got {ends}")

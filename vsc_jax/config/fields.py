@@ -83,11 +83,10 @@ def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
-    """The first entry that differs between two flat descriptions, as ``a.b: old there, new asked``."""
-    for name in {**there, **asked}:
-        if there.get(name) != asked.get(name):
-            old, new = (_shortened(repr(values.get(name))) for values in (there, asked))
-            return f"{name}: {old} there, {new} asked"
+    """The first of the same entries that differs, as ``a.b: old there, new asked``."""
+    for name in asked:
+        if there[name] != asked[name]:
+            return f"{name}: {_shortened(repr(there[name]))} there, {_shortened(repr(asked[name]))} asked"
     return None
 
 

@@ -15,9 +15,13 @@ def as_path(path: str | Path, what: str) -> Path:
     if path == "":
         raise UserError(f"{what}: expected a path, got ''")
     try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
+        expanded = Path(path).expanduser()
+        expanded.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # whoever reads or makes it will say
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{what}: {str(path)!r} cannot be a path ({error})") from None
+    return expanded
 
 
 def cache_folder() -> Path:

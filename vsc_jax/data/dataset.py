@@ -98,14 +98,15 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     return split.take(~held_out), replace(test, x=np.asarray(test.x))
 
 
-def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
-    """Refuse data that the likelihood cannot describe, as they are or as they are scaled."""
+def check_range(dataset: Dataset, likelihood: Likelihood, purpose: str | None = None) -> None:
+    """Refuse data that the likelihood cannot describe, as they are or as scaled."""
     kind, scaling = LIKELIHOODS[likelihood], dataset.scaling
     if scaling is None:
         scales = ", data.scaling unit scales" * ("unit" in kind.scalings)
-        hint = f"model.likelihood gaussian takes any value{scales}"
+        hint = f"(model.likelihood gaussian takes any value{scales})"
+        purpose = purpose or f"the {likelihood} likelihood {hint}"
         for part, split in (("training", dataset.train), ("test", dataset.test)):
-            check_values(split.x, likelihood, dataset.name, hint, f" of the {part} split")
+            check_values(split.x, likelihood, dataset.name, purpose, f" of the {part} split")
         with within(dataset.name):
             kind.check(dataset.train.x, dataset.test.x)
     elif scaling.kind not in kind.scalings:
@@ -116,24 +117,16 @@ def check_range(dataset: Dataset, likelihood: Likelihood) -> None:
         )
 
 
-def check_values(x: Examples, likelihood: Likelihood, name: str, hint: str, where: str = "") -> None:
+def check_values(x: Examples, likelihood: Likelihood, name: str, purpose: str, where: str = "") -> None:
     """Refuse values that the likelihood does not take, as the data ``name``, with row, column and value."""
     kind, pixels = LIKELIHOODS[likelihood], x.dtype.kind == "u"
     if kind.support == REAL or (pixels and likelihood == "bernoulli"):
         return
-    wanted = f"{name}: expected {kind.values} for the {likelihood} likelihood ({hint})"
+    wanted = f"{name}: expected {kind.values} for {purpose}"
     if pixels:
         raise UserError(f"{wanted}, got pixels from 0 to 255")
     if (index := first_outside(x, *kind.support, whole=kind.whole)) is not None:
         raise UserError(f"{wanted}, got {x[index[0]][index[1:]]} in {place(index)}{where}")
-
-
-def check_unit_range(dataset: Dataset, purpose: str) -> None:
-    """Refuse values outside [0, 1], which ``purpose`` needs, naming data set, split, row and value."""
-    for part, split in (("training", dataset.train), ("test", dataset.test)):
-        if split.x.dtype.kind == "f" and (index := first_outside(split.x, 0.0, 1.0)) is not None:
-            got = f"got {split.x[index[0]][index[1:]]} in {place(index)} of the {part} split"
-            raise UserError(f"{dataset.name}: expected values in [0, 1] for {purpose}, {got}")
 
 
 def first_outside(x: Examples, low: float, high: float, *, whole: bool = False) -> tuple[int, ...] | None:

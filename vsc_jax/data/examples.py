@@ -13,7 +13,6 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -109,12 +108,11 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= LARGEST_IN_MEMORY:
         return np.empty(shape, dtype)
-    try:
+    folder = None
+    with contextlib.suppress(OSError, RuntimeError):
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache_folder()).close()
         folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError):
-        folder = Path(tempfile.gettempdir())
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             if hasattr(os, "posix_fallocate"):  # a full disk would else end the process

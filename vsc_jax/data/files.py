@@ -115,10 +115,7 @@ def _checksum(entry: Path, name: str) -> int:
 
 
 def downloaded(url: str, name: str, md5: str, option: str) -> Path:
-    """The file at ``url``, called ``name`` here, downloaded if that has not been done before.
-
-    Where that fails, or the checksum is not ``md5``, the error names the ``option`` that takes a file.
-    """
+    """The file at ``url``, downloaded once as ``name``; an error names the ``option`` that takes a file."""
     target = cache_folder() / "downloads" / name
     if target.is_file():
         return target

@@ -1,7 +1,6 @@
 """From the data section of the configuration, or from your own data in any form, to a data set."""
 
 import difflib
-import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,9 +11,10 @@ import numpy as np
 
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError, within
+from vsc_jax.config.paths import as_path
 from vsc_jax.data import smiley, tfds, uci_har
 from vsc_jax.data.arrays import from_arrays, named, read_arrays
-from vsc_jax.data.dataset import Dataset, check_unit_range
+from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.data.examples import Examples, bernoulli_draw, select
 from vsc_jax.data.images import read_folder
 from vsc_jax.data.tables import from_frame, is_frame, is_table, read_table
@@ -56,7 +56,7 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         if dataset.scaling is None or len(dataset.train) < len(whole.train):
             dataset = replace(dataset, scaling=scaling.fit(kind, dataset.train.x, signals=signals))
     if config.binarize != "none":
-        check_unit_range(dataset, f"data.binarize {config.binarize}")
+        check_range(dataset, "bernoulli", f"data.binarize {config.binarize}")
     dataset = replace(dataset, description=_describe(dataset, config))
     if config.binarize == "static":
         train, test = np.random.default_rng(config.seed).spawn(2)
@@ -80,22 +80,12 @@ def can_load(config: DataConfig) -> bool:
     return config.path is not None or config.name in SOURCES or config.name.startswith(tfds.PREFIX)
 
 
-def _check_path(path: Path, field: str) -> None:
-    """Refuse what the system does not take for a path; whether something is there its reader will say."""
-    try:
-        os.stat(path.expanduser())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        pass
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(f"{field}: {str(path)!r} cannot be a path ({error})") from None
-
-
 def _source(config: DataConfig) -> Dataset:
     known = config.name.startswith(tfds.PREFIX)
     named_path = Path(config.name.removeprefix(tfds.PREFIX)) if known else None
     for field, path in (("path", config.path), ("directory", config.directory), ("name", named_path)):
         if path is not None:
-            _check_path(path, f"data.{field}")
+            as_path(path, f"data.{field}")
     if config.path is not None and config.name != "uci_har":
         return _own(config.path, config)
     if known:
@@ -119,9 +109,7 @@ def _own(data: Any, config: DataConfig) -> Dataset:
     """Own data: a path to a file of arrays, a table or a folder of images, or what is in memory."""
     parts: dict[str, Any] = {}
     where: Any = nullcontext()
-    if path := Path(data) if isinstance(data, str | Path) else None:
-        _check_path(path, "data.path")
-        path = path.expanduser()
+    if path := as_path(data, "data.path") if isinstance(data, str | Path) else None:
         where, table = within(path), is_table(path)
         if path.is_dir() and not table:
             parts = read_folder(path, config)

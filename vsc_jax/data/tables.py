@@ -280,9 +280,8 @@ def _has_names(rows: list[list[str]]) -> bool:
     body = [row for row in others if len(row) == len(first)]
     columns = [[row[column] for row in body] for column in range(len(first))]
     below = [{*map(_kind, column)} - {"missing"} for column in columns]
-    numbers, texts = (
-        [i for i, cell in enumerate(first) if _kind(cell) == kind] for kind in ("number", "text")
-    )
+    kinds = [_kind(cell) for cell in first]
+    numbers, texts = ([i for i, kind in enumerate(kinds) if kind == k] for k in ("number", "text"))
     a_name = any(below[column] == {"number"} for column in texts)
     a_class = any(first[column] in columns[column] for column in texts)
     if not numbers or not body:

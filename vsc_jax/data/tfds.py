@@ -109,14 +109,12 @@ def _decode(source: Path, config: DataConfig) -> dict[str, np.ndarray]:
     try:
         builder = tensorflow_datasets.builder_from_directory(source)
         features = _leaves(builder.info.features)
-        file_format, splits = builder.info.file_format.value, list(builder.info.splits)
+        stored, splits = builder.info.file_format.value, list(builder.info.splits)
     except Exception as error:  # whatever a damaged description leads to
         raise UserError(f"cannot be read as a TFDS set ({_line(error)})") from error
-    if file_format != "array_record":
+    if stored != "array_record":
         build = f"tfds build {builder.name} --file_format=array_record"
-        raise UserError(
-            f"expected ArrayRecord files, got {file_format}; in another folder, {build} makes them"
-        )
+        raise UserError(f"expected ArrayRecord files, got {stored}; in another folder, {build} makes them")
     columns = image, label, factors = _columns(features, config)
     if config.color == "auto":
         config = replace(config, color="grey" if features[image].shape[-1] == 1 else "rgb")
@@ -194,7 +192,9 @@ def _decode_split(
         for start in range(0, n, _BATCH):
             examples = records.__getitems__(chosen[start : start + _BATCH].tolist())
             if start == 0:
-                white = _white(_at(example, image) for example in examples[:_LOOKED_AT])
+                looked_at = (_at(example, image) for example in examples[:_LOOKED_AT])
+                if max(int(fitted(picture, DataConfig(), "rgb").max()) for picture in looked_at) == 1:
+                    white = 1  # pictures of nothing but 0 and 1, as dsprites has them
             for row, example in enumerate(examples, start):
                 with within(f"example {chosen[row]} of the {split} split"):
                     picture = fitted(_at(example, image), config, config.color, white)
@@ -218,11 +218,6 @@ def _decode_split(
         raise UserError(f"expected examples in the {split} split, found none")
     found = {"x": x, "labels": None if label is None else labels, "factors": values if factors else None}
     return {name: array for name, array in found.items() if array is not None}
-
-
-def _white(pictures: Any) -> int:
-    """1 for pictures of nothing but 0 and 1, as dsprites has them, else 255."""
-    return 1 if max(int(fitted(picture, DataConfig(), "rgb").max()) for picture in pictures) == 1 else 255
 
 
 def _at(example: Any, path: str) -> Any:

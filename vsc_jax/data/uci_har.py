@@ -111,9 +111,8 @@ def opened(path: Path | io.BytesIO, *, largest: int = _LARGEST) -> Iterator[Memb
 
 def _parse(path: Path, representation: Representation) -> dict[str, np.ndarray]:
     with opened(path) as members:
-        found = [
-            name for name in members.names if re.fullmatch(r"(?!__MACOSX/)(.*/)?activity_labels.txt", name)
-        ]
+        pattern = r"(?!__MACOSX/)(.*/)?activity_labels.txt"
+        found = [name for name in members.names if re.fullmatch(pattern, name)]
         if len(found) != 1:
             raise UserError(f"expected the UCI HAR files, with one activity_labels.txt, found {len(found)}")
         # Numbers 1, 2, ... and names, which become "walking upstairs".

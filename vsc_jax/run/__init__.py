@@ -81,7 +81,12 @@ def fit(
       Stopped: on SIGINT or SIGTERM while training in a run folder, after a checkpoint.
     """
     validate(config)
-    config, dataset = _with_data(config, dataset)
+    if isinstance(dataset, str | Path) and config.data.name != "uci_har":
+        path = as_path(dataset, "dataset")
+        config, dataset = replace(config, data=replace(config.data, path=path)), None
+    given, dataset = dataset is not None, data_package.load(config.data, dataset)
+    if given and dataset.name != called(config.data):  # the configuration says which data they are
+        config = replace(config, data=replace(config.data, name=dataset.name, path=None))
     check(config, dataset)
     if not is_first():
         trained = train(config, dataset, checked=True)
@@ -98,16 +103,6 @@ def fit(
         trained = train(config, dataset, folder, on_row, on_stage, checked=True)
         leave()
         return replace(finish(trained, config, dataset, folder, on_stage), data=described)
-
-
-def _with_data(config: Config, data: Any) -> tuple[Config, Dataset]:
-    """The data set, and the configuration that says which it is, also where the data are given."""
-    if isinstance(data, str | Path) and config.data.name != "uci_har":
-        config, data = replace(config, data=replace(config.data, path=as_path(data, "dataset"))), None
-    dataset = data_package.load(config.data, data)
-    if data is not None and dataset.name != called(config.data):
-        config = replace(config, data=replace(config.data, name=dataset.name, path=None))
-    return config, dataset
 
 
 def finish(

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -61,11 +61,7 @@ def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> li
 
 
 def expand(config: Config, axes: Sequence[Axis]) -> list[Member]:
-    """Every combination of the axes' values, as members whose configurations are validated.
-
-    Raises:
-      UserError: naming the field whose value cannot be used.
-    """
+    """Every combination of the axes' values, as members whose configurations are validated."""
     members = []
     for values in itertools.product(*(axis.values for axis in axes)):
         settings = {field: value for axis, value in zip(axes, values, strict=True) for field in axis.fields}
@@ -108,21 +104,18 @@ def _axis(config: Config, text: str) -> Axis:
 
 def _read(config: Config, fields: Sequence[str], text: str) -> Any:
     """The value that suits the type of all fields, or the complaint about the way it reads best."""
+    readings: list[Any] = [text]
+    with suppress(ValueError, SyntaxError):
+        readings.insert(0, ast.literal_eval(text))
+    with suppress(ValueError, SyntaxError):
+        readings.append([ast.literal_eval(part) for part in text.split("x")])
     problem: UserError | None = None
-    for value in _readings(text):
+    for value in readings:
         try:
             return to_flat(replaced(config, dict.fromkeys(fields, value)))[fields[0]]
         except UserError as error:
             problem = problem or error
     raise UserError(f"--grid: {problem}")
-
-
-def _readings(text: str) -> Iterator[Any]:
-    with suppress(ValueError, SyntaxError):
-        yield ast.literal_eval(text)
-    yield text
-    with suppress(ValueError, SyntaxError):
-        yield [ast.literal_eval(part) for part in text.split("x")]
 
 
 def _written(value: Any) -> str:

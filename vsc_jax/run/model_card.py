@@ -115,9 +115,7 @@ def _results(results: dict[str, Any]) -> str:
     if not results:
         return "Not measured.\n"
     known = {name: explain(name) for name in results if name != "data"}
-    rows = [
-        f"| `{n}` | {format_value(n, results[n])} | {entry.text} |" for n, entry in known.items() if entry
-    ]
+    rows = [f"| `{n}` | {format_value(n, results[n])} | {e.text} |" for n, e in known.items() if e]
     measured = f"Measured on {results['data']}. " if "data" in results else ""
     table = "\n".join(["| result | value | meaning |", "|---|---:|---|", *rows])
     return f"{measured}Likelihoods are log-probabilities in nats an example: higher is better.\n\n{table}\n\n"

@@ -96,11 +96,7 @@ def with_steps(
 
 
 def steps_found(folder: Path, config: Config) -> Config:
-    """The configuration of a run folder with the number of steps that was found, where it is known.
-
-    Raises:
-      UserError: if ``steps.json`` is damaged.
-    """
+    """The configuration of a run folder with the number of steps that was found, where it is known."""
     path = folder / STEPS_FILE
     if config.train.steps != "auto" or not path.is_file():
         return config

@@ -31,11 +31,7 @@ class StoredRun(NamedTuple):
     config: Config
 
     def model(self) -> Model:
-        """The model: that of ``model.safetensors``, or of the newest checkpoint.
-
-        Raises:
-          UserError: naming the file that is missing or damaged.
-        """
+        """The model: that of ``model.safetensors``, or of the newest checkpoint."""
         graph, params = nnx.split(_template(self.config, self.folder / "data.json"))
         if (path := self.folder / MODEL_FILE).is_file():
             from safetensors import SafetensorError
@@ -77,21 +73,15 @@ class StoredRun(NamedTuple):
             return identity.load_examples(folder, described, config)
         loaded = data.load(replace(settings, binarize=stored), given)
         data.check_range(loaded, config.model.likelihood)
-        if difference := identity.difference(described, identity.describe(loaded)):
+        if found := identity.difference(described, identity.describe(loaded)):
             which = "its config.json names" if given is None else "are given"
             hint = "; those that were given from Python go in with dataset=" if given is None else ""
-            raise UserError(
-                f"{folder}: the run was trained on other data than {which} now ({difference}){hint}"
-            )
+            raise UserError(f"{folder}: the run was trained on other data than {which} now ({found}){hint}")
         return loaded if settings.binarize == stored else data.load(settings, given)
 
 
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
-    """Open a run folder, or the folder of a saved model; ``name`` is what an error calls it.
-
-    Raises:
-      UserError: if it is neither, or its ``config.json`` is damaged or of a newer version.
-    """
+    """Open a run folder, or the folder of a saved model; ``name`` is what an error calls it."""
     folder = as_path(folder, name)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
@@ -106,7 +96,7 @@ def load(folder: str | Path) -> Model:
     """The model of a run folder, or of a folder written by :func:`vsc_jax.save`.
 
     Raises:
-      UserError: if the folder is neither, or its files are damaged.
+      UserError: naming the folder if it is neither, or the file that is missing or damaged.
     """
     return open_run(folder).model()
 

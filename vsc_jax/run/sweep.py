@@ -204,18 +204,12 @@ def table(axes: Sequence[Axis], members: Sequence[Member]) -> str:
     names = [name for name in _COLUMNS if any(name in row.mean for row in rows)]
     lines = [[*fields, "runs", *names]]
     for row in rows:
-        cells = [_cell(row, name) for name in names]
+        spreads = {name: "" if math.isnan(sd) else f" ± {sd:.2g}" for name, sd in row.sd.items()}
+        cells = [f"{row.mean[name]:.4g}{spreads[name]}" if name in row.mean else "-" for name in names]
         lines.append([*(str(row.settings[field]) for field in fields), str(row.members), *cells])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [[cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     return "\n".join("  ".join(line).rstrip() for line in padded)
-
-
-def _cell(row: Summary, name: str) -> str:
-    if name not in row.mean:
-        return "-"
-    spread = "" if math.isnan(row.sd[name]) else f" ± {row.sd[name]:.2g}"
-    return f"{row.mean[name]:.4g}{spread}"
 
 
 def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Member]) -> list[Path]:

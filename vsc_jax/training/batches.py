@@ -60,12 +60,7 @@ Chunk = Iterator[tuple[Batches, int]]
 
 
 def check_sizes(config: TrainConfig, examples: int) -> None:
-    """Check that batches can be made.
-
-    Raises:
-      UserError: if a batch is larger than the training set, or there are too many batches between two
-        log points to list their examples.
-    """
+    """Refuse a batch that is larger than the training set, and more batches in a chunk than can be listed."""
     batch_size, iterations = config.batch_size, config.log_every
     if config.steps != "auto":
         iterations = min(iterations, config.steps)
@@ -138,10 +133,7 @@ def chunks(config: Config, data: Examples, step: int, sharding: Sharding = ONE_D
 
 
 def padded(data: np.ndarray) -> np.ndarray:
-    """The examples, and more that no batch takes, so that sets of nearly one size share a program.
-
-    So the folds of a cross-validation are compiled once. Large sets are left as they are.
-    """
+    """The examples, and more that no batch takes, so that the folds of a cross-validation share a program."""
     size = 1 << (len(data) - 1).bit_length()
     return _filled(data, size) if size * data[:1].nbytes <= PADDED_BYTES else data
 

@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,11 +147,8 @@ def _checksum(leaves: dict[str, Any]) -> np.ndarray:
 
 def named_leaves(tree: Any) -> dict[str, Any]:
     """The arrays of a pytree by name, such as ``params/encoder/layers/0/kernel``."""
-    names = (
-        (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
-        for path, leaf in jax.tree.leaves_with_path(tree)
-    )
-    return {name.removesuffix("/value"): leaf for name, leaf in names}
+    name = partial(jax.tree_util.keystr, simple=True, separator="/")
+    return {name(path).removesuffix("/value"): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
 
 
 def with_leaves(template: Tree, leaves: dict[str, Any], path: Path) -> Tree:

@@ -88,11 +88,7 @@ def initial_model(config: Config, dataset: Dataset) -> Model:
 
 
 def check(config: Config, dataset: Dataset) -> None:
-    """Check that the configuration suits the data, before anything is written.
-
-    Raises:
-      UserError: naming the field that does not.
-    """
+    """Refuse a configuration that does not suit the data, naming the field, before anything is written."""
     check_sizes(config.train, len(dataset.train))
     check_range(dataset, config.model.likelihood)
     check_network(config.model, dataset.example_shape)
@@ -403,11 +399,7 @@ def _floats(numbers: Numbers) -> dict[str, float]:
 
 
 def check_finite(row: Row, before: int) -> None:
-    """Check that training from iteration ``before`` to this row has stayed finite.
-
-    Raises:
-      TrainingError: naming what is not: a term of the loss if there is one, before what follows from it.
-    """
+    """A TrainingError for what is not finite since iteration ``before``; terms of the loss before effects."""
     wrong = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
     for name in sorted(wrong, key=lambda name: (name in NORMS, name in ("elbo", "loss"))):
         advice = _ADVICE if before else f"{_ADVICE}; from iteration 0 on, {_FIRST_ADVICE}"

@@ -65,8 +65,6 @@ def hold(workdir: Path) -> Iterator[None]:
 
     An error of the disk, now or later, is one line.
     """
-    if "\0" in str(workdir):
-        raise UserError(f"--workdir: cannot make {str(workdir)!r}: there is a zero byte in it")
     try:
         if workdir.exists() and not workdir.is_dir():
             raise UserError(f"--workdir: {workdir} is a file, not a folder")
@@ -102,20 +100,18 @@ def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
         described = read_json(workdir / "data.json")
         if "digest" not in described:  # of a version that kept the name of data which it did not use
             there["data.name"] = asked["data.name"]
+        wrong = ""
         if difference := first_difference(there, asked):
-            raise UserError(
-                f"--workdir: {workdir} holds a run with another configuration ({difference});"
-                " choose another folder"
-            )
-        if difference := data_difference(described, data):
-            raise UserError(
-                f"--workdir: {workdir} holds a run on other data ({difference}); choose another folder"
-            )
+            wrong = f"with another configuration ({difference})"
+        elif difference := data_difference(described, data):
+            wrong = f"on other data ({difference})"
+    else:
+        parts = ("checkpoints", "metrics.jsonl", "results.json", "steps.json")
+        wrong = "without config.json" if any((workdir / name).exists() for name in parts) else ""
+    if wrong:
+        raise UserError(f"--workdir: {workdir} holds a run {wrong}; choose another folder")
+    if path.exists():
         return
-    if any(
-        (workdir / name).exists() for name in ("checkpoints", "metrics.jsonl", "results.json", "steps.json")
-    ):
-        raise UserError(f"--workdir: {workdir} holds a run without config.json; choose another folder")
     if config.data.path is not None:  # as it is from here: a later start may be in another folder
         data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
     write_json(workdir / "data.json", data)

@@ -73,23 +73,14 @@ class Hyperparameters(NamedTuple):
 
 def hyperparameters(config: Config) -> Hyperparameters:
     """The traced numbers of a configuration."""
-    values = (
-        vars(config.train)
-        | vars(config.model)
-        | {
-            "alpha": config.model.rate,
-            "prior_rate": config.model.blended_rate,
-        }
-    )
-    ramps = vars(config.schedule) | {"progress": Ramp(0.0, 1.0, 0.0, 1.0)}
-    schedules = {name: _schedule(ramp, config.train.iterations) for name, ramp in ramps.items()}
+    rates = {"alpha": config.model.rate, "prior_rate": config.model.blended_rate}
+    values = {**vars(config.train), **vars(config.model), **rates}
     traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
+    schedules, steps = {}, config.train.iterations
+    for name, ramp in {**vars(config.schedule), "progress": Ramp(0.0, 1.0, 0.0, 1.0)}.items():
+        moments = (float(np.round(fraction * steps)) for fraction in (ramp.begin, ramp.until))
+        schedules[name] = Schedule(*map(jnp.float32, (ramp.start, ramp.end, *moments)))
     return Hyperparameters(**traced, schedules=schedules)
-
-
-def _schedule(ramp: Ramp, steps: int) -> Schedule:
-    begin, until = (float(np.round(fraction * steps)) for fraction in (ramp.begin, ramp.until))
-    return Schedule(*(jnp.float32(value) for value in (ramp.start, ramp.end, begin, until)))
 
 
 def without_hyperparameters(config: Config) -> Config:
@@ -99,11 +90,8 @@ def without_hyperparameters(config: Config) -> Config:
     """
     traced = {name: value for name, value in to_flat(Config()).items() if TRACED in FIELDS[name].marks}
     # Without a weight the total correlation is not even computed; a rate that is given is not learned.
-    traced |= {
-        "model.tc_weight": float(config.model.tc_weight > 0),
-        "model.alpha": 0.1
-        if (config.model.inference == "ascent" or config.model.gate == "threshold")
-        and config.model.alpha is not None
-        else None,
-    }
+    model = config.model
+    learns = model.inference == "ascent" or model.gate == "threshold"
+    traced["model.tc_weight"] = float(model.tc_weight > 0)
+    traced["model.alpha"] = 0.1 if learns and model.alpha is not None else None
     return replaced(config, traced)

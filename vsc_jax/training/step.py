@@ -67,19 +67,13 @@ def train_step(
     precision: Precision = "float32",
     measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, Metrics]:
-    """One iteration of AdamW on one batch.
+    """One iteration of AdamW on one batch of examples as floats, with the key of this iteration.
 
-    Args:
-      graph: structure of the model.
-      hyper: hyperparameters of the run.
-      state: state before the iteration.
-      x: examples as floats.
-      key: key of this iteration.
-      precision: of the networks' products, see :func:`vsc_jax.models.nets.products.product`.
-      measure: whether to take the norms; they are 0 if not.
+    ``precision`` is that of the networks' products (:func:`vsc_jax.models.nets.products.product`).
 
     Returns:
-      The state after it; the objective's metrics, the loss, and the norms of gradient, parameters and update.
+      The state after it; the objective's metrics, the loss, and the norms of gradient, parameters and update,
+      which are 0 where they are not to ``measure``.
     """
 
     def loss(params: Params) -> tuple[Float[Array, ""], Metrics]:
@@ -93,9 +87,7 @@ def train_step(
     update = jax.tree.map(lambda leaf, decayed: -rate * (leaf + decayed), direction, decay)
     params = optax.apply_updates(state.params, update)
     trees = (gradient, params, update)
-    norms = jax.lax.cond(
-        measure, lambda: [_norm(tree) for tree in trees], lambda: [jnp.float32(0) for _ in trees]
-    )
+    norms = jax.lax.cond(measure, lambda: [*map(_norm, trees)], lambda: [jnp.float32(0)] * len(trees))
     metrics = {"loss": value, **metrics, **dict(zip(NORMS, norms, strict=True))}
     return TrainState(params, optimizer, state.step + 1), metrics
 
@@ -131,18 +123,8 @@ def train_chunk(
     """The iterations between two log points, or a part of them; to be compiled.
 
     A loop with a traced bound, not a scan, so that the last, shorter chunk needs no second compilation. Runs
-    that differ in traced numbers alone share the program. The state is donated.
-
-    Args:
-      graph: structure of the model.
-      hyper: hyperparameters of the run.
-      state: state before the chunk.
-      keys: random keys of the run.
-      batches: the examples of each iteration, uint8 or float.
-      iterations: how many iterations to run.
-      dynamic: whether the pixels of every batch are drawn anew.
-      precision: of the networks' products.
-      mesh: the devices that share each batch; None for one.
+    that differ in traced numbers alone share the program. The state is donated. ``dynamic`` draws the pixels
+    of every batch anew; the devices of ``mesh`` share each batch.
 
     Returns:
       The state after it, the metrics averaged over it, and the schedules' values in its last iteration. The
@@ -164,10 +146,7 @@ def train_chunk(
     _, shapes = jax.eval_shape(step, jnp.int32(0), state)
     sums = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     state, sums = jax.lax.fori_loop(0, iterations, body, (state, sums))
-    means = {
-        name: total if name in NORMS else total / iterations.astype(total.dtype)
-        for name, total in sums.items()
-    }
+    means = {n: v if n in NORMS else v / iterations.astype(v.dtype) for n, v in sums.items()}
     schedule = {name: ramp.at(state.step - 1) for name, ramp in hyper.schedules.items()}
     return constrain((state, means, schedule), mesh)
 
