@@ -3,7 +3,6 @@
 import pickle
 import zipfile
 
-import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
@@ -56,17 +55,6 @@ def test_an_own_test_part_is_used_as_it_is(form, tmp_path):
     np.testing.assert_array_equal(dataset.train.x, IMAGES[:12])
     np.testing.assert_array_equal(dataset.test.x, IMAGES[12:])
     assert dataset.test.labels.tolist() == LABELS[12:].tolist()
-
-
-@pytest.mark.parametrize("y", [None, [0, 1, 0, 2, 1, 0, 2, 1]])
-@pytest.mark.parametrize("make", [np.asarray, jnp.asarray, lambda x: x.tolist()])
-def test_arrays_lists_tuples_and_mappings_are_taken(make, y):
-    x = np.arange(24, dtype=np.float32).reshape(8, 3) / 7
-    for data in [make(x)] if y is None else [(make(x), y), {"x": make(x), "y": np.array(y)}]:
-        dataset = load(DataConfig(test_fraction=0.25), data)
-        assert (len(dataset.train), len(dataset.test)) == (6, 2)
-        assert all_rows(dataset) == sorted(rows(x))
-        assert (dataset.train.labels is not None) == (y is not None)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, bool])
@@ -211,10 +199,8 @@ def test_unusable_labels_are_named(y, message, monkeypatch):
         ({"y_test": LABELS}, "y_test: given without x_test$"),
         ({"y": LABELS, "x_test": IMAGES}, "y and y_test: expected both or neither"),
         ({"x_test": IMAGES, "y_test": LABELS}, "y and y_test: expected both or neither"),
-        *(
-            ({"test_fraction": share}, "test_fraction: expected a number between 0 and 1")
-            for share in (0.0, 1.0)
-        ),
+        ({"test_fraction": 0.0}, "test_fraction: expected a number between 0 and 1"),
+        ({"test_fraction": 1.0}, "test_fraction: expected a number between 0 and 1"),
     ],
 )
 def test_parts_that_do_not_fit_are_named(parts, message):

@@ -79,12 +79,6 @@ def test_cache_that_cannot_be_written_only_means_no_cache(kind, build, cache_fol
     assert "no cache" in caplog.text
 
 
-def test_error_while_building_is_passed_on_and_stores_nothing(cache_folder):
-    with pytest.raises(ZeroDivisionError):
-        files.cached("set-1", Mock(side_effect=ZeroDivisionError))
-    assert not cache_folder.exists()
-
-
 def test_several_processes_may_build_at_once(cache_folder):
     together = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
