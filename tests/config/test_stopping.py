@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vsc_jax.config.stopping import Stopped, stop_requests, stopping_command
+from vsc_jax.config.stopping import Stopped, stop_requests
 
 
 def handlers():
@@ -32,7 +32,7 @@ def test_the_first_signal_is_a_request_and_the_second_stops_at_once(number):
 
 def test_outside_the_main_thread_nothing_changes():
     def work():
-        with stop_requests() as asked, stopping_command():
+        with stop_requests() as asked, stop_requests(command=True):
             return asked(), handlers()
 
     with ThreadPoolExecutor() as pool:
@@ -42,7 +42,7 @@ def test_outside_the_main_thread_nothing_changes():
 def test_a_termination_of_a_command_is_an_exception_and_then_signals_are_and_stay_ignored():
     before = handlers()
     try:
-        with pytest.raises(Stopped, match="terminated"), stopping_command():
+        with pytest.raises(Stopped, match="terminated"), stop_requests(command=True):
             os.kill(os.getpid(), signal.SIGTERM)
         assert handlers() == [signal.SIG_IGN, signal.SIG_IGN]
         with stop_requests() as asked:

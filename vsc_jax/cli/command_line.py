@@ -39,7 +39,7 @@ from vsc_jax.config import (
 from vsc_jax.config.errors import ProcessLostError, UserError, nearest
 from vsc_jax.config.fields import finite
 from vsc_jax.config.paths import as_path, keep_compiled_programs
-from vsc_jax.config.stopping import stopping_command
+from vsc_jax.config.stopping import stop_requests
 
 T = TypeVar("T")
 
@@ -168,7 +168,7 @@ def run_command(main: Callable[[], object]) -> NoReturn:
     code = 0
     try:
         try:
-            with stopping_command():
+            with stop_requests(command=True):
                 main()
         finally:
             sys.stdout.flush()

@@ -7,6 +7,7 @@ fields follow from that. This module imports no JAX, so that ``--help`` is quick
 :class:`vsc_jax.config.errors.UserError`, one line that names the file and the field by its dotted path.
 """
 
+import dataclasses
 import os
 import re
 import runpy
@@ -14,12 +15,14 @@ import sys
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter, getitem
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from vsc_jax.config import choices
 from vsc_jax.config.errors import UserError, within
-from vsc_jax.config.fields import Mark, Only, Range, fields_of, flat, from_plain, read_json, to_plain
+from vsc_jax.config.fields import Mark, Only, Range, fields_of, from_plain, read_json, to_plain
 
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Count = Annotated[int, Range(1, 2**31 - 1)]
@@ -300,13 +303,10 @@ def unfit_fields(config: Config) -> dict[str, str]:
 
 def smoke(config: Config) -> Config:
     """The same run at a size that ends in seconds: few steps, few examples, small batches."""
-    small = {
-        "data": {"train_examples": 512, "test_examples": 256},
-        "train": {"steps": 20, "log_every": 5, "batch_size": min(config.train.batch_size, 64)},
-        "checkpoint": {"every": 10},
-        "evaluate": {"samples": 8, "examples": 64, "probe_examples": 512},
-    }
-    return with_overrides(config, dict(flat(small)))
+    small = {"data.train_examples": 512, "data.test_examples": 256, "checkpoint.every": 10}
+    small |= {"train.steps": 20, "train.log_every": 5, "train.batch_size": min(config.train.batch_size, 64)}
+    small |= {"evaluate.samples": 8, "evaluate.examples": 64, "evaluate.probe_examples": 512}
+    return with_overrides(config, small)
 
 
 def preset_folder() -> Path:
@@ -350,13 +350,14 @@ def load_preset(name_or_path: str | Path) -> Config:
 
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON values."""
-    return to_plain(config)
+    return dataclasses.asdict(config, dict_factory=lambda items: {n: to_plain(v) for n, v in items})
 
 
 def to_flat(config: Config, *, without: Iterable[Mark] = ()) -> dict[str, Any]:
     """Plain values by dotted name, less the fields that have one of the marks."""
     marks = set(without)
-    return {n: value for n, value in flat(to_dict(config)) if not marks.intersection(FIELDS[n].marks)}
+    kept = (name for name, field in FIELDS.items() if not marks.intersection(field.marks))
+    return {name: to_plain(attrgetter(name)(config)) for name in kept}
 
 
 def from_dict(values: Any) -> Config:
@@ -379,12 +380,10 @@ def replaced(config: Config, overrides: dict[str, Any]) -> Config:
             overrides = {**overrides, other: None}  # the two are one setting
     for name, value in overrides.items():
         *sections, last = name.split(".")
-        section: Any = values
-        for part in sections:
-            section = section.get(part)
-            if not isinstance(section, dict):
-                raise UserError(f"unknown configuration key: {name}")
-        section[last] = value
+        try:
+            reduce(getitem, sections, values)[last] = value
+        except (KeyError, TypeError):
+            raise UserError(f"unknown configuration key: {name}") from None
     return from_dict(values)
 
 

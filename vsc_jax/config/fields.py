@@ -11,7 +11,6 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -73,15 +72,6 @@ def fields_of(kind: type, prefix: str = "", marks: tuple[Any, ...] = ()) -> dict
     return found
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested dicts by dotted name."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     """The first of the same entries that differs, as ``a.b: old there, new asked``."""
     for name in asked:
@@ -90,14 +80,9 @@ def first_difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None
     return None
 
 
-def to_plain(value: Any) -> dict[str, Any]:
-    """A dataclass as a dict, with tuples as lists and paths as strings."""
-
-    def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = ((name, list(v) if isinstance(v, tuple) else v) for name, v in items)
-        return {name: str(v) if isinstance(v, Path) else v for name, v in values}
-
-    return dataclasses.asdict(value, dict_factory=plain)
+def to_plain(value: Any) -> Any:
+    """A field's value as JSON has it: tuples as lists and paths as strings."""
+    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -123,7 +108,7 @@ def finite(value: Any) -> Any:
 
 
 def from_plain(hint: Any, value: Any, path: str = "") -> Any:
-    """The dataclass that :func:`to_plain` wrote; a field that is not given keeps its default.
+    """The dataclass that plain values stand for; a field that is not given keeps its default.
 
     Its fields are dataclasses, bool, int, float, str, Path, Literal, tuples of one type, or one of these, or
     None or a Literal. A whole number is taken for a float, but neither bool nor float for an int. What cannot

@@ -16,33 +16,17 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], signal.Signals | None]]:
-    """Take a first SIGINT or SIGTERM as a request; yield what returns the signal that came, or None.
+def stop_requests(*, command: bool = False) -> Iterator[Callable[[], signal.Signals | None]]:
+    """Take a first SIGINT or SIGTERM as a request, which what is yielded returns; a second raises Stopped.
 
-    A second signal raises :class:`Stopped` at once.
+    In a ``command`` the first raises, and once that has ended the work, signals are ignored: an exception in
+    the middle of cleaning up, or of a destructor, would be shown as a traceback.
     """
-    with _signals(raising=lambda count: count > 1) as received:
-        yield lambda: received[0] if received else None
-
-
-@contextlib.contextmanager
-def stopping_command() -> Iterator[None]:
-    """Raise :class:`Stopped` at a first signal; once that has ended the work, signals are ignored.
-
-    An exception in the middle of cleaning up, or of a destructor, would be shown as a traceback.
-    """
-    with _signals(raising=lambda count: count == 1, ignored_after=True):
-        yield
-
-
-@contextlib.contextmanager
-def _signals(raising: Callable[[int], bool], ignored_after: bool = False) -> Iterator[list[signal.Signals]]:
-    """Yield the list of signals so far; ``raising`` says whether one raises, by how many have come."""
     received: list[signal.Signals] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
-        if raising(len(received)):
+        if (len(received) == 1) == command:
             raise Stopped("interrupted" if number == signal.SIGINT else "terminated", number)
 
     before = {}
@@ -53,9 +37,9 @@ def _signals(raising: Callable[[int], bool], ignored_after: bool = False) -> Ite
                 before[number] = old
                 signal.signal(number, handle)
     try:
-        yield received
+        yield lambda: received[0] if received else None
     except KeyboardInterrupt:
-        if ignored_after:
+        if command:
             before = dict.fromkeys(before, signal.SIG_IGN)
         raise
     finally:
