@@ -173,26 +173,12 @@ def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(fault, reason,
 # The archive as a file
 
 
-def zipped(path, compression=zipfile.ZIP_DEFLATED, **members):
-    with zipfile.ZipFile(path, "w", compression) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path.read_bytes()
-
-
-def flipped(place):
-    return lambda content: content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-
-
-def replaced(before, after):
-    return lambda content: content.replace(before, after)
+def flipped(content):
+    return content[:40] + bytes([content[40] ^ 0xFF]) + content[41:]
 
 
 HELLO = {"a.txt": "hello " * 50}
-LZMA = {"compression": zipfile.ZIP_LZMA, **HELLO}
 OUTSIDE = ("../a", "in/../../a", "/etc/a", "..\\a", "C:\\a", "C:a")
-DAMAGED = ": a.txt: damaged or incomplete"
-SIZES = [size.to_bytes(4, "little") for size in (9_000, 90)]
 
 
 @pytest.mark.parametrize(
@@ -205,18 +191,16 @@ SIZES = [size.to_bytes(4, "little") for size in (9_000, 90)]
         ({"a.txt": "0" * 20_000}, None, ": refused, as it would unpack to 0.0 GB; expected at most 0.0"),
         ({"b.zip": {"a.txt": "0" * 20_000}}, None, ": b.zip: refused, as it"),
         *((HELLO, lambda all, n=n: all[:n], ": not a zip archive, or an inc") for n in (0, 10, 60, -30)),
-        (HELLO, flipped(40), DAMAGED),
-        (LZMA, flipped(44), DAMAGED),  # of the compressed stream
-        ({"\u00e9.txt": "hello"}, replaced("\u00e9".encode(), b"\xff\xff"), ": not a zip archive"),
-        ({"a.txt": "0" * 9_000}, replaced(*SIZES), DAMAGED),
+        (HELLO, flipped, ": a.txt: damaged or incomplete"),
     ],
 )
 def test_hostile_and_damaged_archives_are_refused(members, damage, message, tmp_path):
-    path = tmp_path / "a.zip"
-    content = zipped(
-        path, **{k: zipped(tmp_path / k, **v) if isinstance(v, dict) else v for k, v in members.items()}
-    )
-    path.write_bytes(damage(content) if damage else content)
+    for name, inner in members.items():
+        if isinstance(inner, dict):
+            members = {name: har.archive(tmp_path / name, inner).read_bytes()}
+    path = har.archive(tmp_path / "a.zip", members)
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
 
     def read():
         with opened(path, largest=10_000) as archive:
@@ -226,6 +210,6 @@ def test_hostile_and_damaged_archives_are_refused(members, damage, message, tmp_
 
 
 def test_a_member_without_a_name_is_passed_over(tmp_path):
-    zipped(tmp_path / "a.zip", **{"a.txt": "hello", ".": "nothing"})
-    with opened(tmp_path / "a.zip") as members:
+    path = har.archive(tmp_path / "a.zip", {"a.txt": "hello", ".": "nothing"})
+    with opened(path) as members:
         assert members.read("a.txt") == b"hello"

@@ -42,7 +42,7 @@ def together(data, folders, **options):
     sharding, stages = members_sharding(ParallelConfig(data=data, members=2)), []
     options |= {"sharding": sharding, "on_stage": stages.append}
     done = list(train_members(configs, dataset, folders, **options))
-    return {"stages": stages, **summary([outcome.trained for outcome in done])}
+    return {"stages": stages, **summary([trained for _, trained in done])}
 
 folders = [folder / str(number) for number in range(3)]
 for made in folders:
@@ -105,9 +105,9 @@ def test_members_over_two_devices_are_the_runs_alone_to_the_last_bit(eight, memb
     assert each == alone
     # A checkpoint that was written there is finished here, on one device, and read.
     folders = [eight[1] / str(number) for number in range(3)]
-    for number, here in enumerate(train_members(members, dataset, folders)):
-        assert here.trained.history == each["histories"][number]
-        restored = jax.tree.leaves(nnx.state(here.trained.model))
+    for number, here in train_members(members, dataset, folders):
+        assert here.history == each["histories"][number]
+        restored = jax.tree.leaves(nnx.state(here.model))
         assert [zlib.crc32(np.asarray(leaf)) for leaf in restored] == each["params"][number]
 
 

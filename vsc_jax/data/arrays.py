@@ -161,12 +161,8 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise UserError(f"expected a file .npy, .npz, .csv, .txt, .parquet or a folder of images{hint}")
     try:
         with path.open("rb") as file:
-            magic = file.read(len(_MAGIC[suffix]))
-    except OSError as error:
-        raise UserError(in_a_line(error).lower()) from None
-    if magic != _MAGIC[suffix]:
-        raise UserError(f"not a {suffix} file that NumPy wrote")
-    try:
+            if file.read(len(_MAGIC[suffix])) != _MAGIC[suffix]:
+                raise UserError(f"not a {suffix} file that NumPy wrote")
         if suffix == ".npy":
             return {"x": np.load(path, mmap_mode="r", allow_pickle=False)}
         with zipfile.ZipFile(path) as members:
@@ -175,6 +171,8 @@ def read_arrays(path: Path) -> dict[str, Any]:
             arrays = {key: np.asarray(archive[key]) for key in archive.files}
     except UserError:
         raise
+    except OSError as error:
+        raise UserError(in_a_line(error).lower()) from None
     except Exception as error:  # NumPy, zipfile and zlib each have errors of their own for damaged files
         reason = in_a_line(error)
         if "object" in reason.lower():

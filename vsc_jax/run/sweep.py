@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax import data
 from vsc_jax.config import Config
+from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 from vsc_jax.data.identity import describe
 from vsc_jax.figures.curves import Curve, draw_curves
@@ -128,13 +129,13 @@ def sweep(
                 on_stage=on_stage,
                 on_rows=on_rows,
             )
-            for outcome in outcomes:
-                member = waiting[outcome.number]
-                if outcome.trained is None:
-                    end(member, None, str(outcome.problem))
+            for number, trained in outcomes:
+                member = waiting[number]
+                if isinstance(trained, UserError):
+                    end(member, None, str(trained))
                     continue
                 on_stage(f"evaluating {member.name}")
-                end(member, finish(outcome.trained, member.config, dataset, workdir / member.name).results)
+                end(member, finish(trained, member.config, dataset, workdir / member.name).results)
         finished = [ended[member.name] for member in members]
         return Sweep(finished, draw_pictures(workdir / "figures", axes, finished))
 

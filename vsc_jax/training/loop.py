@@ -62,16 +62,12 @@ class Trained(NamedTuple):
     history: list[Row]
 
 
-class Outcome(NamedTuple):
-    """How a member of a sweep ended: what it left, or why there is nothing."""
-
-    number: int  # its place among the configurations
-    trained: Trained | None
-    problem: UserError | None  # it diverged, or its checkpoint is damaged
-
-
 class TrainingError(UserError):
     """Training cannot go on: a term of the loss or a norm is not finite."""
+
+
+Outcome = tuple[int, Trained | UserError]
+"""How a member ended: its place among the configurations; what it left, or why there is nothing."""
 
 
 def initial_model(config: Config, dataset: Dataset) -> Model:
@@ -204,15 +200,14 @@ def train_members(
                 try:
                     members.append(_Member(number, configs[number], dataset, workdirs[number], stack))
                 except UserError as problem:
-                    outcomes.append(Outcome(number, None, problem))
+                    outcomes.append((number, problem))
             members.sort(key=lambda member: int(member.state.step))
             for step, group in itertools.groupby(members, lambda member: int(member.state.step)):
                 together = list(group)
                 program = _Group(compiler, together)
                 _loop(together, program, step, on_rows, stop)
                 for member, state in zip(together, program.states(), strict=True):
-                    trained = member.trained(state) if member.problem is None else None
-                    outcomes.append(Outcome(member.number, trained, member.problem))
+                    outcomes.append((member.number, member.problem or member.trained(state)))
         yield from outcomes
 
 
@@ -407,7 +402,4 @@ def check_finite(row: Row, before: int) -> None:
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
-    def stacked(*leaves: Any) -> Any:
-        return (jnp if isinstance(leaves[0], jax.Array) else np).stack(leaves)
-
-    return jax.tree.map(stacked, *trees)
+    return jax.tree.map(lambda *x: (jnp if isinstance(x[0], jax.Array) else np).stack(x), *trees)
