@@ -73,7 +73,6 @@ def test_one_hot_columns_have_the_groups_of_the_training_split():
         ((128, 9), "", "image"),
         ((128, 9), "abcdefghi", "signal"),
         ((128, 3), "", "vector"),
-        ((2, 2), "", "vector"),
     ],
 )
 def test_an_example_is_a_signal_where_channels_are_named_and_an_image_where_there_is_room(
