@@ -27,6 +27,7 @@ Row = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
+_OF_A_RUN = ("checkpoints", "metrics.jsonl", "results.json", "steps.json")
 # Errors of a disk or a folder, not of this program.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
@@ -94,28 +95,25 @@ def hold(workdir: Path) -> Iterator[None]:
 
 def claim(workdir: Path, config: Config, data: dict[str, Any]) -> None:
     """Make ``workdir``, which is held, the folder of this run on ``data``, or check that it is already."""
-    path = workdir / "config.json"
-    if path.exists():
+    path, wrong = workdir / "config.json", ""
+    if found := path.exists():
         there, asked = identity(from_json(path)), identity(config)
         described = read_json(workdir / "data.json")
         if "digest" not in described:  # of a version that kept the name of data which it did not use
             there["data.name"] = asked["data.name"]
-        wrong = ""
         if difference := first_difference(there, asked):
             wrong = f"with another configuration ({difference})"
         elif difference := data_difference(described, data):
             wrong = f"on other data ({difference})"
-    else:
-        parts = ("checkpoints", "metrics.jsonl", "results.json", "steps.json")
-        wrong = "without config.json" if any((workdir / name).exists() for name in parts) else ""
+    elif any((workdir / name).exists() for name in _OF_A_RUN):
+        wrong = "without config.json"
     if wrong:
         raise UserError(f"--workdir: {workdir} holds a run {wrong}; choose another folder")
-    if path.exists():
-        return
-    if config.data.path is not None:  # as it is from here: a later start may be in another folder
-        data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
-    write_json(workdir / "data.json", data)
-    write_json(path, to_dict(config))
+    if not found:
+        if config.data.path is not None:  # as it is from here: a later start may be in another folder
+            data = {**data, "path": os.path.abspath(config.data.path.expanduser())}
+        write_json(workdir / "data.json", data)
+        write_json(path, to_dict(config))
 
 
 class MetricsLog:

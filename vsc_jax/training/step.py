@@ -182,9 +182,7 @@ def run_members(
     what each is alone, which is faster on a CPU, whose cores one member fills; ``auto`` takes the better.
     """
 
-    def group(
-        hyper: OfMembers, state: OfMembers, keys: OfMembers, order: Array, data: Array, iterations: Array
-    ) -> Any:
+    def group(data: Array, iterations: Array, *of_members: OfMembers) -> Any:
         of_group = None if mesh is None or mesh.shape[BATCH] == 1 else jax.sharding.get_abstract_mesh()
         static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "mesh": of_group}
 
@@ -192,11 +190,12 @@ def run_members(
             return train_chunk(graph, hyper, state, keys, DeviceData(data, order), iterations, **static)
 
         if method == "map" or (method == "auto" and jax.default_backend() == "cpu"):
-            return jax.lax.map(lambda one: member(*one), (hyper, state, keys, order))
-        return jax.vmap(member)(hyper, state, keys, order)
+            return jax.lax.map(lambda one: member(*one), of_members)
+        return jax.vmap(member)(*of_members)
 
     if mesh is not None:  # each group of devices does this for its members
-        specs = (*[PartitionSpec(MEMBERS)] * 4, PartitionSpec(), PartitionSpec())
-        options: dict[str, Any] = {"out_specs": specs[0], "axis_names": {MEMBERS}, "check_vma": False}
+        of_all, of_members = PartitionSpec(), PartitionSpec(MEMBERS)
+        specs = (of_all, of_all, *[of_members] * 4)
+        options: dict[str, Any] = {"out_specs": of_members, "axis_names": {MEMBERS}, "check_vma": False}
         group = jax.shard_map(group, mesh=mesh, in_specs=specs, **options)
-    return group(hyper, state, keys, order, data, iterations)
+    return group(data, iterations, hyper, state, keys, order)
