@@ -17,7 +17,7 @@ from vsc_jax.evaluation import evaluate
 from vsc_jax.models import Model, build
 from vsc_jax.run import Run, describe, save
 from vsc_jax.training.checkpoints import Checkpoints
-from vsc_jax.training.run_folder import claim
+from vsc_jax.training.run_folder import claim, hold
 from vsc_jax.training.step import initial_state
 
 CONFIG = Config(
@@ -54,7 +54,8 @@ def saved(model: Model, tmp_path: Path) -> Path:
 def run(request, model: Model, dataset: data.Dataset, tmp_path: Path) -> tuple[Path, int]:
     """A run folder without results, and the iteration that its checkpoint is of."""
     folder = tmp_path / "run"
-    claim(folder, CONFIG, describe(dataset))
+    with hold(folder):
+        claim(folder, CONFIG, describe(dataset))
     state = initial_state(nnx.state(model))._replace(step=jnp.int32(request.param))
     with Checkpoints(folder / "checkpoints", CONFIG.checkpoint) as checkpoints:
         checkpoints.save(state)
