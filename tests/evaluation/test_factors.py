@@ -7,7 +7,6 @@ from vsc_jax.data import Dataset, Split, smiley
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.factors import (
     Factor,
-    attributes_found,
     auc,
     correlations,
     feature_statistics,
@@ -62,13 +61,6 @@ def test_an_attribute_that_does_not_vary_cannot_be_told(value):
     np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
 
 
-def test_one_gate_finds_one_attribute_only():
-    areas = np.array([[1.0, 0.995, 0.5], [0.6, 0.7, 0.5]])
-    assert attributes_found(areas) == 1
-    areas[1, 0] = 0.99
-    assert attributes_found(areas) == 2
-
-
 def test_each_attribute_has_the_area_of_its_best_gate(presences):
     gates = np.stack([presences[1].values, 1 - presences[0].values], axis=1).astype(float)
     named = [
@@ -78,6 +70,10 @@ def test_each_attribute_has_the_area_of_its_best_gate(presences):
     assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
     assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
     assert numbers["attributes_found"] == 2
+    # One gate finds one attribute only.
+    alone = gate_statistics(gates[:, :1], [named[0], named[0]])
+    assert (alone["gate_auc_bow_tie"], alone["attributes_found"]) == (pytest.approx(0.5, abs=0.05), 0)
+    assert gate_statistics(gates[:, 1:], [named[0], named[0]])["attributes_found"] == 1
 
 
 def test_signs_are_kept_and_only_examples_with_the_feature_count(real_factors):

@@ -96,17 +96,15 @@ def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"
     return np.maximum(area, 1 - area)
 
 
-def attributes_found(areas: Float[np.ndarray, "latents attributes"]) -> int:
-    """Number of attributes that gates tell with an area of at least .99, no gate counting twice."""
-    return int(matched_sum(areas >= 0.99))
-
-
 def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
-    """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``."""
+    """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``.
+
+    These are told with an area of at least .99, no gate counting twice.
+    """
     areas = np.stack([auc(gamma, attribute.values) for attribute in attributes], axis=1)
     names = [f"gate_auc_{attribute.name.replace(' ', '_')}" for attribute in attributes]
     best = {name: float(area) for name, area in zip(names, areas.max(axis=0), strict=True)}
-    return {**best, "attributes_found": float(attributes_found(areas))}
+    return {**best, "attributes_found": matched_sum(areas >= 0.99)}
 
 
 def correlations(code: np.ndarray, features: Factors) -> Float[np.ndarray, "latents features"]:

@@ -24,7 +24,8 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
     """Use of the pseudo-inputs, price of each selection, agreement with the classes ``[n]``, if known.
 
     The keys are explained in the glossary. ``cluster_accuracy`` is there only where there are no more
-    pseudo-inputs than classes, so that it can reach 1.
+    pseudo-inputs than classes, so that it can reach 1. ``cluster_purity`` cannot fall when clusters are
+    split: compare only at the same number of them.
     """
     first = choices.exact.argmax(axis=1)
     statistics = {
@@ -37,24 +38,9 @@ def selection_statistics(choices: Choices, classes: np.ndarray | None) -> dict[s
         "pseudo_inputs_used": float(np.exp(entropy(choices.exact.mean(axis=0, dtype=np.float64)))),
     }
     if classes is not None:
-        if choices.exact.shape[1] <= len(np.unique(classes)):
-            statistics["cluster_accuracy"] = cluster_accuracy(choices.own, classes)
-        statistics["cluster_purity"] = cluster_purity(choices.own, classes)
+        counts = contingency_matrix(classes, choices.own)
+        if choices.exact.shape[1] <= len(counts):
+            statistics["cluster_accuracy"] = matched_sum(counts) / len(classes)
+        statistics["cluster_purity"] = float(counts.max(axis=0).sum() / len(classes))
         statistics["cluster_nmi"] = float(normalized_mutual_info_score(classes, choices.own))
     return statistics
-
-
-def cluster_accuracy(clusters: np.ndarray, classes: np.ndarray) -> float:
-    """Share of examples in the right cluster, each class matched with one cluster at most, in [0, 1].
-
-    With more clusters than classes the examples of clusters without a class count as wrong.
-    """
-    return matched_sum(contingency_matrix(classes, clusters)) / len(classes)
-
-
-def cluster_purity(clusters: np.ndarray, classes: np.ndarray) -> float:
-    """Share of examples that are of their cluster's most frequent class, in [0, 1].
-
-    It cannot fall when clusters are split: compare only at the same number of clusters.
-    """
-    return float(contingency_matrix(classes, clusters).max(axis=0).sum() / len(classes))

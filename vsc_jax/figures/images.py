@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
-from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.evaluation.latent_space import continuous_path, discrete_path
+from vsc_jax.evaluation.code_view import CodeView, discrete_path
 from vsc_jax.evaluation.reconstruction import denoising, noise_unit, noisy
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
@@ -48,9 +47,8 @@ def draw_reconstructions(view: CodeView) -> Drawn:
         figure = _images(inputs, outputs, titles)
     else:
         figure = _lines(inputs, outputs, titles, view.dataset.channel_names if form == "signal" else ())
-    denoised = denoising(model, x, key, noise=(0.0, NOISE))
-    explained = {name: d.explained_variance for name, d in zip(("clean", "noisy"), denoised, strict=True)}
-    return Drawn(figure, {**explained, "noise": level, "form": form})
+    (_, explained), (_, denoised) = denoising(model, x, key, noise=(0.0, NOISE)).values()
+    return Drawn(figure, {"clean": explained, "noisy": denoised, "noise": level, "form": form})
 
 
 def _images(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
@@ -152,13 +150,13 @@ def draw_interpolations(view: CodeView) -> Drawn:
     chosen = view.examples(2 * PAIRS)
     pairs = [(view.code[a], view.code[b]) for a, b in zip(chosen[::2], chosen[1::2], strict=False)]
     blocks, largest = [], 0.0
+    shares = [f"{share:.2f}" for share in np.linspace(0, 1, STEPS)]
     for start, end in pairs:
         if view.gated:
-            discrete = discrete_path(start, end, STEPS)
-            blocks.append(("one latent\nat a time", view.decode(discrete.codes), discrete.names))
-        straight = continuous_path(start, end, STEPS)
-        decoded = view.decode(straight.codes)
-        blocks.append(("straight\nline", decoded, straight.names))
+            codes, names = discrete_path(start, end, STEPS)
+            blocks.append(("one latent\nat a time", view.decode(codes), names))
+        decoded = view.decode(np.linspace(start, end, STEPS, dtype=np.float64))
+        blocks.append(("straight\nline", decoded, shares))
         length = np.sqrt((np.diff(decoded, axis=0).reshape(STEPS - 1, -1) ** 2).mean(axis=1))
         largest = max(largest, float(length.max() / length.sum()) if length.sum() else 0.0)
     most = max(len(images) for _, images, _ in blocks)
