@@ -8,7 +8,7 @@ import pytest
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.figures import codes as figures
-from vsc_jax.figures.style import save
+from vsc_jax.figures.style import as_png
 
 LABELS = np.arange(40) % 3
 
@@ -60,13 +60,11 @@ def test_without_gates_there_is_one_map_of_all_latents_of_which_as_many_are_name
     assert 16 <= len(ticks(many.axes[0])) <= 32
 
 
-def test_names_of_classes_are_not_read_as_formulas_and_numbers_stand_for_those_without(
-    make_view, ticks, tmp_path
-):
+def test_names_of_classes_are_not_read_as_formulas_and_numbers_stand_for_those_without(make_view, ticks):
     view, names = make_view(), ("$10-$20", r"cost $\foo$")
     named = CodeView(view.model, dataclasses.replace(view.dataset, label_names=names))
     figure, _ = figures.draw_activation(named)
-    save(figure, tmp_path / "figure.png")  # a formula that cannot be parsed would stop here
+    as_png(figure)  # a formula that cannot be parsed would stop here
     assert ticks(figure.axes[0], "y") == [*names, "2"]
 
 

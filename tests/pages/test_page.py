@@ -138,7 +138,7 @@ def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(bare, 
 def test_runs_that_differ_in_one_setting_are_joined_by_curves(bare, tmp_path):
     report = write_report([bare(f"{alpha}", alpha=alpha) for alpha in (0.1, 0.2)], tmp_path / "out")
     text = report.markdown.read_text()
-    assert "## Over all runs\n\n### The bound against alpha\n\nLook for" in text
+    assert "## Over all runs\n\n**The bound against alpha**: Look for" in text
     assert "![The bound against alpha](figures/bound_against_alpha.png)" in text
     assert (tmp_path / "out" / "figures" / "bound_against_active.png").exists()
     assert report.html.read_text().count("The bound against alpha. Look for how little sparsity costs") == 1

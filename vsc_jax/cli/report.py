@@ -47,22 +47,24 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from vsc_jax.cli.progress import Progress, show_stage
     from vsc_jax.pages import write_report
-    from vsc_jax.pages.comparison import STEPS, comparison, train_missing
+    from vsc_jax.pages.comparison import ALPHA, STEPS, comparison, train_missing
 
     on_stage = None if arguments.quiet else show_stage
     runs: Any = arguments.runs
-    output, title = arguments.output, None
+    output, title, prefix = arguments.output, None, arguments.config_prefix
     if arguments.compare is not None:
-        compared = comparison(
-            arguments.compare.split(","),
-            arguments.config_prefix,
+        models = arguments.compare.split(",")
+        runs = comparison(
+            models,
+            prefix,
             arguments.workdir,
             arguments.directory,
             steps=STEPS if arguments.steps is None else arguments.steps,
             shrink=arguments.smoke,
         )
-        train_missing(compared, on_run=arguments.print, progress=Progress)
-        runs, output, title = compared.groups, output or Path("report"), compared.title
+        train_missing(runs, on_run=arguments.print, progress=Progress)
+        title = f"{', '.join(models)} on {prefix}, side by side at {' and '.join(map(str, ALPHA))} latents"
+        output = output or Path("report")
     written = write_report(runs, output, title=title, directory=arguments.directory, on_stage=on_stage)
     show_stage("")
     for problem in written.problems:

@@ -5,10 +5,8 @@ state. They are ``WIDTH`` inches wide and their text is sized to be read when th
 """
 
 import io
-import os
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,10 +144,3 @@ def as_png(figure: Figure) -> bytes:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None})
     return drawn.getvalue()
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, in one step: a reader never sees half of it. Its folder must exist."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(as_png(figure))
-    os.replace(temporary, path)

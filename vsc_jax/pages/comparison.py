@@ -1,9 +1,9 @@
 """Autoencoder, VAE and VSC side by side, with convolutional networks at 2 and at 32 latents."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from vsc_jax.config import Config, TrainConfig, load_preset, preset_names, replaced, smoke, with_overrides
 from vsc_jax.config.errors import UserError
@@ -15,14 +15,6 @@ BATCH_SIZE = 256
 STEPS = 25 * 60_000 // BATCH_SIZE  # 25 epochs of MNIST
 
 
-class Comparison(NamedTuple):
-    """The title of a comparison, the configuration of each run folder, and the folders by heading."""
-
-    title: str
-    configs: dict[Path, Config]
-    groups: dict[str, list[Path]]
-
-
 def comparison(
     models: Sequence[str],
     prefix: str,
@@ -31,17 +23,16 @@ def comparison(
     *,
     steps: int = STEPS,
     shrink: bool = False,
-) -> Comparison:
-    """The runs that compare some models, each at every number of latents, with run folders in ``workdir``.
+) -> dict[str, dict[Path, Config]]:
+    """The runs that compare some models, by heading and run folder: each at every number of latents.
 
-    ``models`` are what follows ``prefix`` in the presets' names, such as ``vsc_wu``, or whole names;
-    ``directory`` holds prepared TFDS sets; ``shrink`` makes every run end in seconds.
+    ``models`` are what follows ``prefix`` in the presets' names, such as ``vsc_wu``, or whole names. Run
+    folders are in ``workdir``, prepared TFDS sets in ``directory``; ``shrink`` makes runs end in seconds.
 
     Raises:
       UserError: if there is no such preset.
     """
-    configs: dict[Path, Config] = {}
-    groups: dict[str, list[Path]] = {}
+    groups: dict[str, dict[Path, Config]] = {}
     for latents, alpha in ALPHA.items():
         for model in dict.fromkeys(model.strip() for model in models):
             name = model if model in preset_names() else f"{prefix}_{model}"
@@ -56,14 +47,12 @@ def comparison(
             config = with_overrides(config, {**changes, "train.steps": steps})
             config = smoke(config) if shrink else config
             folder = workdir / f"{config.name}_conv_{latents}{'_smoke' if shrink else ''}"
-            configs[folder] = config
-            groups.setdefault(f"{latents} latents", []).append(folder)
-    sizes = " and ".join(map(str, ALPHA))
-    return Comparison(f"{', '.join(models)} on {prefix}, side by side at {sizes} latents", configs, groups)
+            groups.setdefault(f"{latents} latents", {})[folder] = config
+    return groups
 
 
 def train_missing(
-    compared: Comparison,
+    compared: Mapping[str, Mapping[Path, Config]],
     *,
     on_run: Callable[[str], None],
     progress: Callable[[TrainConfig], AbstractContextManager[Any]],
@@ -75,7 +64,7 @@ def train_missing(
     Raises:
       UserError: if a folder holds another run, or the data are not at hand.
     """
-    for folder, config in compared.configs.items():
+    for folder, config in ((f, c) for group in compared.values() for f, c in group.items()):
         if (folder / "results.json").is_file():
             # Where its data lie does not matter.
             there, asked = (replaced(c, {"data.directory": None}) for c in (open_run(folder).config, config))

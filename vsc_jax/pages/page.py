@@ -5,9 +5,8 @@ Both are Jinja templates beside this module; every value that goes into them is 
 
 import base64
 import io
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,11 +26,13 @@ from vsc_jax.pages import curves, sentences
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import Run, open_run
+from vsc_jax.training.run_folder import write_file
 
 HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
 """Headings of all figures, in the order of a report."""
 
 MEANS = "Means over the test set; likelihoods are log-probabilities in nats an example: higher is better."
+MARKED = "The best value of a row is marked where there is a better and a worse and the data are the same."
 
 
 class Written(NamedTuple):
@@ -47,7 +48,7 @@ class Written(NamedTuple):
 
 
 def write_report(
-    runs: Sequence[Path | Run] | Mapping[str, Sequence[Path | Run]],
+    runs: Sequence[Path | Run] | Mapping[str, Collection[Path | Run]],
     output: Path | None = None,
     *,
     title: str | None = None,
@@ -96,6 +97,7 @@ def write_report(
             texts = {"title": heading, "compared": sentences.compared(there)}
             groups.append({**texts, "runs": there, "tables": results_tables(there)})
     differing, common = settings_rows(read)
+    notes = (sentences.measured_on(read), MEANS, MARKED if len(read) > 1 else "")
     alone = f"These are not those of the preset {read[0].config.name}:"
     page: dict[str, Any] = {
         "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
@@ -110,8 +112,7 @@ def write_report(
         "differing_means": "In these the runs differ:" if len(read) > 1 else alone,
         "common": common,
         "data": sentences.trained_on(read),
-        "measured_on": sentences.measured_on(read),
-        "means": MEANS,
+        "means": " ".join(filter(None, notes)),
         "version": __version__,
     }
     if output is None:
@@ -189,17 +190,16 @@ def _write(page: dict[str, Any], output: Path) -> None:
         prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if len(page["runs"]) > 1 else ""
         return f"figures/{prefix}{name}.png"
 
+    page["file"] = file
     files = {file(run, name): figure.png for run in page["runs"] for name, figure in run.figures.items()}
     files |= {f"figures/{name}.png": curve.png for name, curve in page["curves"].items()}
-    plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page, file=file)
+    plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page)
     files["report.md"] = re.sub(r"\n{3,}", "\n\n", plain).encode()
     files["report.html"] = _PAGES.get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            temporary = output / f"{name}.tmp"
-            temporary.write_bytes(content)
-            os.replace(temporary, output / name)
+            write_file(output / name, content)
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
 
