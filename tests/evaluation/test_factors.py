@@ -49,23 +49,17 @@ def test_factors_that_do_not_vary_are_not_measured():
 
 
 def test_area_by_hand():
-    scores = np.array(
-        [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
-    )
+    rows = [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
     # Perfect, perfect upside down, constant, and three of the four pairs in order.
-    np.testing.assert_allclose(auc(scores, np.array([0, 0, 1, 1])), [1, 1, 0.5, 0.75])
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_an_attribute_that_does_not_vary_cannot_be_told(value):
-    np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
+    np.testing.assert_allclose(auc(np.array(rows), np.array([0, 0, 1, 1])), [1, 1, 0.5, 0.75])
+    for value in (0, 1):  # an attribute that does not vary cannot be told
+        np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
 
 
 def test_each_attribute_has_the_area_of_its_best_gate(presences):
     gates = np.stack([presences[1].values, 1 - presences[0].values], axis=1).astype(float)
-    named = [
-        factor._replace(name=name) for factor, name in zip(presences, ("bow tie", "hat", "eyes"), strict=True)
-    ]
+    names = ("bow tie", "hat", "eyes")
+    named = [factor._replace(name=name) for factor, name in zip(presences, names, strict=True)]
     numbers = gate_statistics(gates, named)
     assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
     assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
