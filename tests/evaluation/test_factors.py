@@ -6,13 +6,13 @@ import pytest
 from vsc_jax.data import Dataset, Split, smiley
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.factors import (
+    CEILING_32,
     Factor,
     auc,
     correlations,
     feature_statistics,
     features,
     gate_statistics,
-    supervised_ceiling,
 )
 
 FACES = smiley.generate(0, 200)
@@ -88,11 +88,9 @@ def test_one_latent_for_two_features_counts_once_when_latents_must_differ(real_f
 def test_share_of_the_ceiling(real_factors, code_of):
     numbers = feature_statistics(code_of("perfect", real_factors), real_factors, np.full(4, 0.8))
     assert numbers["feature_ceiling_share"] == pytest.approx(1.25)
-    ceiling = supervised_ceiling(32)
-    assert ceiling.shape == (18,)
-    assert 0.5 < ceiling.min() < ceiling.max() < 1
-    assert ceiling.mean() == pytest.approx(0.87, abs=0.03)
-    assert supervised_ceiling(28) is None  # not measured
+    assert CEILING_32.shape == (18,)
+    assert 0.5 < CEILING_32.min() < CEILING_32.max() < 1
+    assert CEILING_32.mean() == pytest.approx(0.87, abs=0.03)
 
 
 def test_a_presence_detector_scores_683_in_the_papers_figure_and_nothing_given_presence():

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import entropy
 
 from vsc_jax import losses
-from vsc_jax.evaluation.selection import Choices, selection_statistics
+from vsc_jax.evaluation.selection import selection_statistics
 
 CLASSES = np.array([0, 0, 1, 1, 2, 2])
 
@@ -21,14 +21,14 @@ CLASSES = np.array([0, 0, 1, 1, 2, 2])
 ])  # fmt: skip
 def test_clusters_by_hand(clusters, accuracy, purity):
     kl = dict.fromkeys(("exact", "soft", "hard", "paper"), np.ones(6))
-    numbers = selection_statistics(Choices(np.eye(3)[clusters], clusters, clusters, kl), CLASSES)
+    numbers = selection_statistics(CLASSES, np.eye(3)[clusters], clusters, clusters, kl)
     found = numbers["cluster_accuracy"], numbers["cluster_purity"]
     assert found == pytest.approx((accuracy, purity))
 
 
 def test_statistics_by_hand():
     exact = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.8, 0.0]])
-    made = Choices(
+    made = dict(
         exact=exact,
         own=np.array([0, 0, 1]),
         classifier=np.array([0, 1, 1]),
@@ -39,7 +39,7 @@ def test_statistics_by_hand():
             "paper": np.array([1.0, 1.0, 2.5]),
         },
     )
-    numbers = selection_statistics(made, np.array([4, 4, 9]))
+    numbers = selection_statistics(**made, classes=np.array([4, 4, 9]))
     # Of three pseudo-inputs two at most could be matched with two labels: no cluster_accuracy.
     assert numbers == pytest.approx(
         {
@@ -53,23 +53,26 @@ def test_statistics_by_hand():
             "cluster_nmi": 1,
         }
     )
-    two = made._replace(exact=exact[:, :2])
-    assert selection_statistics(two, np.array([4, 4, 9]))["cluster_accuracy"] == 1
-    assert not [name for name in selection_statistics(two, None) if name.startswith("cluster_")]
+    made["exact"] = exact[:, :2]
+    assert selection_statistics(**made, classes=np.array([4, 4, 9]))["cluster_accuracy"] == 1
+    assert not [key for key in selection_statistics(**made, classes=None) if key.startswith("cluster_")]
 
 
 @pytest.mark.parametrize("selection", ["exact", "hard"])
 def test_selections_of_a_model(tiny, examples, selection):
     model = tiny("vsc", selection=selection)
-    made = Choices(*jax.tree.map(np.asarray, jax.jit(model.selections)(examples)))
-    divergences = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))
-    pairs = divergences(examples)
-    for how, kl in made.kl.items():  # of a true bound, which pays for the choice with weights that sum to one
+    exact, own, classifier, divergences = jax.tree.map(np.asarray, jax.jit(model.selections)(examples))
+    component_kl = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))
+    pairs = component_kl(examples)
+    for (
+        how,
+        kl,
+    ) in divergences.items():  # of a true bound, with weights that sum to one
         terms = jax.jit(model.selection_terms, static_argnums=1)(examples, how)
         weights = terms.weights / terms.weights.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(kl, (weights * pairs).sum(axis=1) + terms.selection_kl, rtol=1e-4)
-    np.testing.assert_allclose(made.exact, model.selection_terms(examples, "exact").weights, rtol=1e-4)
-    np.testing.assert_array_equal(made.classifier, model.classifier(jnp.asarray(examples)).argmax(axis=1))
+    np.testing.assert_allclose(exact, model.selection_terms(examples, "exact").weights, rtol=1e-4)
+    np.testing.assert_array_equal(classifier, model.classifier(jnp.asarray(examples)).argmax(axis=1))
     # Clusters are those of the selection that the model trains with.
-    own = made.exact.argmax(axis=1) if selection == "exact" else made.classifier
-    np.testing.assert_array_equal(made.own, own)
+    expected = exact.argmax(axis=1) if selection == "exact" else classifier
+    np.testing.assert_array_equal(own, expected)

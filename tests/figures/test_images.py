@@ -133,12 +133,12 @@ def test_the_image_as_coded_stands_over_one_row_a_latent(make_view, codes, tile_
     axes = figure.axes[0]
     np.testing.assert_allclose(tile_at(axes, 0, 0), view.decode(view.code[1]))
     assert np.ma.getmaskarray(axes.images[0].get_array())[:8, 9:].all()
-    changed = view.traversals(1)
-    np.testing.assert_allclose(tile_at(axes, 2, 3), view.decode(changed.codes[1, 3]), atol=1e-6)
+    changed, _, latents = view.traversals(1)
+    np.testing.assert_allclose(tile_at(axes, 2, 3), view.decode(changed[1, 3]), atol=1e-6)
     names = [name.split("\n")[0] for name in ticks(axes, "y")]
     assert names == ["as coded", "0 (on: 0.0)", "1 (on: 1.0)", "2 (off)"]
     # One row of eight changes; latent 2 is swept about .5, but switching it off moves its row visibly.
-    assert facts == {"latent": changed.latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3}
+    assert facts == {"latent": latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3}
     codes[:, 1] *= 0.2
     facts = figures.draw_traversals(make_view(mean=codes, view=Painter)).facts
     assert (facts["latent"], facts["still"], facts["rows"]) == (0, 1, 3)
@@ -148,7 +148,7 @@ def test_many_latents_are_set_in_two_blocks_and_in_a_dense_code_none_is_called_o
     view = make_view("ae", latents=12)
     left, right = figures.draw_traversals(view).figure.axes
     assert (len(ticks(left, "y")), len(ticks(right, "y"))) == (7, 6)
-    latents = view.traversals(0).latents
+    _, _, latents = view.traversals(0)
     assert [int(name.split()[0]) for name in ticks(right, "y")] == latents[6:].tolist()
     assert "on" not in ticks(left, "y")[1]
     off = view.code[0].copy()
@@ -161,11 +161,11 @@ def test_the_grid_grows_to_the_right_and_upwards_and_pictures_stay_upright(make_
     figure, facts = figures.draw_latent_grid(view, pair=(0, 1))
     axes = figure.axes[0]
     pixels = np.asarray(axes.images[0].get_array())
-    grid = view.grid(0, (0, 1))
-    np.testing.assert_allclose(pixels[:8, -8:], view.decode(grid.codes[-1, -1]))  # the highest values of both
-    np.testing.assert_allclose(pixels[-8:, -8:], view.decode(grid.codes[0, -1]))
-    assert ticks(axes)[0] == f"{grid.x[0] + 0:.1f}"
-    assert ticks(axes, "y")[0] == f"{grid.y[-1]:.1f}"
+    grid, x, y = view.grid(0, (0, 1))
+    np.testing.assert_allclose(pixels[:8, -8:], view.decode(grid[-1, -1]))  # the highest values of both
+    np.testing.assert_allclose(pixels[-8:, -8:], view.decode(grid[0, -1]))
+    assert ticks(axes)[0] == f"{x[0] + 0:.1f}"
+    assert ticks(axes, "y")[0] == f"{y[-1]:.1f}"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("value of latent 0", "value of latent 1")
     assert facts == {"x": 0, "y": 1, "along_x": 0.125, "along_y": 0.125, "whole": False}
     assert {figures.draw_latent_grid(view).facts[name] for name in "xy"} == {0, 1}

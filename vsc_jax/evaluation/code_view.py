@@ -5,7 +5,7 @@ Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 """
 
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,25 +27,6 @@ from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
 TRAVERSED = 40  # latents, at most
 SPAN = (1.0, 99.0)  # percentiles of a latent's values, where it is on, that grids and traversals cover
-
-
-class Grid(NamedTuple):
-    """Codes ``[y values, x values, latents]`` on a grid of two latents, with ascending values of each."""
-
-    codes: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-
-
-class Traversals(NamedTuple):
-    """Codes of one example with one of ``latents`` changed, ``[traversed, 1 + values, latents]``.
-
-    The first code of each row has the latent off, the others set it to ``values``, ``[traversed, values]``.
-    """
-
-    codes: np.ndarray
-    values: np.ndarray
-    latents: np.ndarray
 
 
 class CodeView:
@@ -137,22 +118,30 @@ class CodeView:
         low, high = np.percentile(values, SPAN) if len(values) else (-1.0, 1.0)
         return np.linspace(low, high, count)
 
-    def grid(self, example: int, pair: tuple[int, int], count: int = 11) -> Grid:
-        """Codes around one example that vary the latents ``pair`` (along x, along y) over their ranges."""
+    def grid(
+        self, example: int, pair: tuple[int, int], count: int = 11
+    ) -> tuple[Float[np.ndarray, "y x latents"], Float[np.ndarray, " x"], Float[np.ndarray, " y"]]:
+        """Codes around one example that vary two latents over their ranges, and the values along x and y."""
         x, y = (self.span(latent, count) for latent in pair)
         codes = np.tile(self.code[example].astype(np.float64), (count, count, 1))
         codes[:, :, pair[0]] = x[None, :]
         codes[:, :, pair[1]] = y[:, None]
-        return Grid(codes, x, y)
+        return codes, x, y
 
-    def traversals(self, example: int, count: int = 6) -> Traversals:
-        """Every used latent changed in one example: those that are on in it first, then the most used."""
+    def traversals(
+        self, example: int, count: int = 6
+    ) -> tuple[Float[np.ndarray, "rows columns latents"], Float[np.ndarray, "rows count"], np.ndarray]:
+        """Every used latent changed in one example: those that are on in it first, then the most used.
+
+        Codes of which the first of each row has its latent off and the others set it to the values, these
+        values, and the latents ``[rows]``.
+        """
         order = np.lexsort((-self.code.var(axis=0), -self.density, self.code[example] == 0))
         latents = order[np.isin(order, self.used)][:TRAVERSED]
         values = np.stack([self.span(int(latent), count) for latent in latents])
         codes = np.tile(self.code[example].astype(np.float64), (len(latents), count + 1, 1))
         codes[np.arange(len(latents)), :, latents] = np.pad(values, ((0, 0), (1, 0)))
-        return Traversals(codes, values, latents)
+        return codes, values, latents
 
     def correlations(
         self,

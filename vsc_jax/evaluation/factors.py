@@ -23,12 +23,12 @@ _FEWEST_EXAMPLES = 20
 # Correlation of prediction and value, given presence, on new 32 x 32 images, in the order of smiley.FACTORS.
 # `python benchmarks/smiley_ceiling.py`: a network of 1024-512-256 units trained on 100,000 images.
 # A picture of whole pixels does not tell its real factors exactly, so no code can correlate perfectly.
-_CEILING_32 = (
+CEILING_32 = np.array([
     *(0.599, 0.840, 0.981, 0.957),
     *(0.957, 0.919, 0.949, 0.917, 0.917, 0.845),
     *(0.973, 0.973, 0.987),
     *(0.724, 0.729, 0.734, 0.755, 0.905),
-)
+])  # fmt: skip
 
 
 class Factor(NamedTuple):
@@ -127,8 +127,3 @@ def feature_statistics(
     if ceiling is not None:
         statistics["feature_ceiling_share"] = best / float(ceiling.mean())
     return statistics
-
-
-def supervised_ceiling(image_size: int) -> Float[np.ndarray, " features"] | None:
-    """Correlation that a regressor from pixels reaches with each feature; None at 28, not measured."""
-    return np.array(_CEILING_32) if image_size == 32 else None

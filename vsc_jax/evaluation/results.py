@@ -29,7 +29,7 @@ from vsc_jax.evaluation.disentanglement import (
 from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, map_batches, means
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
 from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
-from vsc_jax.evaluation.selection import Choices, selection_statistics
+from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
 
@@ -104,7 +104,7 @@ def evaluate(
         results["posterior_collapse"] = collapsed(latent_kl)
         results["coefficient_collapse"] = collapsed(np.abs(test.codes.z))
     if chosen is not None:
-        results |= selection_statistics(Choices(*chosen), test.labels)
+        results |= selection_statistics(test.labels, *chosen)
     if labeled := probe.labels is not None and test.labels is not None:
         on_stage("linear probe")
         results["probe_accuracy"] = _probe(linear_probe, probe, test, "expected")
@@ -115,7 +115,7 @@ def evaluate(
     if has_factors := factors.has_factors(dataset):
         if model.gated:
             results |= factors.gate_statistics(test.codes.gamma, factors.attributes(dataset.test))
-        ceiling = factors.supervised_ceiling(config.data.image_size)
+        ceiling = factors.CEILING_32 if config.data.image_size == 32 else None
         results |= factors.feature_statistics(test.codes.expected, factors.features(dataset.test), ceiling)
     if everything:
         denoising_key, code_key = jax.random.split(streams.key(config.seed, Stream.DENOISING))

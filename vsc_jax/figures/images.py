@@ -185,13 +185,13 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
     Facts: of the pixels that change visibly along a row the share in the row of ``latent``, the ``most``, and
     in the ``middle`` row; ``still``, how many of the ``rows`` change none.
     """
-    code, changed = view.code[example], view.traversals(example)
-    decoded = view.decode(changed.codes)
+    code, (codes, sweeps, latents) = view.code[example], view.traversals(example)
+    decoded = view.decode(codes)
     first = style.padded(style.as_pictures(view.decode(code))[None], decoded.shape[1])
     tiles = np.concatenate([first[None], style.as_pictures(decoded)])
     mark = "on: " if (code == 0).any() else ""  # in a dense code every latent is on
     names = ["as coded"]
-    for latent, values in zip(changed.latents, changed.values, strict=True):
+    for latent, values in zip(latents, sweeps, strict=True):
         here = f"{latent} ({mark}{style.number(code[latent])})" if code[latent] else f"{latent} (off)"
         names.append(f"{here}\n{style.number(values[0])} to {style.number(values[-1])}")
     blocks = 1 if len(tiles) <= ONE_BLOCK else 2
@@ -207,7 +207,7 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
         axes.xaxis.tick_top()
         style.bare(axes)
     shares = np.array([_moved(row) for row in decoded])
-    facts = {"latent": int(changed.latents[shares.argmax()]), "most": float(shares.max())}
+    facts = {"latent": int(latents[shares.argmax()]), "most": float(shares.max())}
     still = {"still": int((shares == 0).sum()), "rows": len(shares)}
     return Drawn(figure, {**facts, "middle": float(np.median(shares)), **still})
 
@@ -221,14 +221,14 @@ def draw_latent_grid(view: CodeView, example: int = 0, pair: tuple[int, int] | N
     visibly; ``whole``, whether these two are the whole code.
     """
     x, y = view.varied_pair(example) if pair is None else pair
-    grid = view.grid(example, (x, y))
-    decoded = view.decode(grid.codes)
+    codes, *values = view.grid(example, (x, y))
+    decoded = view.decode(codes)
     tiles = style.as_pictures(decoded)
     rows, columns, height, width = tiles.shape[:4]
     title = f"What latents {x} and {y} change, the others kept where one test image has them"
     figure = style.new_figure((style.WIDTH - 0.8) * rows * height / (columns * width) + 0.9, title)
     axes = figure.subplots()
-    across, upwards = ([style.number(value) for value in values] for values in (grid.x, grid.y))
+    across, upwards = ([style.number(value) for value in along] for along in values)
     style.show_tiles(axes, tiles[::-1], rows=upwards[::-1], columns=across, gap=0)
     style.label(axes, x=f"value of latent {x}", y=f"value of latent {y}")
     style.bare(axes)

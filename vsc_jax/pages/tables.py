@@ -94,17 +94,13 @@ def _settings(part: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _in_words(value: Any) -> str:
     if isinstance(value, Ramp):
-        return _ramp(value)
+        if value.start == value.end or (value.begin == value.until == 0):
+            return f"{value.end:g}"
+        if value.begin == value.until:
+            return f"{value.start:g}, from {value.begin:.0%} of the run on {value.end:g}"
+        return f"{value.start:g} to {value.end:g} from {value.begin:.0%} to {value.until:.0%} of the run"
     if value is None or value == ():
         return ABSENT
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _ramp(ramp: Ramp) -> str:
-    if ramp.start == ramp.end or (ramp.begin == ramp.until == 0):
-        return f"{ramp.end:g}"
-    if ramp.begin == ramp.until:
-        return f"{ramp.start:g}, from {ramp.begin:.0%} of the run on {ramp.end:g}"
-    return f"{ramp.start:g} to {ramp.end:g} from {ramp.begin:.0%} to {ramp.until:.0%} of the run"

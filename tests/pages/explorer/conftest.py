@@ -1,6 +1,5 @@
 """An explorer of a small untrained model, and its server on a free port."""
 
-import asyncio
 import contextlib
 import threading
 
@@ -30,7 +29,7 @@ def serve():
     def serving(explorer):
         running = server(explorer)
         with listen(0) as listening:
-            thread = threading.Thread(target=lambda: asyncio.run(running.serve(sockets=[listening])))
+            thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
             thread.start()
             try:
                 yield url(listening)

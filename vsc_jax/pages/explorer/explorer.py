@@ -10,6 +10,7 @@ from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Form
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.figures.style import PALETTE, as_pictures
+from vsc_jax.models.inputs import as_float
 
 _REACH = 99.5  # percentile of the codes' size that the bars reach to
 _WIDTH, _HEIGHT = 320.0, 200.0  # of a curve
@@ -31,7 +32,7 @@ class Explorer:
         self.reach = 1.1 * float(np.percentile(sizes, _REACH)) if sizes.size else 1.0
         on = [column[column != 0] for column in view.code.T]
         self.typical = np.array([np.median(values) if values.size else 1.0 for values in on], np.float32)
-        sample = as_floats(view.test.sample(500, 0).x)
+        sample = np.asarray(as_float(view.test.sample(500, 0).x))
         self._low, self._high = float(sample.min()), float(sample.max())
 
     def describe(self) -> dict[str, Any]:
@@ -75,12 +76,7 @@ class Explorer:
 
     def picture(self, example: np.ndarray) -> tuple[bytes, str]:
         """A file that shows one example, as stored or as decoded, and its media type."""
-        return picture(as_floats(example), self.view.dataset.form, self._low, self._high)
-
-
-def as_floats(examples: np.ndarray) -> np.ndarray:
-    """Examples as float32; uint8 stands for x / 255."""
-    return examples.astype(np.float32) / np.float32(255 if examples.dtype == np.uint8 else 1)
+        return picture(np.asarray(as_float(example)), self.view.dataset.form, self._low, self._high)
 
 
 def picture(example: np.ndarray, form: Form, low: float, high: float) -> tuple[bytes, str]:

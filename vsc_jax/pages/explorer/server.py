@@ -3,9 +3,7 @@
 Starlette answers, Uvicorn listens; both are the extra ``explore``. The page loads nothing from elsewhere.
 """
 
-import asyncio
 import base64
-import json
 import os
 import socket
 from pathlib import Path
@@ -49,10 +47,6 @@ def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
     view = explorer.view
 
-    def rendered(example: np.ndarray) -> Response:
-        content, kind = explorer.picture(example)
-        return Response(content, media_type=kind)
-
     async def page(request: Request) -> Response:
         return FileResponse(Path(__file__).parent / _FILES[request.url.path])
 
@@ -63,11 +57,13 @@ def application(explorer: Explorer) -> Starlette:
         return JSONResponse(explorer.example(_index(request, len(view.test))))
 
     async def original(request: Request) -> Response:
-        return rendered(view.test.x[_index(request, len(view.test))])
+        content, kind = explorer.picture(view.test.x[_index(request, len(view.test))])
+        return Response(content, media_type=kind)
 
     async def decode(request: Request) -> Response:
         z = _numbers(await _body(request, view.latents), "z", view.latents)
-        return rendered((await run_in_threadpool(view.decode, z[None]))[0])
+        content, kind = explorer.picture((await run_in_threadpool(view.decode, z[None]))[0])
+        return Response(content, media_type=kind)
 
     async def sample(request: Request) -> Response:
         body = await _body(request, view.latents)
@@ -118,17 +114,10 @@ def url(listening: socket.socket) -> str:
 
 
 def server(explorer: Explorer) -> uvicorn.Server:
-    """A server that is not running yet."""
-    quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-    plain: dict[str, Any] = {"loop": "asyncio", "http": "h11", "ws": "none", "lifespan": "off"}
-    return uvicorn.Server(
-        uvicorn.Config(application(explorer), timeout_graceful_shutdown=1, **quiet, **plain)
-    )
-
-
-def serve(explorer: Explorer, listening: socket.socket) -> None:
-    """Serve until the process is interrupted."""
-    asyncio.run(server(explorer).serve(sockets=[listening]))
+    """A server that is not running yet; ``run(sockets=[...])`` serves until the process is interrupted."""
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+    options |= {"http": "h11", "ws": "none", "lifespan": "off", "timeout_graceful_shutdown": 1}
+    return uvicorn.Server(uvicorn.Config(application(explorer), loop="asyncio", **options))
 
 
 async def _guarded(request: Request, answer: RequestResponseEndpoint) -> Response:
@@ -147,16 +136,14 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _body(request: Request, latents: int) -> dict[str, Any]:
-    """The JSON object that a request holds, read only as far as is allowed."""
+    """The JSON object that a request of an allowed length holds."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "expected application/json")
-    largest, content = 4096 + 32 * latents, b""
-    async for part in request.stream():
-        content += part
-        if len(content) > largest:
-            raise HTTPException(413, f"expected at most {largest:,} bytes")
+    largest, length = 4096 + 32 * latents, request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > largest:  # no more than this is read of the connection
+        raise HTTPException(413, f"expected at most {largest:,} bytes")
     try:
-        body = json.loads(content)
+        body = await request.json()
     except (ValueError, RecursionError):
         raise HTTPException(400, "expected JSON") from None
     if not isinstance(body, dict):
