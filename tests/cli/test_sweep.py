@@ -108,19 +108,16 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize(
-    ("argv", "kind", "message"),
-    [
-        ("", UsageError, "nothing to vary"),
-        ("--seeds 2 --model.kind vae", UsageError, "--model.pseudo_inputs: only for model kind vsc, not vae"),
-        ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),
-        ("--seeds 2 --parallel.members 2", UserError, "parallel.members: expected at most 1, the number of"),
-        ("--seeds 2 --data.path no.npy", UserError, "no.npy: "),
-        ("--grid train.batch_size=16,99", UserError, "train.batch_size: 99 is more than the 54"),
-        ("--grid train.steps=auto,9", UserError, "train.steps: expected a number for the members of a sweep"),
-        ("--seeds 2 --workdir x.npy", UserError, "--workdir: "),
-    ],
-)
+@pytest.mark.parametrize(("argv", "kind", "message"), [
+    ("", UsageError, "nothing to vary"),
+    ("--seeds 2 --model.kind vae", UsageError, "--model.pseudo_inputs: only for model kind vsc, not vae"),
+    ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),
+    ("--seeds 2 --parallel.members 2", UserError, "parallel.members: expected at most 1, the number of"),
+    ("--seeds 2 --data.path no.npy", UserError, "no.npy: "),
+    ("--grid train.batch_size=16,99", UserError, "train.batch_size: 99 is more than the 54"),
+    ("--grid train.steps=auto,9", UserError, "train.steps: expected a number for the members of a sweep"),
+    ("--seeds 2 --workdir x.npy", UserError, "--workdir: "),
+])  # fmt: skip
 def test_a_mistake_is_one_line_and_leaves_nothing(argv, kind, message, tmp_path, monkeypatch):
     folder = working_folder(tmp_path, monkeypatch)
     before = contents(folder)
