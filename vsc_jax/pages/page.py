@@ -31,9 +31,6 @@ from vsc_jax.training.run_folder import write_file
 HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
 """Headings of all figures, in the order of a report."""
 
-MEANS = "Means over the test set; likelihoods are log-probabilities in nats an example: higher is better."
-MARKED = "The best value of a row is marked where there is a better and a worse and the data are the same."
-
 
 class Written(NamedTuple):
     """What was written, and what was not.
@@ -91,28 +88,18 @@ def write_report(
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
         illustrate(source, directory, dataset, every_figure=every_figure)
-    groups = []
-    for heading, members in grouped.items():
-        if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
-            texts = {"title": heading, "compared": sentences.compared(there)}
-            groups.append({**texts, "runs": there, "tables": results_tables(there)})
-    differing, common = settings_rows(read)
-    notes = (sentences.measured_on(read), MEANS, MARKED if len(read) > 1 else "")
-    alone = f"These are not those of the preset {read[0].config.name}:"
+    groups = {
+        heading: [sources[folder] for folder in map(folder_of, members) if folder in sources]
+        for heading, members in grouped.items()
+    }
     page: dict[str, Any] = {
         "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
         "runs": read,
-        "groups": groups,
+        "groups": {heading: members for heading, members in groups.items() if members},
         "curves": curves.curves_over(read),
         "missing": _missing(read),
         "refused": list(refused.values()),
-        "names": [name for name in HEADINGS if any(name in source.figures for source in read)],
         "headings": HEADINGS,
-        "differing": differing,
-        "differing_means": "In these the runs differ:" if len(read) > 1 else alone,
-        "common": common,
-        "data": sentences.trained_on(read),
-        "means": " ".join(filter(None, notes)),
         "version": __version__,
     }
     if output is None:
@@ -226,4 +213,11 @@ _PAGES.filters |= {
     "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
     "what_was_run": sentences.what_was_run,
     "in_short": sentences.in_short,
+}
+_PAGES.globals |= {
+    "compared": sentences.compared,
+    "measured_on": sentences.measured_on,
+    "trained_on": sentences.trained_on,
+    "results_tables": results_tables,
+    "settings_rows": settings_rows,
 }

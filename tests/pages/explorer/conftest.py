@@ -6,8 +6,7 @@ import threading
 import pytest
 
 from tests.figures.conftest import make_view  # noqa: F401 (a fixture)
-from vsc_jax.pages.explorer.explorer import Explorer
-from vsc_jax.pages.explorer.server import listen, server, url
+from vsc_jax.pages.explorer.server import Explorer, listen, server, url
 
 
 @pytest.fixture(scope="session")
