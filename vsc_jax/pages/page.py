@@ -33,10 +33,7 @@ HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES
 
 
 class Written(NamedTuple):
-    """What was written, and what was not.
-
-    ``problems`` has a sentence for each run or part that could not be shown, ``refused`` the folders of none.
-    """
+    """What was written, a sentence for each run or part that is missing, and the folders that are no runs."""
 
     html: Path
     markdown: Path
@@ -56,19 +53,10 @@ def write_report(
 ) -> Written:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` about one run or several.
 
-    Args:
-      runs: run folders, folders of saved models, or runs that are in memory, whose model and figures are used
-        as they are; or several such lists by the headings of their tables.
-      output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
-      title: heading of the page; by default the name of a single run, or the number of runs.
-      directory: folder with prepared TFDS sets, if not the one that the runs used.
-      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.StoredRun.dataset`; the
-        loaded data set of a run that is in memory.
-      every_figure: False draws only the figures that a run draws when it ends, which is quick.
-      on_stage: called with a few words before each part of the work.
-
-    Raises:
-      UserError: if no run can be read, or the folder cannot be written.
+    ``runs`` are folders, or runs in memory, of which model, ``dataset`` and figures are used as they are; or
+    such lists by the headings of their tables. ``output`` is by default a single run's own folder, or
+    ``report``; ``directory`` and ``dataset`` are those of :meth:`vsc_jax.run.StoredRun.dataset`. Without
+    ``every_figure`` only those are drawn that a run draws when it ends. A UserError if no run can be read.
     """
     grouped = runs if isinstance(runs, Mapping) else {"": runs}
     given = {folder_of(run): run for members in grouped.values() for run in members}
@@ -112,10 +100,7 @@ def write_report(
 def illustrate(
     source: Source, directory: Path | None = None, dataset: Any = None, *, every_figure: bool = True
 ) -> None:
-    """Put a run's figures into ``source.figures``, and why others cannot be drawn into ``source.missing``.
-
-    The other arguments are those of :func:`write_report`. What a run in memory has drawn is not drawn again.
-    """
+    """Draw a run's figures, but for those that a run in memory has drawn; or say why they are missing."""
     run, config = source.run, source.config
 
     def add(name: str, draw: Callable[[], Drawn]) -> None:

@@ -34,10 +34,7 @@ class TableRow(NamedTuple):
 
 
 def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
-    """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``.
-
-    The best value of a row is marked where there is a better and a worse and the data are the same.
-    """
+    """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``."""
     names = {name for source in sources for name in source.results}
     rank = {name: place for place, name in enumerate(GLOSSARY)}
     tables: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
@@ -51,10 +48,7 @@ def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
 
 
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:
-    """The resolved configurations: settings that stand out, and all others.
-
-    For several runs those stand out in which they differ; for a single run, those that are not its preset's.
-    """
+    """Settings in which the runs differ, or a single run from its preset, and all others."""
     flat = [dict(_settings(source.config)) for source in sources]
     name = sources[0].config.name
     preset = dict(_settings(load_preset(name))) if len(sources) == 1 and name in preset_names() else None

@@ -54,18 +54,12 @@ _FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 
 class Explorer:
-    """What the page asks for.
-
-    Attributes:
-      view: the model's codes of the test split.
-      name: of the run.
-      reach: the value at the end of a latent's bar.
-      typical: the median value of each latent over the examples that have it on, ``[latents]``.
-    """
+    """What the page asks for of the run ``name``."""
 
     def __init__(self, view: CodeView, name: str):
         self.view, self.name = view, name
         sizes = np.abs(view.code[view.code != 0])
+        # The value at the end of a bar, and the one that a latent takes when it is switched on.
         self.reach = 1.1 * float(np.percentile(sizes, REACH)) if sizes.size else 1.0
         on = [column[column != 0] for column in view.code.T]
         self.typical = np.array([np.median(values) if values.size else 1.0 for values in on], np.float32)
@@ -189,11 +183,7 @@ def application(explorer: Explorer) -> Starlette:
 
 
 def listen(port: int | None = None) -> socket.socket:
-    """A socket on the loopback address alone: on a port, any free one for 0, or the first free from 8765 on.
-
-    Raises:
-      UserError: if the port is taken.
-    """
+    """A socket on the loopback address: on a port, any free one for 0, or the first free from 8765 on."""
     for candidate in range(PORT, PORT + TRIED_PORTS) if port is None else [port]:
         try:
             return socket.create_server((ADDRESS, candidate))
