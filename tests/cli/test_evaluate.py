@@ -7,20 +7,19 @@ import pytest
 from flax import nnx
 from vsc_jax.evaluate import main
 
-from vsc_jax import data
+from vsc_jax.config import CheckpointConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation import evaluate
-from vsc_jax.run import save
+from vsc_jax.run import open_run
 from vsc_jax.training.checkpoints import Checkpoints
-from vsc_jax.training.run_folder import claim
 from vsc_jax.training.step import initial_state
 
 
-@pytest.fixture(scope="module")
-def expected(make_run):
+@pytest.fixture
+def expected(saved):
     """What the evaluation must find."""
-    run = make_run("vae")
-    return evaluate(run.model, data.load(run.config.data), run.config)
+    run = open_run(saved)
+    return evaluate(run.model(), run.dataset(), run.config)
 
 
 def results(folder):
@@ -31,24 +30,25 @@ def test_a_saved_model_is_measured(saved, expected, capsys):
     main([str(saved)])
     assert results(saved) == pytest.approx(expected)
     shown = capsys.readouterr().out
-    assert "smiley, 50 test examples, binary values" in shown
+    assert "tiny.npz, 40 test examples, grey values" in shown
     assert "true bound: reconstruction - kl" in shown
     assert f"written: {saved / 'results.json'}" in shown
 
 
-@pytest.mark.parametrize("step", [1000, 400])
-def test_only_a_finished_run_keeps_its_results(step, make_run, expected, tmp_path, capsys):
+@pytest.mark.parametrize("step", [100, 40])
+def test_only_a_finished_run_keeps_its_results(step, saved, expected, capsys):
     """Or training, when it is resumed, would take them for its own."""
-    run, folder = make_run("vae"), tmp_path / "run"
-    claim(folder, run.config, run.data)
-    with Checkpoints(folder / "checkpoints", run.config.checkpoint) as checkpoints:
-        checkpoints.save(initial_state(nnx.state(run.model))._replace(step=jnp.int32(step)))
-    main([str(folder)])
-    if step == run.config.train.steps:
-        assert results(folder) == pytest.approx(expected)
+    state = initial_state(nnx.state(open_run(saved).model()))._replace(step=jnp.int32(step))
+    with Checkpoints(saved / "checkpoints", CheckpointConfig()) as checkpoints:
+        checkpoints.save(state)
+    for name in ("model.safetensors", "results.json"):
+        (saved / name).unlink()
+    main([str(saved)])
+    if step == 100:
+        assert results(saved) == pytest.approx(expected)
     else:
-        assert "not written: training is at iteration 400 of 1,000" in capsys.readouterr().out
-        assert not (folder / "results.json").exists()
+        assert "not written: training is at iteration 40 of 100" in capsys.readouterr().out
+        assert not (saved / "results.json").exists()
 
 
 def test_options_change_the_evaluation_and_where_it_is_written_and_nothing_else(saved, expected, tmp_path):
@@ -72,12 +72,12 @@ def test_another_presentation_of_the_data_is_shown_and_not_kept(saved, capsys):
 
 
 def test_refined_posteriors_are_shown_and_not_kept(make_run, tmp_path, capsys):
-    run = make_run("vsc")
-    folder = save(run, tmp_path / "vsc")
+    folder = make_run(tmp_path / "vsc", results={"elbo": 0.0})
+    run = open_run(folder)
     main([str(folder), "--refine", "3", "--json"])
     shown = json.loads(capsys.readouterr().out)["results"]
     assert shown["refine"] == 3
-    assert shown["elbo"] > evaluate(run.model, data.load(run.config.data), run.config)["elbo"] + 0.01
+    assert shown["elbo"] > evaluate(run.model(), run.dataset(), run.config)["elbo"] + 0.01
     assert results(folder) == {"elbo": 0.0}
     with pytest.raises(UserError, match="refine: expected a whole number of steps, 0 or more, got -3"):
         main([str(folder), "--refine", "-3"])
