@@ -5,14 +5,17 @@ import json
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from vsc_jax.config import Config, DataConfig, EvaluateConfig, ModelConfig
 from vsc_jax.data import Dataset, Split, load
 from vsc_jax.evaluation import evaluate
 from vsc_jax.evaluation import results as results_module
 from vsc_jax.evaluation.glossary import explain
+from vsc_jax.evaluation.reconstruction import total_variance
 from vsc_jax.evaluation.results import binarized, in_words
 from vsc_jax.models import build
 
@@ -54,6 +57,15 @@ def test_a_vsc_on_smiley_reports_everything(faces):
     assert (results["test_examples"], results["iwae_examples"], results["iwae_samples"]) == (100, 40, 5)
     assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"], rel=1e-5)
     assert not [name for name in results if name.startswith(("probe_accuracy", "cluster_"))]  # no labels
+
+
+def test_a_posterior_that_ignores_the_data_has_collapsed(letters):
+    graph, params = nnx.split(tiny(letters, "vae"))
+    model = nnx.merge(graph, jax.tree.map(jnp.zeros_like, params))
+    results = evaluate(model, letters, CONFIG)
+    assert (results["posterior_collapse"], results["coefficient_collapse"]) == (1, 0)
+    left = results["mse"] / total_variance(letters.test.x)
+    assert results["explained_variance"] == pytest.approx(1 - left)
 
 
 def test_vectors_with_labels_have_a_probe_of_their_own_values(letters):

@@ -67,7 +67,7 @@ def mig(shares: Float[np.ndarray, "latents factors"]) -> float:
     About 1 when each factor has a latent that tells it, and no other does; 0 for a constant code and
     where the best latent has a twin. A single latent is compared with 0.
     """
-    ordered = np.sort(np.pad(shares, ((2, 0), (0, 0))), axis=0)
+    ordered = np.sort(np.pad(shares, ((1, 0), (0, 0))), axis=0)
     return float((ordered[-1] - ordered[-2]).mean())
 
 

@@ -141,9 +141,9 @@ def active_units(code: np.ndarray) -> float:
 
 
 def collapsed(values: np.ndarray) -> float:
-    """Share of latents whose ``values``, ``[n, latents]``, are at most 1e-2 on 95 % of the inputs.
+    """Share of latents whose ``|values|``, ``[n, latents]``, are at most 1e-2 on 95 % of the inputs.
 
     Fallah and Rozell, *Variational Sparse Coding with Learned Thresholding*, ICML 2022, of each latent's KL
-    (``model.latent_kl``) and of ``|z|``, where a latent that is on in fewer than 5 % of the examples counts.
+    (``model.latent_kl``) and of z, where a latent that is on in fewer than 5 % of the examples counts.
     """
-    return float(((values <= 1e-2).mean(axis=0) >= 0.95).mean())
+    return float(((np.abs(values) <= 1e-2).mean(axis=0) >= 0.95).mean())

@@ -102,7 +102,7 @@ def evaluate(
         results["refine"] = model.refinement
     if latent_kl is not None:
         results["posterior_collapse"] = collapsed(latent_kl)
-        results["coefficient_collapse"] = collapsed(np.abs(test.codes.z))
+        results["coefficient_collapse"] = collapsed(test.codes.z)
     if chosen is not None:
         results |= selection_statistics(test.labels, *chosen)
     if labeled := probe.labels is not None and test.labels is not None:
