@@ -33,4 +33,4 @@ def frontier(name: str, rows: list[dict[str, str]], folder: Path) -> None:
     style.label(axes, "", "latents that are on in a row, mean", "explained variance")
     figure.legend(fontsize=style.SMALL, frameon=False, loc="outside right upper")
     folder.mkdir(parents=True, exist_ok=True)
-    style.save(figure, folder / f"{name}.png")
+    (folder / f"{name}.png").write_bytes(style.as_png(figure))

@@ -1,7 +1,6 @@
 """Command lines: options of every field, one line for every mistake, exit codes, output, a quick --help."""
 
 import configparser
-import json
 import os
 import pty
 import re
@@ -43,24 +42,16 @@ def test_the_preset_is_read_first_and_options_of_every_kind_change_it():
     assert parsed() == TrainArguments(settings=load_preset("smiley_vsc"))
     argv = (
         "--model.hidden 400 200 --data.directory x --schedule.kl.until 0.3 --train.progress False --seed=5 "
-        "--data.train_examples 9 --data.test-examples 28 --model.min_log_var -3 --smoke --workdir out"
+        "--data.test-examples 28 --model.min_log_var -3 --smoke --workdir out"
     )
     changed = {
-        "model.hidden": [400, 200],
-        "data.directory": "x",
-        "schedule.kl.until": 0.3,
-        "train.progress": False,
-        "seed": 5,
-        "data.train_examples": 9,
-        "data.test_examples": 28,
-        "model.min_log_var": -3.0,
+        **{"model.hidden": [400, 200], "data.directory": "x", "schedule.kl.until": 0.3, "seed": 5},
+        **{"train.progress": False, "data.test_examples": 28, "model.min_log_var": -3.0},
     }
-    expected = with_overrides(load_preset("mnist_vae"), changed)
+    settings = with_overrides(load_preset("mnist_vae"), changed)
+    expected = TrainArguments(settings=settings, config="mnist_vae", smoke=True, workdir=Path("out"))
     for preset in (["--config", "mnist_vae"], ["--config=mnist_ae", "--config=mnist_vae"]):
-        arguments = parsed(*argv.split(), *preset)
-        assert arguments == TrainArguments(
-            settings=expected, config="mnist_vae", smoke=True, workdir=Path("out")
-        )
+        assert parsed(*argv.split(), *preset) == expected
 
 
 def test_active_is_given_in_place_of_the_presets_alpha():
@@ -70,34 +61,31 @@ def test_active_is_given_in_place_of_the_presets_alpha():
         parsed("--model.active", "5", "--model.alpha", "0.1")
 
 
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [
-        ("--model.latent=3", "unknown option --model.latent; did you mean --model.latents?"),
-        ("--latents 3", "unknown option --latents; did you mean --model.latents?"),
-        ("--batch-size 3", "unknown option --batch-size; did you mean --train.batch_size?"),
-        ("--no-smoke", "unknown option --no-smoke; did you mean --smoke?"),
-        ("--train.no-progress", "unknown option --train.no-progress; did you mean --train.progress?"),
-        ("--qqq", "unknown option --qqq; see --help"),
-        ("extra", "Unrecognized options: extra"),
-        ("--model.latents 3 4", "Unrecognized options: 4"),
-        ("--model.latents a", "Error parsing --model.latents: invalid literal for int() with base 10: 'a'"),
-        ("--model.latents", "Missing value for argument '--model.latents'"),
-        ("--model.beta x", "Error parsing --model.beta: could not convert string to float: 'x'"),
-        ("--model.kind zz", "invalid choice 'zz' for argument '--model.kind'. Expected one of ('ae', 'vae'"),
-        ("--model.hidden 400 b", "Error parsing --model.hidden: Could not find valid parse for arguments: ["),
-        ("--data.train_examples x", "Error parsing --data.train_examples: no type matching {None}|INT could"),
-        ("--train.progress no", "invalid choice 'no' for argument '--train.progress'. Expected one of ('Tr"),
-        ("--model.alpha 1", "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
-        ("--train.learning_rate nan", "train.learning_rate: expected a number between 0 and 1000, exclusive"),
-        ("--config nope", "--config: no preset 'nope'; presets are "),
-        ("--config", "Missing value for argument '--config'"),
-        ("--workdir=", "--workdir: expected a value, got ''"),
-        ("--model.kind zz --help", "invalid choice 'zz' for argument '--model.kind'."),
-        ("--workdir caf\udce9", "expected names in UTF-8, got b'caf\\xe9'"),
-        (f"--model.latents {'a' * 300}", "Error parsing --model.latents: invalid literal for int() "),
-    ],
-)
+@pytest.mark.parametrize(("argv", "expected"), [
+    ("--model.latent=3", "unknown option --model.latent; did you mean --model.latents?"),
+    ("--latents 3", "unknown option --latents; did you mean --model.latents?"),
+    ("--batch-size 3", "unknown option --batch-size; did you mean --train.batch_size?"),
+    ("--no-smoke", "unknown option --no-smoke; did you mean --smoke?"),
+    ("--train.no-progress", "unknown option --train.no-progress; did you mean --train.progress?"),
+    ("--qqq", "unknown option --qqq; see --help"),
+    ("extra", "Unrecognized options: extra"),
+    ("--model.latents 3 4", "Unrecognized options: 4"),
+    ("--model.latents a", "Error parsing --model.latents: invalid literal for int() with base 10: 'a'"),
+    ("--model.latents", "Missing value for argument '--model.latents'"),
+    ("--model.beta x", "Error parsing --model.beta: could not convert string to float: 'x'"),
+    ("--model.kind zz", "invalid choice 'zz' for argument '--model.kind'. Expected one of ('ae', 'vae'"),
+    ("--model.hidden 400 b", "Error parsing --model.hidden: Could not find valid parse for arguments: ["),
+    ("--data.train_examples x", "Error parsing --data.train_examples: no type matching {None}|INT could"),
+    ("--train.progress no", "invalid choice 'no' for argument '--train.progress'. Expected one of ('Tr"),
+    ("--model.alpha 1", "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
+    ("--train.learning_rate nan", "train.learning_rate: expected a number between 0 and 1000, exclusive"),
+    ("--config nope", "--config: no preset 'nope'; presets are "),
+    ("--config", "Missing value for argument '--config'"),
+    ("--workdir=", "--workdir: expected a value, got ''"),
+    ("--model.kind zz --help", "invalid choice 'zz' for argument '--model.kind'."),
+    ("--workdir caf\udce9", "expected names in UTF-8, got b'caf\\xe9'"),
+    (f"--model.latents {'a' * 300}", "Error parsing --model.latents: invalid literal for int() "),
+])  # fmt: skip
 def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
     with pytest.raises(UsageError) as caught:
         parsed(*argv.split())
@@ -105,28 +93,22 @@ def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [
-        ("", "Missing from .*: RUN Run folder, or folder of a saved model. .required"),
-        ("folder --sample 3", r"unknown option --sample; did you mean --samples\?$"),
-        ("folder --latents 3", "unknown option --latents; see --help$"),
-    ],
-)
+@pytest.mark.parametrize(("argv", "expected"), [
+    ("", "Missing from .*: RUN Run folder, or folder of a saved model. .required"),
+    ("folder --sample 3", r"unknown option --sample; did you mean --samples\?$"),
+    ("folder --latents 3", "unknown option --latents; see --help$"),
+])  # fmt: skip
 def test_a_command_without_a_configuration_suggests_its_own_options(argv, expected):
     with pytest.raises(UsageError, match=f"^{expected}"):
         parse(EvaluateArguments, "Test.", argv.split())
 
 
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [
-        ("--config mnist_vae --model.alpha .2", "--model.alpha: only for model kind vsc, not vae"),
-        ("--model.kind ae --schedule.kl.until=1", "--schedule.kl.until: only for model kind vae or vsc, not"),
-        ("--data.path x.npy --data.image-size 28", "--data.image_size: only for data source smiley, not f"),
-        ("--data.label x", "--data.label: only for data source files or tfds, not smiley"),
-    ],
-)
+@pytest.mark.parametrize(("argv", "expected"), [
+    ("--config mnist_vae --model.alpha .2", "--model.alpha: only for model kind vsc, not vae"),
+    ("--model.kind ae --schedule.kl.until=1", "--schedule.kl.until: only for model kind vae or vsc, not"),
+    ("--data.path x.npy --data.image-size 28", "--data.image_size: only for data source smiley, not f"),
+    ("--data.label x", "--data.label: only for data source files or tfds, not smiley"),
+])  # fmt: skip
 def test_an_option_of_another_model_or_of_other_data_is_refused(argv, expected):
     arguments = parsed(*argv.split())
     with pytest.raises(UsageError) as caught:
@@ -160,16 +142,13 @@ def test_help_explains_the_options_of_the_chosen_model_and_data_and_names_every_
     assert all(name in shown["config"] for name in preset_names())
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (None, 0, ""),
-        (UserError("x.npy: no such\n file"), 1, "error: x.npy: no such file\n"),
-        (UsageError("--seed: expected int"), 2, "error: --seed: expected int\n"),
-        (KeyboardInterrupt(), 130, "interrupted\n"),
-        (Stopped("stopped at iteration 5", signal.SIGTERM), 143, "stopped at iteration 5\n"),
-    ],
-)
+@pytest.mark.parametrize(("error", "code", "line"), [
+    (None, 0, ""),
+    (UserError("x.npy: no such\n file"), 1, "error: x.npy: no such file\n"),
+    (UsageError("--seed: expected int"), 2, "error: --seed: expected int\n"),
+    (KeyboardInterrupt(), 130, "interrupted\n"),
+    (Stopped("stopped at iteration 5", signal.SIGTERM), 143, "stopped at iteration 5\n"),
+])  # fmt: skip
 def test_exit_code_and_line_of_every_kind_of_mistake(error, code, line, capsys):
     def main():
         if error is not None:
@@ -240,16 +219,11 @@ run_command(main)
 
 
 def test_output_suits_people_scripts_or_nobody(capsys):
-    for output, expected in (
-        (Output(), "words\n"),
-        (Output(json=True), '{"folder": "run", "elbo": -1.0, "auc": null}\n'),
-        (Output(quiet=True), ""),
-    ):
+    written = '{"folder": "run", "elbo": -1.0, "auc": null}\n'
+    for output, expected in ((Output(), "words\n"), (Output(json=True), written), (Output(quiet=True), "")):
         output.print("words")
         output.print_json({"folder": Path("run"), "elbo": -1.0, "auc": float("nan")})
-        printed = capsys.readouterr().out
-        assert printed == expected
-        assert not output.json or json.loads(printed)["auc"] is None
+        assert capsys.readouterr().out == expected
 
 
 def test_a_shell_completes_the_options(monkeypatch, capsys, tmp_path):
@@ -266,9 +240,8 @@ def test_a_shell_completes_the_options(monkeypatch, capsys, tmp_path):
 
 
 def test_every_command_is_listed_and_run_with_its_options(python, capsys):
-    done = python(
-        "-c", "import sys; from vsc_jax.cli.__main__ import main; main([]); assert 'jax' not in sys.modules"
-    )
+    code = "import sys; from vsc_jax.cli.__main__ import main; main([]); assert 'jax' not in sys.modules"
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr
     for command in COMMANDS:
         assert f"python -m vsc_jax.{command} " in done.stdout

@@ -1,16 +1,17 @@
 """The command line ``python -m vsc_jax.report``."""
 
 import contextlib
-from pathlib import Path
+import dataclasses
 
 import pytest
 from vsc_jax.report import main
 
 from vsc_jax.cli.command_line import UsageError
-from vsc_jax.config import load_preset, smoke, with_overrides
+from vsc_jax.config import load_preset, smoke, to_dict, with_overrides
 from vsc_jax.config.errors import UserError
-from vsc_jax.pages import comparison, page
+from vsc_jax.pages import page
 from vsc_jax.run import fit
+from vsc_jax.training.run_folder import write_json
 
 
 @pytest.fixture
@@ -23,9 +24,8 @@ def quick(monkeypatch):
 def run(tmp_path_factory):
     """A real run folder of a run that is as short as can be."""
     small = {"data.test_examples": 32, "model.hidden": [16], "model.latents": 6, "train.log_every": 1}
-    config = with_overrides(
-        smoke(load_preset("smiley_vae")), {**small, "train.steps": 2, "evaluate.figures": False}
-    )
+    small |= {"train.steps": 2, "evaluate.figures": False}
+    config = with_overrides(smoke(load_preset("smiley_vae")), small)
     return fit(config, tmp_path_factory.mktemp("runs") / "run").workdir
 
 
@@ -49,33 +49,66 @@ def test_what_is_no_run_is_named_and_the_rest_is_written_all_the_same(run, quick
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_a_single_folder_that_is_no_run_is_a_mistake_in_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"neither a run folder nor a saved model \(no config\.json\)"):
-        main([str(tmp_path)])
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("argv", [[], ["run", "--compare", "ae"]])
 def test_runs_and_compare_exclude_each_other(argv):
     with pytest.raises(UsageError, match=r"either RUN \[RUN \.\.\.\] or --compare"):
         main(argv)
 
 
-def test_compare_trains_and_sets_side_by_side(monkeypatch, quick, run, tmp_path, capsys):
-    """Training is stood in for by a run that is there."""
+@pytest.fixture
+def compare(monkeypatch, quick, run, tmp_path):
+    """Configurations by name that ``--compare`` trains; a run that is there stands in for training."""
 
-    def trained(config, folder, **_):
-        folder.parent.mkdir(exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            folder.symlink_to(run)
+    def compare(*argv):
+        trained = {}
 
-    monkeypatch.setattr(comparison, "fit", trained)
-    options = ["--smoke", "--workdir", str(tmp_path / "runs"), "-o", str(tmp_path / "out")]
-    main(["--compare", "vae,vsc", "--config-prefix", "smiley", *options])
+        def fit(config, folder, **_):
+            trained[folder.name] = config
+            folder.parent.mkdir(exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.symlink_to(run)
+
+        monkeypatch.setattr("vsc_jax.run.fit", fit)
+        main(["--compare", *argv, "--workdir", str(tmp_path / "runs"), "-o", str(tmp_path / "out")])
+        return trained
+
+    return compare
+
+
+def test_compare_trains_with_convolutions_at_both_sizes_and_sets_side_by_side(compare, tmp_path, capsys):
+    trained = compare("ae,vsc_wu", "--config-prefix", "mnist", "--directory", "here")
+    names = [f"mnist_{model}_conv_{latents}" for latents in (2, 32) for model in ("ae", "vsc_wu")]
+    assert list(trained) == names
     lines = capsys.readouterr().out.splitlines()
-    expected = [f"smiley_{kind}_conv_{latents}_smoke" for latents in (2, 32) for kind in ("vae", "vsc")]
-    assert [Path(line.split()[1]).name for line in lines if line.startswith("training")] == expected
+    assert [line for line in lines if line.startswith("training")] == [
+        f"training {tmp_path / 'runs' / name}" for name in names
+    ]
+    changes = {"model.network": "conv", "model.latents": 32, "model.alpha": 0.25, "train.batch_size": 256}
+    changes |= {"train.steps": 5859, "data.directory": "here"}
+    assert trained[names[-1]] == with_overrides(load_preset("mnist_vsc_wu"), changes)
     text = (tmp_path / "out" / "report.md").read_text()
-    assert text.startswith("# vae, vsc on smiley, side by side at 2 and 32 latents\n")
-    assert "### 2 latents" in text
-    assert "### 32 latents" in text
+    assert text.startswith("# ae, vsc_wu on mnist, side by side at 2 and 32 latents\n")
+    assert text.index("### 2 latents") < text.index("### 32 latents")
+
+
+def test_a_whole_name_of_a_preset_another_budget_and_small_runs_are_taken(compare):
+    trained = compare("vae,seed_vsc", "--steps", "100")
+    assert list(trained)[:2] == ["mnist_vae_conv_2", "seed_vsc_conv_2"]
+    assert {config.train.steps for config in trained.values()} == {100}
+    assert trained["seed_vsc_conv_32"].model.alpha == load_preset("seed_vsc").model.alpha
+    small = compare("vae", "--config-prefix", "smiley", "--smoke")
+    assert [*small] == ["smiley_vae_conv_2_smoke", "smiley_vae_conv_32_smoke"]
+    assert {config.train.steps for config in small.values()} == {20}
+    with pytest.raises(UserError, match="--compare: no preset 'mnist_gan'; presets are .*mnist_vae"):
+        compare("gan")
+
+
+def test_only_what_is_missing_is_trained_and_where_data_lie_does_not_matter(compare, tmp_path):
+    done, *rest = compare("ae,vae").items()
+    for (name, config), seed in ((done, 0), (rest[0], 9)):  # which fit refuses
+        (tmp_path / "runs" / name).unlink()
+        (tmp_path / "runs" / name).mkdir()
+        there = to_dict(dataclasses.replace(config, seed=seed))
+        write_json(tmp_path / "runs" / name / "config.json", there)
+        write_json(tmp_path / "runs" / name / "results.json", {"elbo": -1.0})
+    assert list(compare("ae,vae", "--directory", "elsewhere")) == [name for name, _ in rest]

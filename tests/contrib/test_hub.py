@@ -6,15 +6,13 @@ from fnmatch import fnmatch
 from unittest import mock
 
 import huggingface_hub
-import jax
 import numpy as np
 import pytest
 
 import vsc_jax
-from vsc_jax.config import Config, DataConfig, ModelConfig
+from tests.pages.conftest import digits, make_run  # noqa: F401 (fixtures)
 from vsc_jax.config.errors import UserError
 from vsc_jax.contrib import hub
-from vsc_jax.models import build
 
 
 @pytest.fixture
@@ -48,20 +46,17 @@ def remote(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def saved(tmp_path):
-    """A saved model of 3 latents, and a file beside it."""
-    config = Config(data=DataConfig(), model=ModelConfig(latents=3, hidden=(4,), pseudo_inputs=2))
-    run = vsc_jax.Run(build(config.model, (5,), jax.random.key(0)), {}, [], None, config)
-    folder = vsc_jax.save(run, tmp_path / "model")
-    (folder / "notes.txt").write_text("private")
-    return folder
+def saved(make_run, tmp_path):  # noqa: F811
+    """A saved model, and files beside it that are nobody's business."""
+    return make_run(tmp_path / "model")
 
 
 def test_a_pushed_model_is_pulled_as_it_was(saved, remote):
     assert hub.push(saved, "somebody/model") == "fake://somebody/model"
     names = {path.name for path in (remote / "somebody" / "model").iterdir()}
     assert names == {"config.json", "data.json", "results.json", "README.md", "model.safetensors"}
-    x = np.random.default_rng(0).random((2, 5), np.float32)
+    assert (saved / "metrics.jsonl").exists()  # which stays
+    x = np.random.default_rng(0).random((2, 8, 8), np.float32)
     np.testing.assert_array_equal(hub.pull("somebody/model").code(x), vsc_jax.load(saved).code(x))
 
 

@@ -57,23 +57,17 @@ def test_its_pursuit_finds_our_code_times_the_norms(signed, given, tmp_path):
     np.testing.assert_allclose(found @ weights["W_dec"] + weights["b_dec"], codes @ atoms + bias, atol=2e-6)
 
 
-@pytest.mark.parametrize(
-    ("position", "value", "named"),
-    [
-        (0, np.zeros(3), r"atoms: expected \[latents, features\], got the shape \[3\]"),
-        (1, np.zeros(3), r"bias: expected the shape \[4\], got \[3\]"),
-        (2, np.full((50, 4), np.nan), "examples: expected finite numbers"),
-        (3, np.zeros((49, 3)), r"codes: expected the shape \[50, 3\], got \[49, 3\]"),
-    ],
-)
-def test_what_does_not_fit_is_named(position, value, named, given, tmp_path):
-    arrays = [*given]
-    arrays[position] = value
-    with pytest.raises(UserError, match=named):
-        save_sae(tmp_path / "sae", *arrays)
-
-
-def test_a_folder_that_cannot_be_written_is_named(given, tmp_path):
+@pytest.mark.parametrize(("position", "value", "named"), [
+    (0, np.zeros(3), r"atoms: expected \[latents, features\], got the shape \[3\]"),
+    (1, np.zeros(3), r"bias: expected the shape \[4\], got \[3\]"),
+    (2, np.full((50, 4), np.nan), "examples: expected finite numbers"),
+    (3, np.zeros((49, 3)), r"codes: expected the shape \[50, 3\], got \[49, 3\]"),
+    (None, None, r"file: cannot be written \("),
+])  # fmt: skip
+def test_what_does_not_fit_and_a_folder_that_cannot_be_written_are_named(
+    position, value, named, given, tmp_path
+):
+    arrays = [value if place == position else array for place, array in enumerate(given)]
     (tmp_path / "file").write_text("precious")
-    with pytest.raises(UserError, match=r"file: cannot be written \("):
-        save_sae(tmp_path / "file", *given)
+    with pytest.raises(UserError, match=named):
+        save_sae(tmp_path / "file", *arrays)

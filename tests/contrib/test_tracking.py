@@ -8,7 +8,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from vsc_jax.config import Config, TrainConfig, to_dict
 from vsc_jax.config.errors import UserError
-from vsc_jax.contrib.tracking import scalars, tracker
+from vsc_jax.contrib.tracking import Tracker, scalars
 
 CONFIG = Config(train=TrainConfig(steps=20))
 ROWS = [{"step": step, "loss": step / 4, "schedule": {"kl": 0.5}} for step in (10, 20)]
@@ -26,7 +26,7 @@ def events(folder):
 
 
 def test_tensorboard_gets_training_and_test_metrics(tmp_path):
-    tracking = tracker("tensorboard", CONFIG, tmp_path)
+    tracking = Tracker("tensorboard", CONFIG, tmp_path)
     assert list(tmp_path.iterdir()) == []
     for row in ROWS:
         tracking.on_row(row)
@@ -52,7 +52,7 @@ def test_weights_and_biases_gets_them_with_the_configuration(tmp_path, monkeypat
     )
     fake = SimpleNamespace(init=lambda **arguments: calls.append(arguments) or run)
     monkeypatch.setitem(sys.modules, "wandb", fake)
-    tracking = tracker("wandb", CONFIG, tmp_path / "run")
+    tracking = Tracker("wandb", CONFIG, tmp_path / "run")
     assert calls == []
     tracking.on_row(ROWS[0])
     tracking.on_results(RESULTS)
@@ -67,5 +67,5 @@ def test_weights_and_biases_gets_them_with_the_configuration(tmp_path, monkeypat
 def test_a_missing_extra_is_named_before_anything_is_written(name, module, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=f"^--track {name} needs {module}: pip install {module}$"):
-        tracker(name, CONFIG, tmp_path)
+        Tracker(name, CONFIG, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -6,14 +6,13 @@ import pytest
 from vsc_jax.data import Dataset, Split, smiley
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.factors import (
+    CEILING_32,
     Factor,
-    attributes_found,
     auc,
     correlations,
     feature_statistics,
     features,
     gate_statistics,
-    supervised_ceiling,
 )
 
 FACES = smiley.generate(0, 200)
@@ -50,34 +49,25 @@ def test_factors_that_do_not_vary_are_not_measured():
 
 
 def test_area_by_hand():
-    scores = np.array(
-        [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
-    )
+    rows = [[0.1, 0.9, 0.5, 0.1], [0.2, 0.8, 0.5, 0.4], [0.3, 0.7, 0.5, 0.3], [0.4, 0.6, 0.5, 0.5]]
     # Perfect, perfect upside down, constant, and three of the four pairs in order.
-    np.testing.assert_allclose(auc(scores, np.array([0, 0, 1, 1])), [1, 1, 0.5, 0.75])
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_an_attribute_that_does_not_vary_cannot_be_told(value):
-    np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
-
-
-def test_one_gate_finds_one_attribute_only():
-    areas = np.array([[1.0, 0.995, 0.5], [0.6, 0.7, 0.5]])
-    assert attributes_found(areas) == 1
-    areas[1, 0] = 0.99
-    assert attributes_found(areas) == 2
+    np.testing.assert_allclose(auc(np.array(rows), np.array([0, 0, 1, 1])), [1, 1, 0.5, 0.75])
+    for value in (0, 1):  # an attribute that does not vary cannot be told
+        np.testing.assert_array_equal(auc(np.arange(10.0)[:, None], np.full(10, value)), [0.5])
 
 
 def test_each_attribute_has_the_area_of_its_best_gate(presences):
     gates = np.stack([presences[1].values, 1 - presences[0].values], axis=1).astype(float)
-    named = [
-        factor._replace(name=name) for factor, name in zip(presences, ("bow tie", "hat", "eyes"), strict=True)
-    ]
+    names = ("bow tie", "hat", "eyes")
+    named = [factor._replace(name=name) for factor, name in zip(presences, names, strict=True)]
     numbers = gate_statistics(gates, named)
     assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
     assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
     assert numbers["attributes_found"] == 2
+    # One gate finds one attribute only.
+    alone = gate_statistics(gates[:, :1], [named[0], named[0]])
+    assert (alone["gate_auc_bow_tie"], alone["attributes_found"]) == (pytest.approx(0.5, abs=0.05), 0)
+    assert gate_statistics(gates[:, 1:], [named[0], named[0]])["attributes_found"] == 1
 
 
 def test_signs_are_kept_and_only_examples_with_the_feature_count(real_factors):
@@ -98,11 +88,9 @@ def test_one_latent_for_two_features_counts_once_when_latents_must_differ(real_f
 def test_share_of_the_ceiling(real_factors, code_of):
     numbers = feature_statistics(code_of("perfect", real_factors), real_factors, np.full(4, 0.8))
     assert numbers["feature_ceiling_share"] == pytest.approx(1.25)
-    ceiling = supervised_ceiling(32)
-    assert ceiling.shape == (18,)
-    assert 0.5 < ceiling.min() < ceiling.max() < 1
-    assert ceiling.mean() == pytest.approx(0.87, abs=0.03)
-    assert supervised_ceiling(28) is None  # not measured
+    assert CEILING_32.shape == (18,)
+    assert 0.5 < CEILING_32.min() < CEILING_32.max() < 1
+    assert CEILING_32.mean() == pytest.approx(0.87, abs=0.03)
 
 
 def test_a_presence_detector_scores_683_in_the_papers_figure_and_nothing_given_presence():

@@ -8,7 +8,6 @@ import pytest
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.figures import codes as figures
-from vsc_jax.figures.style import save
 
 LABELS = np.arange(40) % 3
 
@@ -27,6 +26,9 @@ def test_class_means_order_latents_by_class_and_then_by_size():
     np.testing.assert_allclose(means[1], [0, 0, 0, 0.75, 0.1])
     assert np.isnan(means[3]).all()  # a class without examples
     assert figures.order_by_class(means).tolist() == [2, 4, 0, 3, 1]
+    # By group, then by feature, then by strength.
+    signed = np.array([[0.1, 0.9, 0.0, -0.5], [0.0, 0.1, 0.8, 0.1], [0.7, 0.0, 0.1, 0.0]])
+    assert figures.order_into_blocks(signed, signed, np.array([0, 0, 1])).tolist() == [1, 3, 2, 0]
 
 
 def test_both_maps_of_activation_show_the_same_latents_in_the_same_order(make_view, ticks):
@@ -56,18 +58,12 @@ def test_without_gates_there_is_one_map_of_all_latents_of_which_as_many_are_name
     assert figure.axes[0].images[0].get_array().shape == (3, 6)
     assert "left out" not in figure.get_suptitle()
     assert (facts["latent"], facts["high_class"], facts["high"], facts["low"]) == (4, "one", 3.0, 1.0)
-    many, _ = figures.draw_activation(make_view("ae", latents=100))
-    assert 16 <= len(ticks(many.axes[0])) <= 32
-
-
-def test_names_of_classes_are_not_read_as_formulas_and_numbers_stand_for_those_without(
-    make_view, ticks, tmp_path
-):
-    view, names = make_view(), ("$10-$20", r"cost $\foo$")
+    view, names = make_view("ae", latents=100), ("$10-$20", r"cost $\foo$")
     named = CodeView(view.model, dataclasses.replace(view.dataset, label_names=names))
-    figure, _ = figures.draw_activation(named)
-    save(figure, tmp_path / "figure.png")  # a formula that cannot be parsed would stop here
-    assert ticks(figure.axes[0], "y") == [*names, "2"]
+    drawn = figures.draw_activation(named)
+    assert 16 <= len(ticks(drawn.figure.axes[0])) <= 32
+    assert drawn._repr_png_()  # a formula that cannot be parsed would stop here
+    assert ticks(drawn.figure.axes[0], "y") == [*names, "2"]  # numbers stand for names that are missing
 
 
 def test_the_histogram_counts_every_gate_and_the_title_the_undecided_ones(make_view):
@@ -121,12 +117,6 @@ def test_the_last_row_of_pseudo_inputs_may_be_short_and_vectors_show_the_support
     figure, _ = figures.draw_pseudo_inputs(make_view(data="vectors", initial_gate_logit=-20.0))
     assert len(figure.axes) == 2  # the map and its color bar
     assert figure.axes[0].images[0].get_array().shape == (4, 6)
-
-
-def test_latents_are_ordered_by_group_then_feature_then_strength():
-    groups = np.array([0, 0, 1])
-    signed = np.array([[0.1, 0.9, 0.0, -0.5], [0.0, 0.1, 0.8, 0.1], [0.7, 0.0, 0.1, 0.0]])
-    assert figures.order_into_blocks(signed, signed, groups).tolist() == [1, 3, 2, 0]
 
 
 def test_both_correlations_show_the_used_latents_in_one_order_on_a_scale_around_zero(make_view, ticks):

@@ -55,40 +55,33 @@ def test_the_facts_measure_the_noise_that_the_figure_shows(make_view, likelihood
     noise = np.random.default_rng(1).normal(size=x.shape) * 0.25
     clipped = np.clip(x + noise, 0, 1) if likelihood == "bernoulli" else x + noise * x.std()
     assert facts["noisy"] == pytest.approx(1 - np.square(clipped - x).mean() / x.var(), abs=0.04)
+    view.test = Split(np.ones((3, 8, 8), np.float32) / 2)  # a reconstruction without any error can be drawn
+    perfect = figures.draw_reconstructions(view).figure.axes[1]
+    assert not np.asarray(perfect.images[0].get_array())[:8, :8].any()
 
 
-def test_a_perfect_reconstruction_can_be_drawn(make_view):
-    view = make_view("ae")
-    view.model = Copier(view.model.encoder, view.model.decoder, latents=6)
-    view.test = Split(np.ones((3, 8, 8), np.float32) / 2)
-    axes = figures.draw_reconstructions(view).figure.axes
-    assert not np.asarray(axes[1].images[0].get_array())[:8, :8].any()
-
-
-def test_vectors_are_drawn_as_curves_with_their_error(make_view):
-    view = make_view(data="vectors")
-    panels = np.array(figures.draw_reconstructions(view).figure.axes).reshape(4, 2)
-    given, output = panels[1, 0].lines
-    clean, decoded = view.test.x[:4], np.asarray(view.model.reconstruct(view.test.x[:4]))
-    np.testing.assert_array_equal(given.get_ydata(), clean[1])
-    np.testing.assert_allclose(output.get_ydata(), decoded[1], atol=1e-5)
-    error = np.square(decoded[1] - clean[1]).sum()
-    assert panels[1, 0].get_title(loc="left") == f"squared error {error:.3g}"
-    assert panels[0, 1].get_title(loc="left").startswith("Noisy (Gaussian, 0.25 of the data's sd) input\n")
-    assert (panels[3, 0].get_xlabel(), panels[1, 0].get_ylabel()) == ("dimension", "value")
-    assert not np.array_equal(panels[1, 1].lines[0].get_ydata(), clean[1])
-
-
-def test_signals_are_drawn_as_lines_not_as_pictures(make_view):
-    view = make_view("ae", "signals")
-    panels = np.array(figures.draw_reconstructions(view).figure.axes).reshape(5, 4)  # clean and noisy of two
-    assert [axes.get_ylabel() for axes in panels[:, 0]] == ["a", "b", "c", "d", "body acc\nx"]
-    expected = np.asarray(view.model.reconstruct(view.test.x[:2]))
-    for row in range(5):
-        for column, example in ((0, 0), (2, 1)):
-            line, output = panels[row, column].lines
-            np.testing.assert_array_equal(line.get_ydata(), view.test.x[example, :, row])
-            np.testing.assert_allclose(output.get_ydata(), expected[example, :, row], atol=1e-5)
+@pytest.mark.parametrize(("kind", "data", "shape", "at"), [
+    ("vsc", "vectors", (4, 2), {(1, 0): (1, slice(None)), (3, 0): (3, slice(None))}),
+    ("ae", "signals", (5, 4), {(r, 2 * n): (n, (slice(None), r)) for r in range(5) for n in (0, 1)}),
+])  # fmt: skip
+def test_vectors_and_signals_are_drawn_as_curves_with_their_error(make_view, kind, data, shape, at):
+    view = make_view(kind, data)
+    panels = np.array(figures.draw_reconstructions(view).figure.axes).reshape(shape)
+    clean, decoded = view.test.x, np.asarray(view.model.reconstruct(view.test.x[:4]))
+    for place, (example, part) in at.items():
+        given, output = panels[place].lines
+        np.testing.assert_array_equal(given.get_ydata(), clean[example][part])
+        np.testing.assert_allclose(output.get_ydata(), decoded[example][part], atol=1e-5)
+    assert not np.array_equal(panels[0, 1].lines[0].get_ydata(), panels[0, 0].lines[0].get_ydata())  # noisy
+    if data == "signals":
+        assert [axes.get_ylabel() for axes in panels[:, 0]] == ["a", "b", "c", "d", "body acc\nx"]
+    else:
+        error = np.square(decoded[1] - clean[1]).sum()
+        assert panels[1, 0].get_title(loc="left") == f"squared error {error:.3g}"
+        assert (
+            panels[0, 1].get_title(loc="left").startswith("Noisy (Gaussian, 0.25 of the data's sd) input\n")
+        )
+        assert (panels[3, 0].get_xlabel(), panels[1, 0].get_ylabel()) == ("dimension", "value")
 
 
 def test_a_row_shows_the_image_its_reconstruction_and_samples_with_its_latents(make_view, tile_at, ticks):
@@ -140,12 +133,12 @@ def test_the_image_as_coded_stands_over_one_row_a_latent(make_view, codes, tile_
     axes = figure.axes[0]
     np.testing.assert_allclose(tile_at(axes, 0, 0), view.decode(view.code[1]))
     assert np.ma.getmaskarray(axes.images[0].get_array())[:8, 9:].all()
-    changed = view.traversals(1)
-    np.testing.assert_allclose(tile_at(axes, 2, 3), view.decode(changed.codes[1, 3]), atol=1e-6)
+    changed, _, latents = view.traversals(1)
+    np.testing.assert_allclose(tile_at(axes, 2, 3), view.decode(changed[1, 3]), atol=1e-6)
     names = [name.split("\n")[0] for name in ticks(axes, "y")]
     assert names == ["as coded", "0 (on: 0.0)", "1 (on: 1.0)", "2 (off)"]
     # One row of eight changes; latent 2 is swept about .5, but switching it off moves its row visibly.
-    assert facts == {"latent": changed.latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3}
+    assert facts == {"latent": latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3}
     codes[:, 1] *= 0.2
     facts = figures.draw_traversals(make_view(mean=codes, view=Painter)).facts
     assert (facts["latent"], facts["still"], facts["rows"]) == (0, 1, 3)
@@ -155,7 +148,7 @@ def test_many_latents_are_set_in_two_blocks_and_in_a_dense_code_none_is_called_o
     view = make_view("ae", latents=12)
     left, right = figures.draw_traversals(view).figure.axes
     assert (len(ticks(left, "y")), len(ticks(right, "y"))) == (7, 6)
-    latents = view.traversals(0).latents
+    _, _, latents = view.traversals(0)
     assert [int(name.split()[0]) for name in ticks(right, "y")] == latents[6:].tolist()
     assert "on" not in ticks(left, "y")[1]
     off = view.code[0].copy()
@@ -168,11 +161,11 @@ def test_the_grid_grows_to_the_right_and_upwards_and_pictures_stay_upright(make_
     figure, facts = figures.draw_latent_grid(view, pair=(0, 1))
     axes = figure.axes[0]
     pixels = np.asarray(axes.images[0].get_array())
-    grid = view.grid(0, (0, 1))
-    np.testing.assert_allclose(pixels[:8, -8:], view.decode(grid.codes[-1, -1]))  # the highest values of both
-    np.testing.assert_allclose(pixels[-8:, -8:], view.decode(grid.codes[0, -1]))
-    assert ticks(axes)[0] == f"{grid.x[0] + 0:.1f}"
-    assert ticks(axes, "y")[0] == f"{grid.y[-1]:.1f}"
+    grid, x, y = view.grid(0, (0, 1))
+    np.testing.assert_allclose(pixels[:8, -8:], view.decode(grid[-1, -1]))  # the highest values of both
+    np.testing.assert_allclose(pixels[-8:, -8:], view.decode(grid[0, -1]))
+    assert ticks(axes)[0] == f"{x[0] + 0:.1f}"
+    assert ticks(axes, "y")[0] == f"{y[-1]:.1f}"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("value of latent 0", "value of latent 1")
     assert facts == {"x": 0, "y": 1, "along_x": 0.125, "along_y": 0.125, "whole": False}
     assert {figures.draw_latent_grid(view).facts[name] for name in "xy"} == {0, 1}

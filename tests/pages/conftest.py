@@ -60,7 +60,7 @@ def make_run(digits):
             data=data_config or DataConfig(path=digits),
             model=ModelConfig(kind=kind, **{**sizes, **model}),
             train=TrainConfig(steps=100),
-            evaluate=EvaluateConfig(probe_examples=60),
+            evaluate=EvaluateConfig(samples=2, probe_examples=60),
         )
         folder.mkdir(exist_ok=True)
         if weights:

@@ -55,7 +55,7 @@ def test_the_page_is_as_wide_as_the_screen_and_wide_tables_scroll_inside_it(show
     show(width)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     if width < 500:
-        script = "return document.querySelector('#results .scroll').scrollWidth"
+        script = "return document.querySelector('.scroll').scrollWidth"
         assert browser.execute_script(script) > width
 
 

@@ -125,16 +125,13 @@ def test_results_become_a_sentence(make_source):
     assert collapsed.endswith("This model has learned little more than the mean of the data.")
 
 
-def test_runs_on_different_data_are_not_compared(make_source):
+def test_runs_on_different_data_are_not_compared_and_data_are_described(make_source):
     sources = [make_source("a"), make_source("b", {**RESULTS, "data": "tiny, binarized"})]
     assert "must not be compared" in sentences.compared(sources)
     assert sentences.measured_on(sources) == ""
     assert sentences.measured_on(sources[:1]) == "Measured on tiny, 40 test examples, grey values."
     assert sentences.compared(sources[:1]) == ""
-
-
-def test_data_are_described_once_if_they_are_the_same(make_source):
-    a, b = make_source("a"), make_source("b")
-    assert sentences.trained_on([a, b]) == {"": "smiley"}
-    b.data = {"description": "Faces."}
-    assert sentences.trained_on([a, b]) == {"a": "smiley", "b": "Faces."}
+    # Data are described once if they are the same.
+    assert sentences.trained_on(sources) == {"": "smiley"}
+    sources[1].data = {"description": "Faces."}
+    assert sentences.trained_on(sources) == {"a": "smiley", "b": "Faces."}

@@ -91,11 +91,7 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
 
     Where the type has the fields ``config: Preset`` and ``settings: Settings``, the preset gives the defaults
     of all settings, ``--help`` leaves out those that the chosen model and data do not use, and the resulting
-    configuration is validated.
-
-    Raises:
-      UsageError: one line that names the option and the value, and what was expected.
-      SystemExit: with code 0 after ``--help``.
+    configuration is validated. Mistakes are UsageErrors of one line.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     for before, token in zip(["", *argv], argv, strict=False):
@@ -146,11 +142,7 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
 
 
 def refuse_unfit(configs: Sequence[Config], argv: Sequence[str] | None = None) -> None:
-    """Refuse options that mean nothing to any of the configurations.
-
-    Raises:
-      UsageError: one line that names the option, and the model or data that it is for.
-    """
+    """Refuse options that mean nothing to any of the configurations."""
     unfit = [unfit_fields(config) for config in configs]
     for name in _given(sys.argv[1:] if argv is None else argv):
         if all(name in fields for fields in unfit):

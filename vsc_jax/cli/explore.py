@@ -59,8 +59,7 @@ def explore(
     stored = open_run(run, "run")
     from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.results import as_measured
-    from vsc_jax.pages.explorer.explorer import Explorer
-    from vsc_jax.pages.explorer.server import listen, serve, url
+    from vsc_jax.pages.explorer.server import Explorer, listen, server, url
 
     with listen(port) as listening:
         model, config = stored.model(), stored.config
@@ -73,7 +72,7 @@ def explore(
 
             webbrowser.open(url(listening))
         try:
-            serve(explorer, listening)
+            server(explorer).run(sockets=[listening])
         except KeyboardInterrupt:
             print("stopped")
 

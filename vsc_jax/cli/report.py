@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from vsc_jax.cli.command_line import Output, UsageError, conf, parse, run_command
+from vsc_jax.config import Config, load_preset, preset_names, replaced, smoke, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
+
+ALPHA = {2: 0.5, 32: 0.25}  # of a comparison by latents; few are no place for a sparse code
+BATCH_SIZE = 256  # of a comparison
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class ReportArguments(Output):
     """With --compare: presets PREFIX_MODEL are compared, such as mnist, fashion or smiley."""
     workdir: Path = Path("runs")
     """With --compare: the folder that holds the run folders."""
-    steps: int | None = None
-    """With --compare: iterations of every run, in place of 25 epochs of MNIST (5,859 of 256)."""
+    steps: int = 25 * 60_000 // BATCH_SIZE
+    """With --compare: iterations of every run; 25 epochs of MNIST if not given."""
     smoke: bool = False
     """With --compare: shrink the runs so that each ends in seconds."""
     directory: Path | None = None
@@ -45,24 +49,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     if bool(arguments.runs) == (arguments.compare is not None):
         raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
 
-    from vsc_jax.cli.progress import Progress, show_stage
+    from vsc_jax.cli.progress import show_stage
     from vsc_jax.pages import write_report
-    from vsc_jax.pages.comparison import STEPS, comparison, train_missing
 
     on_stage = None if arguments.quiet else show_stage
     runs: Any = arguments.runs
     output, title = arguments.output, None
     if arguments.compare is not None:
-        compared = comparison(
-            arguments.compare.split(","),
-            arguments.config_prefix,
-            arguments.workdir,
-            arguments.directory,
-            steps=STEPS if arguments.steps is None else arguments.steps,
-            shrink=arguments.smoke,
-        )
-        train_missing(compared, on_run=arguments.print, progress=Progress)
-        runs, output, title = compared.groups, output or Path("report"), compared.title
+        runs = _trained(arguments)
+        sizes = " and ".join(map(str, ALPHA))
+        models = ", ".join(arguments.compare.split(","))
+        title = f"{models} on {arguments.config_prefix}, side by side at {sizes} latents"
+        output = output or Path("report")
     written = write_report(runs, output, title=title, directory=arguments.directory, on_stage=on_stage)
     show_stage("")
     for problem in written.problems:
@@ -71,6 +69,42 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.print_json({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
+
+
+def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
+    """The runs of a comparison by heading; those that are not finished are trained, or go on."""
+    from vsc_jax.cli.progress import Progress
+    from vsc_jax.run import fit, open_run
+    from vsc_jax.training.run_folder import identity
+
+    configs: dict[Path, Config] = {}
+    groups: dict[str, list[Path]] = {}
+    for latents, alpha in ALPHA.items():
+        for model in dict.fromkeys(model.strip() for model in str(arguments.compare).split(",")):
+            name = model if model in preset_names() else f"{arguments.config_prefix}_{model}"
+            if name not in preset_names():
+                raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
+            config = load_preset(name)
+            changes = {"model.network": "conv", "model.latents": latents, "train.batch_size": BATCH_SIZE}
+            if config.model.kind == "vsc" and config.model.prior == "pseudo":
+                changes["model.alpha"] = alpha
+            if arguments.directory is not None:
+                changes["data.directory"] = str(arguments.directory)
+            config = with_overrides(config, {**changes, "train.steps": arguments.steps})
+            config = smoke(config) if arguments.smoke else config
+            folder = arguments.workdir / f"{config.name}_conv_{latents}{'_smoke' if arguments.smoke else ''}"
+            configs[folder] = config
+            groups.setdefault(f"{latents} latents", []).append(folder)
+    for folder, config in configs.items():
+        if (folder / "results.json").is_file():
+            # Where its data lie does not matter.
+            there, asked = (replaced(c, {"data.directory": None}) for c in (open_run(folder).config, config))
+            if identity(there) == identity(asked):
+                continue
+        arguments.print(f"training {folder}")
+        with Progress(config.train) as bar:
+            fit(config, folder, on_row=bar.on_row, on_stage=bar.on_stage)
+    return groups
 
 
 def report(

@@ -70,7 +70,7 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
         progress = opened.enter_context(Progress(config.train, quiet=arguments.quiet))
         listeners, tracker = [progress.on_row], None
         if arguments.track is not None:
-            tracker = opened.enter_context(closing(tracking.tracker(arguments.track, config, workdir)))
+            tracker = opened.enter_context(closing(tracking.Tracker(arguments.track, config, workdir)))
             listeners.append(tracker.on_row)
 
         def on_row(row: dict[str, Any]) -> None:

@@ -1,4 +1,8 @@
-"""A trained model's codes of a test split, encoded once: what figures, reports and the explorer read."""
+"""A trained model's codes of a test split, encoded once: what figures, reports and the explorer read.
+
+Codes are exactly 0 where a latent is off. :func:`discrete_path` is the discrete interpolation of Tonolini,
+Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
+"""
 
 from functools import cached_property, partial
 from typing import Any
@@ -16,13 +20,13 @@ from vsc_jax.data.dataset import Dataset
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.encoding import USED_SHARE, Codes, codes, map_batches
 from vsc_jax.evaluation.factors import Factor, correlations
-from vsc_jax.evaluation.latent_space import Grid, Traversals, grid_codes, traversal_codes
 from vsc_jax.evaluation.recovery import correlation
 from vsc_jax.models import VSC, Autoencoder, Model
 from vsc_jax.models.vsc import Posterior
 from vsc_jax.spike_slab import SpikeSlab, sample_given_support
 
 TRAVERSED = 40  # latents, at most
+SPAN = (1.0, 99.0)  # percentiles of a latent's values, where it is on, that grids and traversals cover
 
 
 class CodeView:
@@ -107,15 +111,37 @@ class CodeView:
         first, second = np.argsort(-spread, kind="stable")[:2]
         return int(first), int(second)
 
-    def grid(self, example: int, pair: tuple[int, int]) -> Grid:
-        """Codes around one example on a grid of two latents (along x, along y)."""
-        return grid_codes(self.code[example], self.code, pair)
+    def span(self, latent: int, count: int) -> Float[np.ndarray, " count"]:
+        """Evenly spaced values over the range of a latent where it is on; -1 to 1 if it never is."""
+        values = self.code[:, latent].astype(np.float64)
+        values = values[values != 0]
+        low, high = np.percentile(values, SPAN) if len(values) else (-1.0, 1.0)
+        return np.linspace(low, high, count)
 
-    def traversals(self, example: int) -> Traversals:
-        """Every used latent changed in one example: those that are on in it first, then the most used."""
+    def grid(
+        self, example: int, pair: tuple[int, int], count: int = 11
+    ) -> tuple[Float[np.ndarray, "y x latents"], Float[np.ndarray, " x"], Float[np.ndarray, " y"]]:
+        """Codes around one example that vary two latents over their ranges, and the values along x and y."""
+        x, y = (self.span(latent, count) for latent in pair)
+        codes = np.tile(self.code[example].astype(np.float64), (count, count, 1))
+        codes[:, :, pair[0]] = x[None, :]
+        codes[:, :, pair[1]] = y[:, None]
+        return codes, x, y
+
+    def traversals(
+        self, example: int, count: int = 6
+    ) -> tuple[Float[np.ndarray, "rows columns latents"], Float[np.ndarray, "rows count"], np.ndarray]:
+        """Every used latent changed in one example: those that are on in it first, then the most used.
+
+        Codes of which the first of each row has its latent off and the others set it to the values, these
+        values, and the latents ``[rows]``.
+        """
         order = np.lexsort((-self.code.var(axis=0), -self.density, self.code[example] == 0))
         latents = order[np.isin(order, self.used)][:TRAVERSED]
-        return traversal_codes(self.code[example], self.code, latents)
+        values = np.stack([self.span(int(latent), count) for latent in latents])
+        codes = np.tile(self.code[example].astype(np.float64), (len(latents), count + 1, 1))
+        codes[np.arange(len(latents)), :, latents] = np.pad(values, ((0, 0), (1, 0)))
+        return codes, values, latents
 
     def correlations(
         self,
@@ -132,6 +158,28 @@ class CodeView:
             Factor("", v, there > 0, discrete=False) for v, there in zip(factors.T, presence.T, strict=True)
         ]
         return correlation(np.abs(factors), np.abs(self.code)), correlations(self.code, values).T
+
+
+def discrete_path(start: ArrayLike, end: ArrayLike, most: int) -> tuple[np.ndarray, list[str]]:
+    """Codes ``[steps, latents]`` that change one latent at a time, and what each step is.
+
+    First the latents that are on only in ``end`` are switched on (``+j``), then those on in both take their
+    new value (``~j``), then those on only in ``start`` are switched off (``-j``); within each group the
+    largest change comes first. A path of more than ``most`` steps, start and end among them, is thinned
+    evenly; a step that holds other changes, too, has an ellipsis in its name.
+    """
+    a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    groups = (("+", (a == 0) & (b != 0)), ("~", (a != 0) & (b != 0) & (a != b)), ("-", (a != 0) & (b == 0)))
+    codes, names = [a], ["start"]
+    for sign, members in groups:
+        latents = np.flatnonzero(members)
+        for latent in latents[np.argsort(-np.abs(b - a)[latents], kind="stable")]:
+            codes.append(np.where(np.arange(len(a)) == latent, b, codes[-1]))
+            names.append(f"{sign}{latent}")
+    steps = np.round(np.linspace(0, len(codes) - 1, min(most, len(codes)))).astype(int)
+    gaps = np.diff(steps, prepend=0)
+    names = [names[i] if gap <= 1 else f"{names[i]}…" for i, gap in zip(steps, gaps, strict=True)]
+    return np.stack(codes)[steps], names
 
 
 @partial(jax.jit, static_argnums=0)

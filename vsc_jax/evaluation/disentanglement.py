@@ -60,20 +60,15 @@ def binned(values: np.ndarray) -> Int[np.ndarray, " n"]:
     return np.where(on, np.searchsorted(edges, values, side="right") + 1, 0)
 
 
-def _gap(scores: Float[np.ndarray, "latents factors"]) -> float:
-    """Best minus second best latent for each factor, mean over factors; one latent is compared with 0."""
-    ordered = np.sort(np.pad(scores, ((2, 0), (0, 0))), axis=0)
-    return float((ordered[-1] - ordered[-2]).mean())
-
-
 def mig(shares: Float[np.ndarray, "latents factors"]) -> float:
     """Mutual information gap of :func:`information`: best latent minus the next, mean over factors.
 
     Chen, Li, Grosse and Duvenaud, *Isolating Sources of Disentanglement in VAEs*, NeurIPS 2018, eq. 6.
     About 1 when each factor has a latent that tells it, and no other does; 0 for a constant code and
-    where the best latent has a twin.
+    where the best latent has a twin. A single latent is compared with 0.
     """
-    return _gap(shares)
+    ordered = np.sort(np.pad(shares, ((1, 0), (0, 0))), axis=0)
+    return float((ordered[-1] - ordered[-2]).mean())
 
 
 def modularity(shares: Float[np.ndarray, "latents factors"]) -> float:
@@ -92,15 +87,10 @@ def modularity(shares: Float[np.ndarray, "latents factors"]) -> float:
     return float((1 - others / (largest * max(shares.shape[1] - 1, 1))).mean())
 
 
-class InfoMC(NamedTuple):
-    """Does each latent tell one factor (modularity), and is each factor told by one latent (compactness)?"""
+def infomec(code: np.ndarray, factors: Factors) -> tuple[float, float]:
+    """Modularity InfoM and compactness InfoC, in [0, 1].
 
-    modularity: float
-    compactness: float
-
-
-def infomec(code: np.ndarray, factors: Factors) -> InfoMC:
-    """InfoM and InfoC: how much of a latent's (a factor's) information is about (in) a single one, in [0, 1].
+    How much of a latent's (a factor's) information is about (in) a single factor (latent), mean over those.
 
     Hsu, Dorrell, Whittington, Wu and Finn, *Disentanglement via Latent Quantization*, NeurIPS 2023. Their
     code leaves out latents of a small range, that of their next paper those of a small interquartile range,
@@ -110,9 +100,9 @@ def infomec(code: np.ndarray, factors: Factors) -> InfoMC:
     """
     used = varies(code)
     if not used.any():
-        return InfoMC(0.0, 0.0)
+        return 0.0, 0.0
     shares = information(code[:, used], factors)
-    return InfoMC(_concentration(shares), _concentration(shares.T))
+    return _concentration(shares), _concentration(shares.T)
 
 
 def _concentration(shares: Float[np.ndarray, "rows columns"]) -> float:
@@ -129,7 +119,7 @@ def sap(code: np.ndarray, factors: Factors) -> float:
     Kumar, Sattigeri and Balakrishnan, *Variational Inference of Disentangled Latent
     Concepts*, ICLR 2018, section 3. Known values as :func:`mig`; factors are real or of two classes.
     """
-    return _gap(predictability(code, factors))
+    return mig(predictability(code, factors))  # the same gap, of other scores
 
 
 def predictability(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "latents factors"]:
@@ -187,33 +177,27 @@ def dci(train_code: np.ndarray, train_factors: Factors, test_code: np.ndarray, t
         importances.append(np.maximum(trees.feature_importances_, 0))
         guess = trees.predict(test_code[test.given])
         scores.append(_informativeness(guess, test.values[test.given], train))
-    importance = np.stack(importances, axis=1)
-    return DCI(disentanglement(importance), completeness(importance), float(np.mean(scores)))
+    return DCI(*of_importances(np.stack(importances, axis=1)), float(np.mean(scores)))
 
 
-def disentanglement(importance: Float[np.ndarray, "latents factors"]) -> float:
-    """One minus the entropy, in base "number of factors", of each latent's importances, not negative.
+def of_importances(importance: Float[np.ndarray, "latents factors"]) -> tuple[float, float]:
+    """Disentanglement and completeness, from how important each latent is for each factor, not negative.
 
-    Averaged over latents in proportion to their importance; 0 if nothing is important.
+    One minus the entropy, in base "number of factors", of each latent's importances, averaged over latents in
+    proportion to their importance; and the same of each factor's, mean over factors, of which one that
+    nothing tells counts as 0.
     """
-    by_latent = importance.sum(axis=1)
-    if not by_latent.any() or importance.shape[1] == 1:
-        return float(by_latent.any())
-    used = by_latent > 0
-    scores = 1 - entropy(importance[used], axis=1, base=importance.shape[1])
-    return float(np.average(scores, weights=by_latent[used]))
+    weights = importance.sum(axis=1)
+    pure = np.average(_purity(importance), weights=weights) if weights.any() else 0.0
+    return float(pure), float(_purity(importance.T).mean())
 
 
-def completeness(importance: Float[np.ndarray, "latents factors"]) -> float:
-    """One minus the entropy, in base "number of latents", of each factor's importances, not negative.
-
-    Mean over factors; a factor for which nothing is important counts as 0.
-    """
-    if importance.shape[0] == 1:
-        return float((importance[0] > 0).mean())
-    served = importance[:, importance.sum(axis=0) > 0]
-    scores = 1 - entropy(served, axis=0, base=importance.shape[0])
-    return float(np.sum(scores) / importance.shape[1])
+def _purity(importance: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, " rows"]:
+    scores = (importance.sum(axis=1) > 0).astype(np.float64)
+    if importance.shape[1] > 1:
+        there = scores > 0
+        scores[there] = 1 - entropy(importance[there], axis=1, base=importance.shape[1])
+    return scores
 
 
 def _informativeness(guess: np.ndarray, values: np.ndarray, train: Factor) -> float:

@@ -92,20 +92,14 @@ def _sampled_code(model: Model, x: Array, key: PRNGKeyArray) -> tuple[Array, Arr
 
 
 def code_statistics(model: Model, codes: Codes) -> dict[str, float]:
-    """:func:`sparsity` of a VSC's codes; without gates all latents are on, and the active units are used."""
-    if model.gated:
-        return sparsity(codes)
-    units = active_units(codes.mean)
-    return {
-        "active_per_image": float(model.latents),
-        "used_latents": units,
-        "hoyer": hoyer(codes.mean),
-        "active_units": units,
-    }
+    """How sparse codes are, by the names of the glossary.
 
-
-def sparsity(codes: Codes) -> dict[str, float]:
-    """Sparsity of a spike-and-slab code, by the names of the glossary."""
+    Without gates all latents are on, and the active units are used.
+    """
+    units = active_units(codes.expected)
+    size = {"hoyer": hoyer(codes.expected), "active_units": units}
+    if not model.gated:
+        return {"active_per_image": float(model.latents), "used_latents": units, **size}
     count, density = codes.on.sum(axis=1), codes.on.mean(axis=0)
     used = density >= USED_SHARE
     percentiles = np.percentile(count, [5, 50, 95])
@@ -118,8 +112,7 @@ def sparsity(codes: Codes) -> dict[str, float]:
         "mean_gamma": float(codes.gamma.mean(dtype=np.float64)),
         "undecided_gates": float(((codes.gamma > 0.1) & (codes.gamma < 0.9)).mean()),
         "gamma_std": float(codes.gamma.std(axis=0)[used].mean()) if used.any() else 0.0,
-        "hoyer": hoyer(codes.expected),
-        "active_units": active_units(codes.expected),
+        **size,
     }
 
 
@@ -147,15 +140,10 @@ def active_units(code: np.ndarray) -> float:
     return float((code.var(axis=0) > 0.01).sum())
 
 
-def collapse_statistics(kl: np.ndarray, z: np.ndarray) -> dict[str, float]:
-    """Share of latents whose KL (``model.latent_kl``), and whose ``|z|``, ``[n, latents]``, has collapsed.
-
-    Fallah and Rozell, *Variational Sparse Coding with Learned Thresholding*, ICML 2022. A latent of a sparse
-    code that is on in fewer than 5 % of the examples counts in ``coefficient_collapse``.
-    """
-    return {"posterior_collapse": collapsed(kl), "coefficient_collapse": collapsed(np.abs(z))}
-
-
 def collapsed(values: np.ndarray) -> float:
-    """Share of latents whose ``values``, ``[n, latents]``, are at most 1e-2 on 95 % of the inputs."""
-    return float(((values <= 1e-2).mean(axis=0) >= 0.95).mean())
+    """Share of latents whose ``|values|``, ``[n, latents]``, are at most 1e-2 on 95 % of the inputs.
+
+    Fallah and Rozell, *Variational Sparse Coding with Learned Thresholding*, ICML 2022, of each latent's KL
+    (``model.latent_kl``) and of z, where a latent that is on in fewer than 5 % of the examples counts.
+    """
+    return float(((np.abs(values) <= 1e-2).mean(axis=0) >= 0.95).mean())

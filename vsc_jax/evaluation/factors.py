@@ -23,12 +23,12 @@ _FEWEST_EXAMPLES = 20
 # Correlation of prediction and value, given presence, on new 32 x 32 images, in the order of smiley.FACTORS.
 # `python benchmarks/smiley_ceiling.py`: a network of 1024-512-256 units trained on 100,000 images.
 # A picture of whole pixels does not tell its real factors exactly, so no code can correlate perfectly.
-_CEILING_32 = (
+CEILING_32 = np.array([
     *(0.599, 0.840, 0.981, 0.957),
     *(0.957, 0.919, 0.949, 0.917, 0.917, 0.845),
     *(0.973, 0.973, 0.987),
     *(0.724, 0.729, 0.734, 0.755, 0.905),
-)
+])  # fmt: skip
 
 
 class Factor(NamedTuple):
@@ -96,17 +96,15 @@ def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"
     return np.maximum(area, 1 - area)
 
 
-def attributes_found(areas: Float[np.ndarray, "latents attributes"]) -> int:
-    """Number of attributes that gates tell with an area of at least .99, no gate counting twice."""
-    return int(matched_sum(areas >= 0.99))
-
-
 def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
-    """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``."""
+    """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``.
+
+    These are told with an area of at least .99, no gate counting twice.
+    """
     areas = np.stack([auc(gamma, attribute.values) for attribute in attributes], axis=1)
     names = [f"gate_auc_{attribute.name.replace(' ', '_')}" for attribute in attributes]
     best = {name: float(area) for name, area in zip(names, areas.max(axis=0), strict=True)}
-    return {**best, "attributes_found": float(attributes_found(areas))}
+    return {**best, "attributes_found": matched_sum(areas >= 0.99)}
 
 
 def correlations(code: np.ndarray, features: Factors) -> Float[np.ndarray, "latents features"]:
@@ -129,8 +127,3 @@ def feature_statistics(
     if ceiling is not None:
         statistics["feature_ceiling_share"] = best / float(ceiling.mean())
     return statistics
-
-
-def supervised_ceiling(image_size: int) -> Float[np.ndarray, " features"] | None:
-    """Correlation that a regressor from pixels reaches with each feature; None at 28, not measured."""
-    return np.array(_CEILING_32) if image_size == 32 else None

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,20 +11,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.data.examples import chunks
-from vsc_jax.evaluation.encoding import Measure, map_batches, means
+from vsc_jax.evaluation.encoding import Measure, map_batches
 from vsc_jax.models import Model
 from vsc_jax.models.inputs import as_float
 
 NOISE = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Standard deviations of the noise, in units of the data's range or, for unbounded data, deviation."""
-
-
-class Denoised(NamedTuple):
-    """Error of the clean example from a noisy one: mean squared, and as :func:`explained_variance`."""
-
-    noise: float
-    mse: float
-    explained_variance: float
 
 
 def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
@@ -40,12 +31,6 @@ def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
     return errors
 
 
-def error_statistics(errors: dict[str, np.ndarray], x: np.ndarray) -> dict[str, float]:
-    """Means of :func:`squared_errors`, ``[n]`` each, of the examples ``x``, and ``explained_variance``."""
-    mean = means(errors)
-    return {**mean, "explained_variance": explained_variance(mean["mse"], total_variance(x))}
-
-
 def denoising(
     model: Model,
     x: np.ndarray,
@@ -53,19 +38,17 @@ def denoising(
     *,
     noise: Sequence[float] = NOISE,
     batch_size: int = 500,
-) -> list[Denoised]:
-    """Error of the clean examples ``x`` from noisy ones, for each deviation of Gaussian noise.
+) -> dict[float, tuple[float, float]]:
+    """Error of the clean examples ``x`` from noisy ones, by the deviation of Gaussian noise.
 
-    The same noise pattern is used at every level, in the units of :func:`noise_unit`.
+    Mean squared, and as :func:`explained_variance`. The same noise pattern is used at every level, in the
+    units of :func:`noise_unit`.
     """
     unit = noise_unit(model, x)
     measure = _denoising_residuals(tuple(level * unit for level in noise))
     errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)
     total = total_variance(x)
-    return [
-        Denoised(level, float(error), explained_variance(float(error), total))
-        for level, error in zip(noise, errors, strict=True)
-    ]
+    return {level: (e, explained_variance(e, total)) for level, e in zip(noise, errors.tolist(), strict=True)}
 
 
 def noise_unit(model: Model, x: np.ndarray) -> float:

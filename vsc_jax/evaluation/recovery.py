@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
+from sklearn.metrics.pairwise import cosine_similarity
 
 from vsc_jax.evaluation.encoding import USED_SHARE
 
@@ -44,17 +45,6 @@ def matched_mean(scores: Float[np.ndarray, "latents sources"]) -> float:
 def correlation(a: Float[np.ndarray, "n i"], b: Float[np.ndarray, "n j"]) -> Float[np.ndarray, "i j"]:
     """Pearson correlation of each column of a with each of b; 0 for a constant column, and without rows."""
     a, b = (x - x.sum(axis=0, dtype=np.float64) / max(len(x), 1) for x in (a, b))
-    return _cosines(a, b)
-
-
-def cosine(
-    a: Float[np.ndarray, "i features"], b: Float[np.ndarray, "j features"]
-) -> Float[np.ndarray, "i j"]:
-    """Cosine of each row of a with each of b; 0 for a row of zeros."""
-    return _cosines(np.asarray(a, np.float64).T, np.asarray(b, np.float64).T)
-
-
-def _cosines(a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "i j"]:
     scale = np.linalg.norm(a, axis=0)[:, None] * np.linalg.norm(b, axis=0)
     # What is left of a constant column by rounding is no variation.
     negligible = scale <= 1e-12
@@ -117,7 +107,7 @@ def atoms_found(
     threshold: float = 0.95,
 ) -> int:
     """Number of true atoms with a component of their own whose ``|cosine|`` is at least the threshold."""
-    return int(matched_sum(np.abs(cosine(components, atoms)) >= threshold))
+    return int(matched_sum(np.abs(cosine_similarity(components, atoms)) >= threshold))
 
 
 def calibration(gamma: np.ndarray, present: np.ndarray, bins: int = 15) -> Calibration:

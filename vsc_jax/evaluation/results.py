@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vsc_jax.config import Config, EvaluateConfig
+from vsc_jax.config import Config
 from vsc_jax.config.choices import Binarize
 from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset, sample_rows
@@ -26,10 +26,10 @@ from vsc_jax.evaluation.disentanglement import (
     modularity,
     sap,
 )
-from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapse_statistics, map_batches, means
+from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, map_batches, means
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
-from vsc_jax.evaluation.reconstruction import denoising, error_statistics, squared_errors
-from vsc_jax.evaluation.selection import Choices, selection_statistics
+from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
+from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
 
@@ -86,16 +86,25 @@ def evaluate(
     probe = _Split(probe_x, codes(model, probe_x, probe_key, batch_size=size), dataset.train.labels)
     results: Results = means(bound)
     if model.variational:
-        bounded = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
-        results |= _iwae(model, bounded, iwae_key, config.evaluate, on_stage)
+        some = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
+        samples = config.evaluate.samples
+
+        def on_batch(done: int) -> None:
+            on_stage(f"iwae of {samples:,} samples: {done:,} of {len(some):,} examples")
+
+        options: Any = {"model": model, "samples": samples, "batch_size": size, "on_batch": on_batch}
+        iwae = importance_weighted(x=some, key=iwae_key, **options).mean(dtype=np.float64)
+        results |= {"iwae": float(iwae), "iwae_samples": samples, "iwae_examples": len(some)}
     results |= {"steps": config.train.iterations, "test_examples": len(x)}
-    results |= {**code_statistics(model, test.codes), **error_statistics(errors, x)}
+    results |= {**code_statistics(model, test.codes), **means(errors)}
+    results["explained_variance"] = explained_variance(results["mse"], total_variance(x))
     if isinstance(model, VSC) and model.refinement:
         results["refine"] = model.refinement
     if latent_kl is not None:
-        results |= collapse_statistics(latent_kl, test.codes.z)
+        results["posterior_collapse"] = collapsed(latent_kl)
+        results["coefficient_collapse"] = collapsed(test.codes.z)
     if chosen is not None:
-        results |= selection_statistics(Choices(*chosen), test.labels)
+        results |= selection_statistics(test.labels, *chosen)
     if labeled := probe.labels is not None and test.labels is not None:
         on_stage("linear probe")
         results["probe_accuracy"] = _probe(linear_probe, probe, test, "expected")
@@ -106,20 +115,25 @@ def evaluate(
     if has_factors := factors.has_factors(dataset):
         if model.gated:
             results |= factors.gate_statistics(test.codes.gamma, factors.attributes(dataset.test))
-        ceiling = factors.supervised_ceiling(config.data.image_size)
+        ceiling = factors.CEILING_32 if config.data.image_size == 32 else None
         results |= factors.feature_statistics(test.codes.expected, factors.features(dataset.test), ceiling)
     if everything:
         denoising_key, code_key = jax.random.split(streams.key(config.seed, Stream.DENOISING))
         on_stage("denoising")
-        for row in denoising(model, x, denoising_key, batch_size=size):
-            results[f"denoising_mse_{row.noise:g}"] = row.mse
-            results[f"denoising_explained_variance_{row.noise:g}"] = row.explained_variance
+        for noise, (mse, explained) in denoising(model, x, denoising_key, batch_size=size).items():
+            results[f"denoising_mse_{noise:g}"] = mse
+            results[f"denoising_explained_variance_{noise:g}"] = explained
         if labeled:
             results |= _more_probes(model, probe, test, on_stage)
         if has_factors:
             results |= _disentanglement(model, dataset, probe, test, on_stage)
             on_stage("FactorVAE score")
-            represent = _face_codes(model, config.data.image_size, code_key, size)
+
+            def represent(faces: smiley.Smileys) -> np.ndarray:
+                small = config.data.image_size < smiley.SIDE
+                images = smiley.crop(faces.images) if small else faces.images
+                return codes(model, images * np.uint8(255), code_key, batch_size=size).expected
+
             results["factor_vae"] = factor_vae_score(represent, seed=config.seed)
     return {**results, "data": in_words(dataset, binarize)}
 
@@ -134,15 +148,6 @@ def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
         model.latent_kl(x),
         model.selections(x),
     )
-
-
-def _iwae(model: Any, x: np.ndarray, key: PRNGKeyArray, config: EvaluateConfig, on_stage: OnStage) -> Results:
-    def on_batch(done: int) -> None:
-        on_stage(f"iwae of {config.samples:,} samples: {done:,} of {len(x):,} examples")
-
-    options: Any = {"samples": config.samples, "batch_size": config.batch_size, "on_batch": on_batch}
-    value = float(importance_weighted(model, x, key, **options).mean(dtype=np.float64))
-    return {"iwae": value, "iwae_samples": config.samples, "iwae_examples": len(x)}
 
 
 def _probe(probe: Callable[..., float], train: _Split, test: _Split, form: str) -> float:
@@ -191,29 +196,19 @@ def _disentanglement(
     if known:
         code, new = train.codes.expected, test.codes.expected
         on_stage("features: mutual information")
-        shares, concentrated = information(new, asked), infomec(test.codes.sparse, asked)
+        shares, (infom, infoc) = information(new, asked), infomec(test.codes.sparse, asked)
         on_stage("features: trees")
         scores = dci(code, known, new, asked)
         results |= {
             "feature_r2": linear_r2(code, known, new, asked),
             "feature_mig": mig(shares),
             "feature_modularity": modularity(shares),
-            "feature_infom": concentrated.modularity,
-            "feature_infoc": concentrated.compactness,
+            "feature_infom": infom,
+            "feature_infoc": infoc,
             "feature_sap": sap(new, asked),
             **{f"feature_{name}": score for name, score in scores._asdict().items()},
         }
     return results
-
-
-def _face_codes(
-    model: Model, side: int, key: PRNGKeyArray, batch_size: int
-) -> Callable[[smiley.Smileys], np.ndarray]:
-    def represent(faces: smiley.Smileys) -> np.ndarray:
-        images = faces.images if side == smiley.SIDE else smiley.crop(faces.images)
-        return codes(model, images * np.uint8(255), key, batch_size=batch_size).expected
-
-    return represent
 
 
 def binarized(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np.ndarray:

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
-from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.evaluation.latent_space import continuous_path, discrete_path
+from vsc_jax.evaluation.code_view import CodeView, discrete_path
 from vsc_jax.evaluation.reconstruction import denoising, noise_unit, noisy
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
@@ -48,9 +47,8 @@ def draw_reconstructions(view: CodeView) -> Drawn:
         figure = _images(inputs, outputs, titles)
     else:
         figure = _lines(inputs, outputs, titles, view.dataset.channel_names if form == "signal" else ())
-    denoised = denoising(model, x, key, noise=(0.0, NOISE))
-    explained = {name: d.explained_variance for name, d in zip(("clean", "noisy"), denoised, strict=True)}
-    return Drawn(figure, {**explained, "noise": level, "form": form})
+    (_, explained), (_, denoised) = denoising(model, x, key, noise=(0.0, NOISE)).values()
+    return Drawn(figure, {"clean": explained, "noisy": denoised, "noise": level, "form": form})
 
 
 def _images(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
@@ -152,13 +150,13 @@ def draw_interpolations(view: CodeView) -> Drawn:
     chosen = view.examples(2 * PAIRS)
     pairs = [(view.code[a], view.code[b]) for a, b in zip(chosen[::2], chosen[1::2], strict=False)]
     blocks, largest = [], 0.0
+    shares = [f"{share:.2f}" for share in np.linspace(0, 1, STEPS)]
     for start, end in pairs:
         if view.gated:
-            discrete = discrete_path(start, end, STEPS)
-            blocks.append(("one latent\nat a time", view.decode(discrete.codes), discrete.names))
-        straight = continuous_path(start, end, STEPS)
-        decoded = view.decode(straight.codes)
-        blocks.append(("straight\nline", decoded, straight.names))
+            codes, names = discrete_path(start, end, STEPS)
+            blocks.append(("one latent\nat a time", view.decode(codes), names))
+        decoded = view.decode(np.linspace(start, end, STEPS, dtype=np.float64))
+        blocks.append(("straight\nline", decoded, shares))
         length = np.sqrt((np.diff(decoded, axis=0).reshape(STEPS - 1, -1) ** 2).mean(axis=1))
         largest = max(largest, float(length.max() / length.sum()) if length.sum() else 0.0)
     most = max(len(images) for _, images, _ in blocks)
@@ -187,13 +185,13 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
     Facts: of the pixels that change visibly along a row the share in the row of ``latent``, the ``most``, and
     in the ``middle`` row; ``still``, how many of the ``rows`` change none.
     """
-    code, changed = view.code[example], view.traversals(example)
-    decoded = view.decode(changed.codes)
+    code, (codes, sweeps, latents) = view.code[example], view.traversals(example)
+    decoded = view.decode(codes)
     first = style.padded(style.as_pictures(view.decode(code))[None], decoded.shape[1])
     tiles = np.concatenate([first[None], style.as_pictures(decoded)])
     mark = "on: " if (code == 0).any() else ""  # in a dense code every latent is on
     names = ["as coded"]
-    for latent, values in zip(changed.latents, changed.values, strict=True):
+    for latent, values in zip(latents, sweeps, strict=True):
         here = f"{latent} ({mark}{style.number(code[latent])})" if code[latent] else f"{latent} (off)"
         names.append(f"{here}\n{style.number(values[0])} to {style.number(values[-1])}")
     blocks = 1 if len(tiles) <= ONE_BLOCK else 2
@@ -209,7 +207,7 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
         axes.xaxis.tick_top()
         style.bare(axes)
     shares = np.array([_moved(row) for row in decoded])
-    facts = {"latent": int(changed.latents[shares.argmax()]), "most": float(shares.max())}
+    facts = {"latent": int(latents[shares.argmax()]), "most": float(shares.max())}
     still = {"still": int((shares == 0).sum()), "rows": len(shares)}
     return Drawn(figure, {**facts, "middle": float(np.median(shares)), **still})
 
@@ -223,14 +221,14 @@ def draw_latent_grid(view: CodeView, example: int = 0, pair: tuple[int, int] | N
     visibly; ``whole``, whether these two are the whole code.
     """
     x, y = view.varied_pair(example) if pair is None else pair
-    grid = view.grid(example, (x, y))
-    decoded = view.decode(grid.codes)
+    codes, *values = view.grid(example, (x, y))
+    decoded = view.decode(codes)
     tiles = style.as_pictures(decoded)
     rows, columns, height, width = tiles.shape[:4]
     title = f"What latents {x} and {y} change, the others kept where one test image has them"
     figure = style.new_figure((style.WIDTH - 0.8) * rows * height / (columns * width) + 0.9, title)
     axes = figure.subplots()
-    across, upwards = ([style.number(value) for value in values] for values in (grid.x, grid.y))
+    across, upwards = ([style.number(value) for value in along] for along in values)
     style.show_tiles(axes, tiles[::-1], rows=upwards[::-1], columns=across, gap=0)
     style.label(axes, x=f"value of latent {x}", y=f"value of latent {y}")
     style.bare(axes)

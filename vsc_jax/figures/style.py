@@ -5,10 +5,8 @@ state. They are ``WIDTH`` inches wide and their text is sized to be read when th
 """
 
 import io
-import os
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,11 +106,10 @@ def show_tiles(
     high: float = 1.0,
     gap: int = 1,
 ) -> AxesImage:
-    """Draw pictures side by side in one panel, upright.
+    """Draw pictures ``[rows, columns, height, width]``, or with channels, side by side in one panel, upright.
 
-    ``images`` are floats ``[rows, columns, height, width]``, or with channels, of which three are colors and
-    other numbers are averaged to gray; a picture of NaN stays blank. ``rows`` are named on the left,
-    ``columns`` below; ``colors`` go from 0 to ``high``; ``gap`` is in pixels.
+    Three channels are colors, others are averaged to gray; a picture of NaN stays blank. ``colors`` go from 0
+    to ``high``; ``gap`` is in pixels.
     """
     pictures = np.asarray(images, np.float64)
     if pictures.ndim == 5 and pictures.shape[-1] != 3:
@@ -124,12 +121,10 @@ def show_tiles(
     canvas = spaced.swapaxes(1, 2).reshape(n * down, m * across, *channels)[
         : n * down - gap, : m * across - gap
     ]
-    blank = np.isnan(canvas)
-    pixels: np.ndarray = np.ma.masked_array(canvas, blank)
     if channels:
-        visible = ~blank.any(axis=-1, keepdims=True)
-        pixels = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)
-    drawn = axes.imshow(pixels, cmap=colors, vmin=0.0, vmax=high, origin="upper")
+        visible = ~np.isnan(canvas).any(axis=-1, keepdims=True)
+        canvas = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)
+    drawn = axes.imshow(canvas, cmap=colors, vmin=0.0, vmax=high, origin="upper")
     axes.set_yticks((np.arange(n) * down + (height - 1) / 2)[: len(rows)], rows)
     axes.set_xticks((np.arange(m) * across + (width - 1) / 2)[: len(columns)], columns)
     bare(axes)
@@ -146,10 +141,3 @@ def as_png(figure: Figure) -> bytes:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None})
     return drawn.getvalue()
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, in one step: a reader never sees half of it. Its folder must exist."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(as_png(figure))
-    os.replace(temporary, path)

@@ -5,9 +5,8 @@ Both are Jinja templates beside this module; every value that goes into them is 
 
 import base64
 import io
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,18 +26,14 @@ from vsc_jax.pages import curves, sentences
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import Run, open_run
+from vsc_jax.training.run_folder import write_file
 
 HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
 """Headings of all figures, in the order of a report."""
 
-MEANS = "Means over the test set; likelihoods are log-probabilities in nats an example: higher is better."
-
 
 class Written(NamedTuple):
-    """What was written, and what was not.
-
-    ``problems`` has a sentence for each run or part that could not be shown, ``refused`` the folders of none.
-    """
+    """What was written, a sentence for each run or part that is missing, and the folders that are no runs."""
 
     html: Path
     markdown: Path
@@ -47,7 +42,7 @@ class Written(NamedTuple):
 
 
 def write_report(
-    runs: Sequence[Path | Run] | Mapping[str, Sequence[Path | Run]],
+    runs: Sequence[Path | Run] | Mapping[str, Collection[Path | Run]],
     output: Path | None = None,
     *,
     title: str | None = None,
@@ -58,19 +53,10 @@ def write_report(
 ) -> Written:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` about one run or several.
 
-    Args:
-      runs: run folders, folders of saved models, or runs that are in memory, whose model and figures are used
-        as they are; or several such lists by the headings of their tables.
-      output: folder to write to; made when missing. By default a single run's own folder, or ``report``.
-      title: heading of the page; by default the name of a single run, or the number of runs.
-      directory: folder with prepared TFDS sets, if not the one that the runs used.
-      dataset: data that were given from Python to every run, see :func:`vsc_jax.run.StoredRun.dataset`; the
-        loaded data set of a run that is in memory.
-      every_figure: False draws only the figures that a run draws when it ends, which is quick.
-      on_stage: called with a few words before each part of the work.
-
-    Raises:
-      UserError: if no run can be read, or the folder cannot be written.
+    ``runs`` are folders, or runs in memory, of which model, ``dataset`` and figures are used as they are; or
+    such lists by the headings of their tables. ``output`` is by default a single run's own folder, or
+    ``report``; ``directory`` and ``dataset`` are those of :meth:`vsc_jax.run.StoredRun.dataset`. Without
+    ``every_figure`` only those are drawn that a run draws when it ends. A UserError if no run can be read.
     """
     grouped = runs if isinstance(runs, Mapping) else {"": runs}
     given = {folder_of(run): run for members in grouped.values() for run in members}
@@ -90,28 +76,18 @@ def write_report(
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
         illustrate(source, directory, dataset, every_figure=every_figure)
-    groups = []
-    for heading, members in grouped.items():
-        if there := [sources[folder] for folder in map(folder_of, members) if folder in sources]:
-            texts = {"title": heading, "compared": sentences.compared(there)}
-            groups.append({**texts, "runs": there, "tables": results_tables(there)})
-    differing, common = settings_rows(read)
-    alone = f"These are not those of the preset {read[0].config.name}:"
+    groups = {
+        heading: [sources[folder] for folder in map(folder_of, members) if folder in sources]
+        for heading, members in grouped.items()
+    }
     page: dict[str, Any] = {
         "title": title or (f"{len(given)} runs side by side" if len(given) > 1 else read[0].label),
         "runs": read,
-        "groups": groups,
+        "groups": {heading: members for heading, members in groups.items() if members},
         "curves": curves.curves_over(read),
         "missing": _missing(read),
         "refused": list(refused.values()),
-        "names": [name for name in HEADINGS if any(name in source.figures for source in read)],
         "headings": HEADINGS,
-        "differing": differing,
-        "differing_means": "In these the runs differ:" if len(read) > 1 else alone,
-        "common": common,
-        "data": sentences.trained_on(read),
-        "measured_on": sentences.measured_on(read),
-        "means": MEANS,
         "version": __version__,
     }
     if output is None:
@@ -124,10 +100,7 @@ def write_report(
 def illustrate(
     source: Source, directory: Path | None = None, dataset: Any = None, *, every_figure: bool = True
 ) -> None:
-    """Put a run's figures into ``source.figures``, and why others cannot be drawn into ``source.missing``.
-
-    The other arguments are those of :func:`write_report`. What a run in memory has drawn is not drawn again.
-    """
+    """Draw a run's figures, but for those that a run in memory has drawn; or say why they are missing."""
     run, config = source.run, source.config
 
     def add(name: str, draw: Callable[[], Drawn]) -> None:
@@ -189,17 +162,16 @@ def _write(page: dict[str, Any], output: Path) -> None:
         prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if len(page["runs"]) > 1 else ""
         return f"figures/{prefix}{name}.png"
 
+    page["file"] = file
     files = {file(run, name): figure.png for run in page["runs"] for name, figure in run.figures.items()}
     files |= {f"figures/{name}.png": curve.png for name, curve in page["curves"].items()}
-    plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page, file=file)
+    plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page)
     files["report.md"] = re.sub(r"\n{3,}", "\n\n", plain).encode()
     files["report.html"] = _PAGES.get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            temporary = output / f"{name}.tmp"
-            temporary.write_bytes(content)
-            os.replace(temporary, output / name)
+            write_file(output / name, content)
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
 
@@ -226,4 +198,11 @@ _PAGES.filters |= {
     "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
     "what_was_run": sentences.what_was_run,
     "in_short": sentences.in_short,
+}
+_PAGES.globals |= {
+    "compared": sentences.compared,
+    "measured_on": sentences.measured_on,
+    "trained_on": sentences.trained_on,
+    "results_tables": results_tables,
+    "settings_rows": settings_rows,
 }

@@ -22,29 +22,21 @@ class Illustration(NamedTuple):
 
 @dataclass
 class Source:
-    """A run of a report: what its folder holds, as far as it is there, and its figures once they are drawn.
+    """A run of a report: what its folder holds, its figures once drawn, a line for each missing part."""
 
-    ``label`` is different for every run; ``run`` is given if it is in memory; ``missing`` has a sentence for
-    each part that is not shown.
-    """
-
-    label: str
+    label: str  # different for every run
     folder: Path
     config: Config
     data: dict[str, Any]
     results: dict[str, Any]
     history: list[Row]
-    run: Run | None = None
+    run: Run | None = None  # if it is in memory
     missing: list[str] = field(default_factory=list)
     figures: dict[str, Illustration] = field(default_factory=dict)
 
 
 def read_source(run: Path | Run, label: str) -> Source:
-    """Read a run folder, however much of it is there; what a given ``Run`` holds is not read again.
-
-    Raises:
-      UserError: if there is not even a configuration that can be read.
-    """
+    """Read a run folder, however much of it is there; a UserError if it has no configuration."""
     if isinstance(run, Run):
         return Source(label, folder_of(run), run.config, run.data, run.results, run.history, run)
     config = open_run(run).config

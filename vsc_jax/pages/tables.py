@@ -34,10 +34,7 @@ class TableRow(NamedTuple):
 
 
 def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
-    """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``.
-
-    The best value of a row is marked where there is a better and a worse and the data are the same.
-    """
+    """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``."""
     names = {name for source in sources for name in source.results}
     rank = {name: place for place, name in enumerate(GLOSSARY)}
     tables: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
@@ -51,10 +48,7 @@ def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
 
 
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:
-    """The resolved configurations: settings that stand out, and all others.
-
-    For several runs those stand out in which they differ; for a single run, those that are not its preset's.
-    """
+    """Settings in which the runs differ, or a single run from its preset, and all others."""
     flat = [dict(_settings(source.config)) for source in sources]
     name = sources[0].config.name
     preset = dict(_settings(load_preset(name))) if len(sources) == 1 and name in preset_names() else None
@@ -94,17 +88,13 @@ def _settings(part: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def _in_words(value: Any) -> str:
     if isinstance(value, Ramp):
-        return _ramp(value)
+        if value.start == value.end or (value.begin == value.until == 0):
+            return f"{value.end:g}"
+        if value.begin == value.until:
+            return f"{value.start:g}, from {value.begin:.0%} of the run on {value.end:g}"
+        return f"{value.start:g} to {value.end:g} from {value.begin:.0%} to {value.until:.0%} of the run"
     if value is None or value == ():
         return ABSENT
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _ramp(ramp: Ramp) -> str:
-    if ramp.start == ramp.end or (ramp.begin == ramp.until == 0):
-        return f"{ramp.end:g}"
-    if ramp.begin == ramp.until:
-        return f"{ramp.start:g}, from {ramp.begin:.0%} of the run on {ramp.end:g}"
-    return f"{ramp.start:g} to {ramp.end:g} from {ramp.begin:.0%} to {ramp.until:.0%} of the run"

@@ -22,7 +22,7 @@ from vsc_jax.training.checkpoints import named_leaves
 from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import memory_errors
 from vsc_jax.training.processes import is_first, leave
-from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_json, write_text
+from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_file, write_json
 
 __all__ = ["MODEL_FILE", "Run", "StoredRun", "finish", "fit", "load", "open_run", "save"]
 
@@ -135,7 +135,7 @@ def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> d
     from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.results import as_measured
     from vsc_jax.figures import OVERVIEW, draw_all, draw_history
-    from vsc_jax.figures.style import save
+    from vsc_jax.figures.style import as_png
 
     measured = as_measured(dataset, config.data.binarize, config.seed)
     drawn = dict(draw_all(CodeView(trained.model, measured, seed=config.seed), OVERVIEW))
@@ -145,7 +145,7 @@ def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> d
     temporary = folder / "figures.tmp"
     temporary.mkdir(exist_ok=True)
     for name, (figure, _) in drawn.items():
-        save(figure, temporary / f"{name}.png")
+        write_file(temporary / f"{name}.png", as_png(figure))
     temporary.rename(folder / "figures")
     return {name: facts for name, (_, facts) in drawn.items()}
 
@@ -177,7 +177,7 @@ def save(run: Run, folder: str | Path) -> Path:
         save_file(leaves, temporary)
         temporary.replace(folder / MODEL_FILE)
         sizes = {name: leaf.shape for name, leaf in leaves.items()}
-        write_text(folder / "README.md", model_card(run.config, data, run.results, sizes))
+        write_file(folder / "README.md", model_card(run.config, data, run.results, sizes))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder

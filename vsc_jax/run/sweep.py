@@ -21,11 +21,11 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 from vsc_jax.data.identity import describe
 from vsc_jax.figures.curves import Curve, draw_curves
-from vsc_jax.figures.style import save
+from vsc_jax.figures.style import as_png
 from vsc_jax.run import finish
 from vsc_jax.run.grid import Axis, Member, axes_of, default_workdir, expand
 from vsc_jax.training.loop import check_members, train_members
-from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_json
+from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_file, write_json
 from vsc_jax.training.schedules import without_hyperparameters
 from vsc_jax.training.sharding import members_sharding
 
@@ -234,7 +234,7 @@ def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Member])
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        save(figure, folder / f"{name}.png")
+        write_file(folder / f"{name}.png", as_png(figure))
     return [folder / f"{name}.png" for name in figures]
 
 

@@ -45,13 +45,13 @@ def identity(config: Config) -> dict[str, Any]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` in one step; a number that is not finite becomes null."""
-    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+    write_file(path, json.dumps(finite(value), indent=2) + "\n")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in one step."""
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file in one step: a reader never sees half of it. Its folder must exist."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
+    temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.replace(temporary, path)
 
 
@@ -133,7 +133,7 @@ class MetricsLog:
             logger.warning("%s: damaged; the rows before iteration %d are not all there", path, step)
             with contextlib.suppress(FileNotFoundError):
                 path.replace(path.with_name(path.name + ".damaged"))
-        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_file(path, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def append(self, row: Row) -> None:
         """Add a row, on disk when this returns."""

@@ -1,14 +1,12 @@
 """An explorer of a small untrained model, and its server on a free port."""
 
-import asyncio
 import contextlib
 import threading
 
 import pytest
 
 from tests.figures.conftest import make_view  # noqa: F401 (a fixture)
-from vsc_jax.pages.explorer.explorer import Explorer
-from vsc_jax.pages.explorer.server import listen, server, url
+from vsc_jax.pages.explorer.server import Explorer, listen, server, url
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +28,7 @@ def serve():
     def serving(explorer):
         running = server(explorer)
         with listen(0) as listening:
-            thread = threading.Thread(target=lambda: asyncio.run(running.serve(sockets=[listening])))
+            thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
             thread.start()
             try:
                 yield url(listening)

@@ -81,7 +81,7 @@ def test_switching_a_latent_off_and_on_again_changes_the_picture_and_brings_it_b
     assert page.changes(without) == before
 
 
-def test_dragging_a_bar_changes_its_value_and_the_picture_at_once(page, browser):
+def test_dragging_a_bar_changes_its_value_and_the_picture_at_once_and_switches_it_on(page, browser):
     before = page.decoded()
     row = page.one("#on li")
     slider = row.find_element("css selector", "input[type=range]")
@@ -89,20 +89,16 @@ def test_dragging_a_bar_changes_its_value_and_the_picture_at_once(page, browser)
     way = int(0.4 * slider.size["width"]) * (-1 if value > 0 else 1)
     drag = ActionChains(browser).move_to_element_with_offset(slider, 0, 0).click_and_hold()
     drag.move_by_offset(way, 0).perform()
-    page.changes(before)  # while the button is still held
+    moved = page.changes(before)  # while the button is still held
     ActionChains(browser).release().perform()
     now = float(slider.get_attribute("value"))
     assert now * value < 0
     assert row.find_element("css selector", "output").text == f"{now:.2f}".replace("-", "−")  # noqa: RUF001
-
-
-def test_dragging_a_latent_that_is_off_switches_it_on(page, browser):
-    before = page.decoded()
     browser.execute_script("document.getElementById('unused-part').open = true")
     row = page.one("#off li, #unused li")
     slider = row.find_element("css selector", "input[type=range]")
     ActionChains(browser).move_to_element_with_offset(slider, slider.size["width"] // 3, 0).click().perform()
-    page.changes(before)
+    page.changes(moved)
     assert row.find_element("css selector", "input[type=checkbox]").is_selected()
 
 
@@ -118,7 +114,7 @@ def test_picking_another_image_shows_its_code_and_the_reset_button_brings_it_bac
     assert page.changes(changed) == other
 
 
-def test_samples_keep_what_is_on_and_a_click_shows_their_bars(page):
+def test_samples_keep_what_is_on_and_a_click_shows_their_bars_and_more_images(page):
     before, count = page.decoded(), page.one("#count").text
     page.one("#sample").click()
     samples = page.wait.until(lambda _: page.all("#samples button"))
@@ -126,9 +122,6 @@ def test_samples_keep_what_is_on_and_a_click_shows_their_bars(page):
     samples[2].click()
     page.changes(before)
     assert page.one("#count").text == count
-
-
-def test_more_images_are_a_click_away(page):
     assert len(page.all("#thumbnails button")) == 24
     assert not page.one("#previous").is_enabled()
     page.one("#next").click()

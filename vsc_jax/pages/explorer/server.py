@@ -1,11 +1,13 @@
-"""The explorer's web server: loopback only, host and origin checked, requests of limited size.
+"""The latent explorer: a local page on which the latents of a test image are switched and dragged.
 
-Starlette answers, Uvicorn listens; both are the extra ``explore``. The page loads nothing from elsewhere.
+It shows a model's :class:`~vsc_jax.evaluation.code_view.CodeView`; each drag of a bar is one request of a few
+milliseconds, so the page is one file of plain JavaScript, which loads nothing from elsewhere. The server
+listens on the loopback address alone, checks host and origin, and limits the size of requests. Starlette
+answers, Uvicorn listens; both are the extra ``explore``.
 """
 
-import asyncio
 import base64
-import json
+import io
 import os
 import socket
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -24,15 +27,20 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.data import streams
+from vsc_jax.data import smiley, streams
+from vsc_jax.data.dataset import Form
 from vsc_jax.data.streams import Stream
-from vsc_jax.pages.explorer.explorer import Explorer
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.figures.style import PALETTE, as_pictures
+from vsc_jax.models.inputs import as_float
 
 ADDRESS = "127.0.0.1"
 HOSTS = [ADDRESS, "localhost"]  # so that a page of another site cannot reach the server under its own name
 PORT, TRIED_PORTS = 8765, 20
 LARGEST_VALUE = 1e6  # of a latent, in either direction
 SAMPLES = 8  # drawn at once
+REACH = 99.5  # percentile of the codes' size that the bars reach to
+WIDTH, HEIGHT = 320.0, 200.0  # of a curve
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -45,13 +53,88 @@ _HEADERS = {
 _FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
 
 
+class Explorer:
+    """What the page asks for of the run ``name``."""
+
+    def __init__(self, view: CodeView, name: str):
+        self.view, self.name = view, name
+        sizes = np.abs(view.code[view.code != 0])
+        # The value at the end of a bar, and the one that a latent takes when it is switched on.
+        self.reach = 1.1 * float(np.percentile(sizes, REACH)) if sizes.size else 1.0
+        on = [column[column != 0] for column in view.code.T]
+        self.typical = np.array([np.median(values) if values.size else 1.0 for values in on], np.float32)
+        sample = np.asarray(as_float(view.test.sample(500, 0).x))
+        self._low, self._high = float(sample.min()), float(sample.max())
+
+    def describe(self) -> dict[str, Any]:
+        """What the page shows of the model, and what it needs to draw its bars."""
+        view = self.view
+        notes = {
+            "This model has no gates: every latent is on; switched off it is set to zero.": not view.gated,
+            "An autoencoder has no prior, so there is nothing to sample from.": view.prior is None,
+            "No latent is on in any test example: the code has collapsed.": not view.used.size,
+        }
+        return {
+            "name": self.name,
+            "data": view.dataset.description or view.dataset.name,
+            "gated": view.gated,
+            "samples": view.prior is not None,
+            "latents": view.latents,
+            "used": np.isin(np.arange(view.latents), view.used).tolist(),
+            "reach": self.reach,
+            "examples": len(view.test),
+            "notes": [note for note, applies in notes.items() if applies],
+        }
+
+    def example(self, index: int) -> dict[str, Any]:
+        """A test example's caption, code and gates, and the values that its latents take when switched on."""
+        z = self.view.code[index]
+        code = {"z": z, "gamma": self.view.codes.gamma[index], "start": np.where(z != 0, z, self.typical)}
+        values = {name: np.round(field, 5).tolist() for name, field in code.items()}
+        return {"index": index, "caption": self.caption(index), **values}
+
+    def caption(self, index: int) -> str:
+        """The class of a test example, or the attributes that a face has."""
+        test, dataset = self.view.test, self.view.dataset
+        if test.labels is not None:
+            label = int(test.labels[index])
+            return f"class {dataset.label_names[label] if label < len(dataset.label_names) else label}"
+        if test.presence is None or dataset.factor_names != smiley.FACTORS:
+            return ""
+        there = [test.presence[index][group.start] for group in smiley.GROUPS]
+        present = [name for name, on in zip(smiley.ATTRIBUTES, there, strict=True) if on]
+        return f"with {', '.join(present)}" if present else "no attributes"
+
+    def picture(self, example: np.ndarray) -> tuple[bytes, str]:
+        """A file that shows one example, as stored or as decoded, and its media type."""
+        return picture(np.asarray(as_float(example)), self.view.dataset.form, self._low, self._high)
+
+
+def picture(example: np.ndarray, form: Form, low: float, high: float) -> tuple[bytes, str]:
+    """One example as a PNG image, or as curves in SVG whose foot is ``low`` and whose top is ``high``."""
+    if form == "image":
+        pixels = (255 * as_pictures(example) + 0.5).astype(np.uint8)
+        if pixels.ndim == 3 and pixels.shape[-1] != 3:
+            pixels = pixels.mean(axis=-1).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format="png")
+        return buffer.getvalue(), "image/png"
+    curves = (example.T if form == "signal" else example.reshape(1, -1)).astype(np.float64)
+    share = (np.clip(curves, low, high) - low) / (high - low or 1.0)
+    lines = []
+    for number, heights in enumerate(HEIGHT * (1 - share)):
+        across = np.linspace(0, WIDTH, len(heights))
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
+        stroke = PALETTE[number % len(PALETTE)]
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{stroke}" stroke-width="1.2"/>')
+    box = f"-4 -4 {WIDTH + 8:g} {HEIGHT + 8:g}"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(lines)}</svg>'
+    return svg.encode(), "image/svg+xml"
+
+
 def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
     view = explorer.view
-
-    def rendered(example: np.ndarray) -> Response:
-        content, kind = explorer.picture(example)
-        return Response(content, media_type=kind)
 
     async def page(request: Request) -> Response:
         return FileResponse(Path(__file__).parent / _FILES[request.url.path])
@@ -63,11 +146,13 @@ def application(explorer: Explorer) -> Starlette:
         return JSONResponse(explorer.example(_index(request, len(view.test))))
 
     async def original(request: Request) -> Response:
-        return rendered(view.test.x[_index(request, len(view.test))])
+        content, kind = explorer.picture(view.test.x[_index(request, len(view.test))])
+        return Response(content, media_type=kind)
 
     async def decode(request: Request) -> Response:
         z = _numbers(await _body(request, view.latents), "z", view.latents)
-        return rendered((await run_in_threadpool(view.decode, z[None]))[0])
+        content, kind = explorer.picture((await run_in_threadpool(view.decode, z[None]))[0])
+        return Response(content, media_type=kind)
 
     async def sample(request: Request) -> Response:
         body = await _body(request, view.latents)
@@ -98,11 +183,7 @@ def application(explorer: Explorer) -> Starlette:
 
 
 def listen(port: int | None = None) -> socket.socket:
-    """A socket on the loopback address alone: on a port, any free one for 0, or the first free from 8765 on.
-
-    Raises:
-      UserError: if the port is taken.
-    """
+    """A socket on the loopback address: on a port, any free one for 0, or the first free from 8765 on."""
     for candidate in range(PORT, PORT + TRIED_PORTS) if port is None else [port]:
         try:
             return socket.create_server((ADDRESS, candidate))
@@ -118,17 +199,10 @@ def url(listening: socket.socket) -> str:
 
 
 def server(explorer: Explorer) -> uvicorn.Server:
-    """A server that is not running yet."""
-    quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-    plain: dict[str, Any] = {"loop": "asyncio", "http": "h11", "ws": "none", "lifespan": "off"}
-    return uvicorn.Server(
-        uvicorn.Config(application(explorer), timeout_graceful_shutdown=1, **quiet, **plain)
-    )
-
-
-def serve(explorer: Explorer, listening: socket.socket) -> None:
-    """Serve until the process is interrupted."""
-    asyncio.run(server(explorer).serve(sockets=[listening]))
+    """A server that is not running yet; ``run(sockets=[...])`` serves until the process is interrupted."""
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+    options |= {"http": "h11", "ws": "none", "lifespan": "off", "timeout_graceful_shutdown": 1}
+    return uvicorn.Server(uvicorn.Config(application(explorer), loop="asyncio", **options))
 
 
 async def _guarded(request: Request, answer: RequestResponseEndpoint) -> Response:
@@ -147,16 +221,14 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _body(request: Request, latents: int) -> dict[str, Any]:
-    """The JSON object that a request holds, read only as far as is allowed."""
+    """The JSON object that a request of an allowed length holds."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise HTTPException(415, "expected application/json")
-    largest, content = 4096 + 32 * latents, b""
-    async for part in request.stream():
-        content += part
-        if len(content) > largest:
-            raise HTTPException(413, f"expected at most {largest:,} bytes")
+    largest, length = 4096 + 32 * latents, request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length) > largest:  # no more than this is read of the connection
+        raise HTTPException(413, f"expected at most {largest:,} bytes")
     try:
-        body = json.loads(content)
+        body = await request.json()
     except (ValueError, RecursionError):
         raise HTTPException(400, "expected JSON") from None
     if not isinstance(body, dict):
