@@ -174,6 +174,19 @@ def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):
     np.testing.assert_array_equal(again.transform(gaussian), one.transform(gaussian))
 
 
+@pytest.mark.parametrize("state", [3, 4])
+def test_of_several_starts_the_one_with_the_best_bound_is_kept(state, gaussian):
+    rows = gaussian[:60]
+    several = VariationalSparseCoding(steps=20, n_init=3, random_state=state).fit(rows)
+    # One state gives the same seeds one after the other.
+    state = np.random.RandomState(state)
+    alone = [VariationalSparseCoding(steps=20, random_state=state).fit(rows) for _ in range(3)]
+    best = max(alone, key=lambda coder: coder.score(rows))
+    assert several.config_ == best.config_
+    assert several.history_ == best.history_
+    np.testing.assert_array_equal(several.transform(rows), best.transform(rows))
+
+
 def test_it_is_the_same_after_pickling(coder, gaussian):
     file = io.BytesIO()
     joblib.dump(coder, file)
@@ -223,6 +236,8 @@ def test_names_travel_with_pandas(gaussian):
         ({"alpha": 1.5}, "alpha: expected a number between 0 and 1, exclusive, got 1.5"),
         ({"latents": 2.5}, "latents: expected int, got 2.5"),
         ({"hidden": 3}, "hidden: expected list, got 3"),
+        ({"n_init": 0}, "n_init: expected a whole number, 1 or more, got 0"),
+        ({"n_init": True}, "n_init: expected a whole number, 1 or more, got True"),
         ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
         ({"steps": "aut"}, 'steps: expected a number or auto, got "aut"'),
         (
