@@ -170,6 +170,19 @@ def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):
     np.testing.assert_array_equal(again.transform(gaussian), one.transform(gaussian))
 
 
+@pytest.mark.parametrize("state", [3, 4])
+def test_of_several_starts_the_one_with_the_best_bound_is_kept(state, gaussian):
+    rows = gaussian[:60]
+    several = VariationalSparseCoding(steps=20, n_init=3, random_state=state).fit(rows)
+    # One state gives the same seeds one after the other.
+    state = np.random.RandomState(state)
+    alone = [VariationalSparseCoding(steps=20, random_state=state).fit(rows) for _ in range(3)]
+    best = max(alone, key=lambda coder: coder.score(rows))
+    assert several.config_ == best.config_
+    assert several.history_ == best.history_
+    np.testing.assert_array_equal(several.transform(rows), best.transform(rows))
+
+
 def test_it_works_in_a_pipeline_a_grid_search_and_cross_validation(gaussian):
     labels = (gaussian[:, 0] > gaussian[:, 0].mean()).astype(int)
     pipeline = make_pipeline(
@@ -207,6 +220,8 @@ def test_names_travel_with_pandas(gaussian):
     ("parameters", "message"),
     [
         ({"alpha": 1.5}, "alpha: expected a number between 0 and 1, exclusive, got 1.5"),
+        ({"n_init": 0}, "n_init: expected a whole number, 1 or more, got 0"),
+        ({"n_init": True}, "n_init: expected a whole number, 1 or more, got True"),
         ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
     ],
 )

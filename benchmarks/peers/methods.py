@@ -232,6 +232,7 @@ def fista(transform: str, data: PeerData, active: int, seed: int, quick: bool, w
 METHODS: dict[str, Method] = {
     "vsc": partial(vsc, True),
     "vsc_not_told": partial(vsc, False),
+    "vsc_best_of_5": partial(vsc, False, n_init=5),
     "vae": vae,
     "pca": pca,
     "nmf": nmf,
@@ -243,7 +244,8 @@ METHODS: dict[str, Method] = {
     "fista_true_atoms": partial(fista, "true_atoms"),
     **{kind: partial(autoencoder, kind) for kind in autoencoders.KINDS},
 }
-FIXED = ("vsc_not_told", "vae", "nmf", "fista", "fista_true_atoms")  # do not take the number that is to be on
+# They do not take the number that is to be on.
+FIXED = ("vsc_not_told", "vsc_best_of_5", "vae", "nmf", "fista", "fista_true_atoms")
 
 
 def applies(name: str, data: PeerData) -> bool:

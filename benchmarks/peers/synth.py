@@ -24,13 +24,7 @@ from vsc_jax.estimator import VariationalSparseCoding
 
 LATENTS, ON, BATCH = 512, 10, 1024
 TEST = 20_000
-OURS = {
-    "vsc": {"active": ON},
-    "vsc_not_told": {},
-    # As many rows as the others see, in batches as large as theirs.
-    "vsc_long": {"active": ON, "batch_size": BATCH},
-    "vsc_long_not_told": {"batch_size": BATCH},
-}
+OURS = {"vsc": {"active": ON}, "vsc_not_told": {}}
 SUITE = {
     "topk": (sae_lens.TopKTrainingSAEConfig, {"k": ON}),
     "batch_topk": (sae_lens.BatchTopKTrainingSAEConfig, {"k": ON}),
@@ -139,7 +133,7 @@ def main() -> None:
         test = truth.activation_generator.sample(TEST)
         x = torch.cat([truth.sample(BATCH) for _ in range(arguments.rows // BATCH)])
         for method, rate in itertools.product(arguments.methods, arguments.rates):
-            seen = arguments.samples if method in SUITE or "long" in method else 2000 * 128  # the defaults
+            seen = arguments.samples if method in SUITE else 2000 * 128  # the defaults
             key = (method, str(seed), str(ON), f"{rate:g}" if method in SUITE else "", str(seen))
             if key in done:
                 continue

@@ -111,27 +111,46 @@ def test_gradients_are_those_of_the_bound_at_a_fixed_posterior(coefficients):
         )
 
 
-def test_a_number_is_asked_for_and_the_posterior_searched_longer_late_in_training(coefficients):
+def test_late_in_training_the_posterior_is_searched_longer_and_a_number_asked_for(coefficients, monkeypatch):
     model = build(configured(model__active=3.0).model, (10,), jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (8, 10), jnp.float32)
     graph, params = nnx.split(model)
-    prior = model.components(coefficients.alpha)
+    prior, search, searched = model.components(coefficients.alpha), LinearVSC._posterior, []
 
-    def slope(progress):
+    def recorded(self, x, prior, sweeps):
+        jax.debug.callback(lambda sweeps: searched.append(int(sweeps)), sweeps)
+        return search(self, x, prior, sweeps)
+
+    monkeypatch.setattr(LinearVSC, "_posterior", recorded)
+
+    def slope(progress, rate=0.0):
+        params["raw_rate"][...] = jnp.float32(rate)
         at = coefficients._replace(progress=jnp.float32(progress))
         loss = jax.grad(lambda p: nnx.merge(graph, p).objective(x, jax.random.key(2), at)[0])
         return float(loss(params)["raw_rate"][...])
 
-    def expected(sweeps, pulled):
-        q = model._posterior(x, prior, sweeps)
+    for progress, pulled, sweeps in [(0, 0, 5), (0.5, 0, 5), (0.55, 0.25, 9), (0.7, 1, 20), (1, 1, 20)]:
+        q = search(model, x, prior, sweeps)
         of_the_bound = 10 * float(jnp.sum(prior.gamma) - jnp.mean(jnp.sum(q.gamma, axis=1)))
         on = float(jnp.mean(jnp.sum(q.gate_logit > 0, axis=1), dtype=jnp.float32))
-        return (1 - pulled) * of_the_bound + pulled * 120 * np.log((on + 0.01) / 3)
+        expected = (1 - pulled) * of_the_bound + pulled * 120 * np.log((on + 0.01) / 3)
+        assert slope(progress) == pytest.approx(expected, rel=1e-3)
+        assert searched.pop() == sweeps
+    model.active = 20.0  # more than can be on
+    graph, params = nnx.split(model)
+    assert slope(1.0, rate=0.29) < 0 == slope(1.0, rate=0.31)
 
-    assert slope(0.0) == slope(0.5) == pytest.approx(expected(5, 0.0), rel=1e-3)
-    assert slope(0.6) == pytest.approx(expected(12, 0.5), rel=1e-3)
-    assert slope(0.7) == pytest.approx(slope(1.0), rel=1e-5)
-    assert slope(1.0) == pytest.approx(expected(20, 1.0), rel=1e-3)
+
+def test_steps_of_refinement_are_more_sweeps(monkeypatch):
+    model, sweeps = build(configured().model, (10,), jax.random.key(0)), []
+    search = LinearVSC._posterior
+    monkeypatch.setattr(
+        LinearVSC, "_posterior", lambda self, x, prior, n: (sweeps.append(n), search(self, x, prior, n))[1]
+    )
+    x = jnp.zeros((2, 10), jnp.float32)
+    model.encode(x)
+    model.encode(x, refine=7)
+    assert sweeps == [30, 37]
 
 
 def test_a_rate_is_not_pulled_further_than_its_reach():

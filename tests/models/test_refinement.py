@@ -8,7 +8,7 @@ from flax import nnx
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.models import build, refined
+from vsc_jax.models import build, inference, refined
 from vsc_jax.models.inference import check_steps
 from vsc_jax.spike_slab import SpikeSlab
 
@@ -86,6 +86,20 @@ def test_it_closes_the_gap_of_an_encoder_that_knows_nothing(dictionary):
     assert np.mean(end - start) > 0.8 * (reached - np.mean(start)) > 15
     assert np.mean((np.asarray(better.gate_logit) > 0) == on) > 0.98
     assert np.mean((np.asarray(q.gate_logit) > 0) == on) < 0.5
+
+
+def test_what_steps_make_worse_is_left_as_it_was(dictionary, monkeypatch):
+    monkeypatch.setattr(inference, "_STEP_SIZE", 5.0)
+    model, x, on = dictionary
+    mean = jnp.asarray(x[0] @ np.asarray(model.decoder.trunk.atoms).T / 1.05)
+    gate_logit = jnp.where(jnp.asarray(on[0]), jnp.float32(6), jnp.float32(-6))
+    q, prior = SpikeSlab(mean, jnp.full_like(mean, -np.log(21)), gate_logit), model.components()
+
+    def log_likelihood(z):
+        return model.decoder.log_likelihood(z[:, None], jnp.asarray(x[:1]))[:, 0]
+
+    for end, start in zip(inference.refine(q, prior, log_likelihood, 3), q, strict=True):
+        np.testing.assert_array_equal(end, start)
 
 
 @pytest.mark.parametrize("kind", ["ae", "vae"])
