@@ -1,7 +1,7 @@
-"""What refinement and the families of codes do, beside each other on the same data.
+"""What refinement, encoders and the families of codes do, beside each other on the same data.
 
-``python -m benchmarks.codes refinement`` and ``python -m benchmarks.codes families``; the tables of
-``docs/estimator.md`` and ``docs/recipes.md``. Seeds split or generate the data and start the models.
+``python -m benchmarks.codes refinement``, ``encoders`` and ``families``; the tables of ``docs/estimator.md``
+and ``docs/recipes.md``. Seeds split or generate the data and start the models.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from benchmarks.peers import data
 from vsc_jax.data import smiley
 from vsc_jax.estimator import VariationalSparseCoding
+from vsc_jax.evaluation import recovery
 from vsc_jax.evaluation.bounds import importance_weighted
 from vsc_jax.models import refined
 
@@ -55,6 +56,55 @@ def refinement(seed: int) -> None:
                 f" iwae {_iwae(coder, x, steps):.2f} EV {_explained(coder, known.train, x, z):.3f}"
                 f" on {np.mean(np.sum(z != 0, axis=1)):.2f}, {seconds:.2f} s"
             )
+
+
+def _counts(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Poisson counts of 100 kinds in 6,000 rows of various totals, three of 20 programs on; the programs."""
+    rng = np.random.default_rng(seed)
+    programs = np.log1p(rng.gamma(0.3, 2, (20, 100)))
+    on = rng.random((6000, 20)).argsort(axis=1) < 3
+    rates = np.exp(np.where(on, np.abs(rng.normal(1, 0.4, (6000, 20))), 0) @ programs)
+    totals = rng.lognormal(6, 0.4, (6000, 1))
+    return rng.poisson(totals * rates / rates.sum(axis=1, keepdims=True)).astype(float), on
+
+
+def encoders(seed: int) -> None:
+    """Ways to find the posterior of a linear decoder that is told the number on.
+
+    ``dictionary64`` with 8,000 steps, and Poisson counts with 2,000.
+    """
+    known, (counts, on) = data.load("dictionary64", seed), _counts(seed)
+    assert known.codes is not None
+    wide = {f"mlp {hidden}": {"hidden": hidden} for hidden in ((128,), (512,), (512, 512))}
+    ways: dict[str, dict[str, Any]] = {
+        "ascent": {"inference": "ascent"},
+        "lista": {"inference": "lista"},
+        **wide,
+    }
+    of_counts = {"latents": 24, "active": 3, "likelihood": "poisson"}
+    for name, train, x, supports, how in (
+        (
+            "dictionary64",
+            known.train,
+            known.test,
+            known.codes != 0,
+            {"latents": 64, "active": 5, "steps": 8000},
+        ),
+        ("counts", counts[:5000], counts[5000:], on[5000:], of_counts),
+    ):
+        for way, options in ways.items():
+            if name == "counts" and way == "ascent":
+                continue
+            how = {"inference": "encoder", "random_state": seed, **how}
+            coder = VariationalSparseCoding(**how | options).fit(train)
+            for steps in (0, 50):
+                z, gates = coder.transform(x, refine=steps), coder.gates(x, refine=steps)
+                print(
+                    f"{name} {way} seed {seed} refine {steps}: bound {coder.score(x, refine=steps):.1f}"
+                    f" EV {_explained(coder, train, x, z):.3f} on {np.mean(np.sum(z != 0, axis=1)):.2f}"
+                    f" AUC {recovery.support_auc(gates, supports):.3f}",
+                    flush=True,
+                )
 
 
 def _task(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, Any, Any, dict[str, Any]]:
@@ -105,6 +155,7 @@ def families(seed: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=["refinement", "families"])
+    tables = {"refinement": refinement, "encoders": encoders, "families": families}
+    parser.add_argument("table", choices=tables)
     for chosen in SEEDS:
-        {"refinement": refinement, "families": families}[parser.parse_args().table](chosen)
+        tables[parser.parse_args().table](chosen)

@@ -95,9 +95,10 @@ def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
     ("parameters", "expected"),
     [
         ({}, ("linear", "fixed", "ascent")),
-        ({"likelihood": "student_t"}, ("linear", "fixed", "encoder")),
+        ({"likelihood": "student_t"}, ("linear", "fixed", "lista")),
+        ({"gate": "threshold"}, ("linear", "fixed", "encoder")),
         ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
-        ({"beta": 2.0}, ("linear", "fixed", "encoder")),
+        ({"beta": 2.0}, ("linear", "fixed", "lista")),
         ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
         ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
     ],

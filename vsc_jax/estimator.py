@@ -48,8 +48,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       active: how many latents are on in a row, on average; in place of ``alpha``.
       decoder: ``linear``, a sum of atoms (:attr:`components_`), or ``mlp``, a network.
       unit_norm: whether atoms have norm 1, in the units that the model sees.
-      inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``encoder`` by a network;
-        ``auto`` takes ascent where it can: a linear decoder, Gaussian likelihood and slabs, a fixed prior.
+      inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``lista`` by a network
+        that unrolls such a search, ``encoder`` by an MLP; ``auto`` takes ascent where it can (a linear
+        decoder, Gaussian likelihood and slabs, a fixed prior), lista for other linear decoders with a fixed
+        prior, and else encoder.
       hidden: widths of the encoder's hidden layers; the mlp decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
         for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
@@ -60,7 +62,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         and reconstructions, are those of ``X`` as given either way.
       beta: weight of the KL divergence.
       alpha: the prior's rate, or target of the share of latents that are on; ``gate_rate_`` says what came of
-        it. If neither it nor ``active`` is given, ``ascent`` learns it, and an encoder takes 0.1.
+        it. If neither it nor ``active`` is given, ``ascent`` learns it, and others take 0.1.
       prior: ``fixed``, or ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; ``auto`` takes
         ``pseudo`` for mlp without ``active``, whose number it would miss, and else ``fixed``.
       pseudo_inputs: number of pseudo-inputs.
@@ -277,7 +279,9 @@ def _config(parameters: dict[str, Any], seed: int) -> settings.Config:
     if parameters["inference"] == "auto":
         can = linear and parameters["likelihood"] == "gaussian" and parameters["prior"] == "fixed"
         can = can and parameters["slab"] == "gaussian" and parameters["gate"] != "threshold"
-        parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else "encoder"
+        unrolled = linear and parameters["prior"] == "fixed" and parameters["gate"] != "threshold"
+        network = "lista" if unrolled else "encoder"
+        parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else network
     for section in ("model", "train"):
         names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()
         overrides |= {f"{section}.{name}": _plain(parameters[name]) for name in names}

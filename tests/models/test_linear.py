@@ -56,6 +56,16 @@ def test_it_finds_the_atoms_and_the_supports(learned, data):
     assert recovery.support_auc(gamma, codes[2500:] != 0) > 0.92
 
 
+def test_an_unrolled_search_knows_the_supports_better_than_an_mlp(data):
+    x, codes, _ = data
+    rows, areas = Dataset("x", Split(x[:2500]), Split(x[2500:])), {}
+    for inference in ("lista", "encoder"):
+        config = configured(model__inference=inference, model__active=2.0, train__steps=600)
+        gamma = np.asarray(train(config, rows).model.encode(x[2500:]).gamma)
+        areas[inference] = recovery.support_auc(gamma, codes[2500:] != 0)
+    assert areas["lista"] > areas["encoder"] + 0.02
+
+
 def test_as_many_latents_are_on_as_were_asked_for(learned, data):
     on = np.sum(np.asarray(learned.model.code(data[0][2500:])) != 0, axis=1)
     assert 1.7 < on.mean() < 2.3
@@ -222,6 +232,18 @@ def test_unit_norm_changes_the_units_of_the_code_alone():
         ({"model.prior": "pseudo"}, "model.inference: ascent needs model.prior fixed, got pseudo"),
         ({"model.beta": 2.0}, "model.inference: ascent needs model.beta 1.0, got 2.0"),
         ({"model.kind": "vae"}, "model.inference: ascent needs model.kind vsc, got vae"),
+        (
+            {"model.inference": "lista", "model.decoder": "mlp"},
+            "model.inference: lista needs model.decoder linear, got mlp",
+        ),
+        (
+            {"model.inference": "lista", "model.kind": "ae"},
+            "model.inference: lista needs model.kind vsc, got ae",
+        ),
+        (
+            {"model.inference": "lista", "model.gate": "threshold"},
+            "model.gate: threshold needs model.inference encoder, got lista",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(overrides, message):

@@ -125,9 +125,10 @@ class ModelConfig:
     unit_norm: bool = False
     """Linear decoder: whether every atom has norm 1."""
     inference: Annotated[choices.Inference, VSC] = "encoder"
-    """How the posterior is found: by an encoder, or without one by coordinate ascent on the bound (linear
-    decoder, Gaussian likelihood, fixed prior), which learns the prior's slab means and, if neither alpha
-    nor active is given, its rate; of the schedules it has learning_rate alone."""
+    """How the posterior is found: by an encoder; of a linear decoder also by one that unrolls a search for a
+    sparse code (LISTA), or, with a Gaussian likelihood and a fixed prior, without one by coordinate ascent on
+    the bound, which learns the prior's slab means and, if neither alpha nor active is given, its rate; of
+    the schedules ascent has learning_rate alone."""
     likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
     of numbers with outliers, with learned tails; of counts, given their total; of counts that
@@ -429,6 +430,8 @@ def _check_together(config: Config) -> None:
     if model.inference == "ascent":
         needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "beta": 1.0}
         _check_needed(model, "model.inference: ascent", {**needed, "slab": "gaussian"})
+    if model.inference == "lista":
+        _check_needed(model, "model.inference: lista", {"kind": "vsc", "decoder": "linear"})
     if model.gate == "threshold":
         needed = {"prior": "fixed", "slab": "gaussian", "inference": "encoder", "weigh_slab_kl": True}
         _check_needed(model, "model.gate: threshold", needed)

@@ -5,7 +5,7 @@ from typing import Literal
 ModelKind = Literal["ae", "vae", "vsc"]
 Network = Literal["mlp", "conv", "conv1d"]
 DecoderKind = Literal["mlp", "linear"]
-Inference = Literal["encoder", "ascent"]
+Inference = Literal["encoder", "lista", "ascent"]
 Likelihood = Literal["bernoulli", "gaussian", "student_t", "poisson", "negative_binomial", "categorical"]
 Prior = Literal["fixed", "pseudo"]
 PriorSlabs = Literal["pseudo", "standard"]

@@ -21,6 +21,7 @@ from vsc_jax.models.nets import (
     Classifier,
     ConvDecoder,
     ConvEncoder,
+    Lista,
     PseudoInputs,
     SignalDecoder,
     SignalEncoder,
@@ -78,8 +79,10 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
         ]
         if config.decoder == "linear":
             large[len(config.hidden) + 1 :] = [(config.latents, inputs)]
-        if config.inference == "ascent":
+        if config.inference != "encoder":
             large = large[-1:]
+        if config.inference == "lista":
+            large += [(inputs, config.latents), (config.latents, config.latents)]
     if config.kind == "vsc" and config.prior == "pseudo":
         large.append((config.pseudo_inputs, inputs))
     return sum(rows * columns for rows, columns in large)
@@ -115,7 +118,7 @@ def build(
     outputs = _outputs(config)
     likelihood = LIKELIHOODS[config.likelihood]
     rate: dict[str, Any] = {"latents": config.latents, "alpha": config.rate, "active": config.active}
-    encoder: MLP | ConvEncoder | SignalEncoder
+    encoder: MLP | Lista | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
     if config.inference == "ascent":
         trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
@@ -133,10 +136,12 @@ def build(
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
         encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
-        if config.decoder == "linear":
-            trunk, _ = _dictionary(config, example_shape, pseudo_key, None, scaling)
-        else:
+        if config.decoder == "mlp":
             trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
+        else:
+            trunk, _ = _dictionary(config, example_shape, pseudo_key, None, scaling)
+            if config.inference == "lista":
+                encoder = Lista(trunk.atoms)
     decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
     if examples is not None:
         decoder.start(examples)

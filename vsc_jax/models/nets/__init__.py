@@ -5,10 +5,11 @@ Modules hold parameters only (``nnx.Param``); random keys are always arguments.
 
 from vsc_jax.models.nets.decoder import Decoder
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
+from vsc_jax.models.nets.lista import Lista
 from vsc_jax.models.nets.networks import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
 from vsc_jax.models.nets.pseudo_inputs import Classifier, PseudoInputs
 
-Trunk = MLP | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
+Trunk = MLP | Lista | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
 """A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",
+    "Lista",
     "PseudoInputs",
     "SignalDecoder",
     "SignalEncoder",
