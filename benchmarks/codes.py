@@ -58,30 +58,22 @@ def refinement(seed: int) -> None:
             )
 
 
-def _counts(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Poisson counts of 100 kinds in 6,000 rows of various totals, three of 20 programs on; the programs."""
-    rng = np.random.default_rng(seed)
-    programs = np.log1p(rng.gamma(0.3, 2, (20, 100)))
-    on = rng.random((6000, 20)).argsort(axis=1) < 3
-    rates = np.exp(np.where(on, np.abs(rng.normal(1, 0.4, (6000, 20))), 0) @ programs)
-    totals = rng.lognormal(6, 0.4, (6000, 1))
-    return rng.poisson(totals * rates / rates.sum(axis=1, keepdims=True)).astype(float), on
-
-
 def encoders(seed: int) -> None:
     """Ways to find the posterior of a linear decoder that is told the number on.
 
-    ``dictionary64`` with 8,000 steps, and Poisson counts with 2,000.
+    ``dictionary64`` with 8,000 steps, and the counts of ``counts`` as they are with 2,000.
     """
-    known, (counts, on) = data.load("dictionary64", seed), _counts(seed)
+    known, cells = data.load("dictionary64", seed), data.load("counts", seed)
     assert known.codes is not None
+    assert cells.codes is not None
+    assert cells.counts is not None
     wide = {f"mlp {hidden}": {"hidden": hidden} for hidden in ((128,), (512,), (512, 512))}
     ways: dict[str, dict[str, Any]] = {
         "ascent": {"inference": "ascent"},
         "lista": {"inference": "lista"},
         **wide,
     }
-    of_counts = {"latents": 24, "active": 3, "likelihood": "poisson"}
+    of_counts = {"latents": 64, "active": 3, "likelihood": "poisson"}
     for name, train, x, supports, how in (
         (
             "dictionary64",
@@ -90,7 +82,7 @@ def encoders(seed: int) -> None:
             known.codes != 0,
             {"latents": 64, "active": 5, "steps": 8000},
         ),
-        ("counts", counts[:5000], counts[5000:], on[5000:], of_counts),
+        ("counts", *cells.counts, cells.codes != 0, of_counts),
     ):
         for way, options in ways.items():
             if name == "counts" and way == "ascent":
@@ -157,5 +149,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     tables = {"refinement": refinement, "encoders": encoders, "families": families}
     parser.add_argument("table", choices=tables)
-    for chosen in SEEDS:
-        tables[parser.parse_args().table](chosen)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    arguments = parser.parse_args()
+    for chosen in arguments.seeds:
+        tables[arguments.table](chosen)
