@@ -8,7 +8,7 @@ from flax import nnx
 
 from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
-from vsc_jax.models import VAE, VSC, Autoencoder, build
+from vsc_jax.models import VAE, VSC, Autoencoder, build, parameter_count
 
 EXAMPLES = np.random.default_rng(0).integers(0, 256, (9, 4, 3), np.uint8)
 SMALL = {"latents": 2, "hidden": (5,)}
@@ -93,3 +93,20 @@ def test_convolution_refuses_vectors():
 def test_a_model_can_be_built_abstractly():
     abstract = nnx.state(nnx.eval_shape(lambda: built(examples=None)))
     assert [leaf.shape for leaf in jax.tree.leaves(abstract)] == [leaf.shape for leaf in leaves(built())]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"prior": "fixed", "decoder": "linear"},
+        {"prior": "fixed", "decoder": "linear", "inference": "lista"},
+        {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"},
+        {"network": "conv"},
+    ],
+)
+def test_about_as_many_parameters_are_counted_as_are_made(settings):
+    config = ModelConfig(latents=30, hidden=(50,), **settings)
+    made = build(config, (20, 20), jax.random.key(0))
+    sizes = [leaf.size for leaf in jax.tree.leaves(nnx.state(made, nnx.Param))]
+    assert parameter_count(config, (20, 20)) == pytest.approx(sum(sizes), rel=0.2)

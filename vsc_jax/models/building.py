@@ -30,6 +30,7 @@ from vsc_jax.models.nets.decoder import Rows
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.nets.networks import CONV_FEATURES, SIGNAL_FEATURES
+from vsc_jax.models.nets.pseudo_inputs import CLASSIFIER_WIDTH
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.models.thresholded import ThresholdedVSC
 from vsc_jax.models.vae import VAE
@@ -84,7 +85,7 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
         if config.inference == "lista":
             large += [(inputs, config.latents), (config.latents, config.latents)]
     if config.kind == "vsc" and config.prior == "pseudo":
-        large.append((config.pseudo_inputs, inputs))
+        large += [(config.pseudo_inputs, inputs), (inputs + config.pseudo_inputs, CLASSIFIER_WIDTH)]
     return sum(rows * columns for rows, columns in large)
 
 
