@@ -95,16 +95,22 @@ def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
     ("parameters", "expected"),
     [
         ({}, ("linear", "fixed", "ascent")),
-        ({"likelihood": "student_t"}, ("linear", "fixed", "lista")),
+        ({"likelihood": "student_t"}, ("linear", "fixed", "encoder")),
         ({"gate": "threshold"}, ("linear", "fixed", "encoder")),
+        ({"likelihood": "bernoulli"}, ("linear", "fixed", "lista")),
+        ({"likelihood": "bernoulli", "gate": "threshold"}, ("linear", "fixed", "encoder")),
+        ({"likelihood": "bernoulli", "prior": "pseudo"}, ("linear", "pseudo", "encoder")),
         ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
-        ({"beta": 2.0}, ("linear", "fixed", "lista")),
+        ({"beta": 2.0}, ("linear", "fixed", "encoder")),
         ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
         ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
     ],
 )
 def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(parameters, expected, gaussian):
-    coder = VariationalSparseCoding(4, steps=1, random_state=0, **parameters).fit(gaussian[:30])
+    rows = gaussian[:30]
+    if parameters.get("likelihood") == "bernoulli":
+        rows = (rows > rows.mean(axis=0)).astype(float)
+    coder = VariationalSparseCoding(4, steps=1, random_state=0, **parameters).fit(rows)
     model = coder.config_.model
     assert (model.decoder, model.prior, model.inference) == expected
 
@@ -250,7 +256,7 @@ def test_counts_are_scored_given_their_totals(likelihood):
     coder = VariationalSparseCoding(4, likelihood=likelihood, alpha=0.3, steps=300, random_state=0).fit(
         counts
     )
-    assert coder.config_.model.inference == "encoder"
+    assert coder.config_.model.inference == "lista"
     np.testing.assert_array_equal(coder.scale_, np.ones(4))
     totals = counts.sum(axis=1, keepdims=True)
     pooled = scipy.stats.poisson(totals * counts.sum(axis=0) / counts.sum()).logpmf(counts).sum(axis=1)

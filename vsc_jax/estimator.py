@@ -32,6 +32,11 @@ from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
 _ROWS = 256  # that a compiled program takes at a time; fewer are filled up, so that it is compiled once
+_UNROLLED = (
+    "bernoulli",
+    "poisson",
+    "negative_binomial",
+)  # of which lista found the better codes in every trial
 _DRAWS = 8  # posterior samples that the bound of an example is averaged over
 
 
@@ -50,8 +55,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       unit_norm: whether atoms have norm 1, in the units that the model sees.
       inference: ``ascent`` finds the code of a linear decoder by coordinate ascent, ``lista`` by a network
         that unrolls such a search, ``encoder`` by an MLP; ``auto`` takes ascent where it can (a linear
-        decoder, Gaussian likelihood and slabs, a fixed prior), lista for other linear decoders with a fixed
-        prior, and else encoder.
+        decoder, Gaussian likelihood and slabs, a fixed prior), lista for linear decoders of counts and of
+        values in [0, 1] with a fixed prior, and else encoder.
       hidden: widths of the encoder's hidden layers; the mlp decoder has them in reverse.
       likelihood: ``gaussian`` for real numbers, with one learned variance for every feature; ``student_t``
         for those with outliers; ``bernoulli`` for values in [0, 1]; ``poisson`` and ``negative_binomial`` for
@@ -280,7 +285,7 @@ def _config(parameters: dict[str, Any], seed: int) -> settings.Config:
         can = linear and parameters["likelihood"] == "gaussian" and parameters["prior"] == "fixed"
         can = can and parameters["slab"] == "gaussian" and parameters["gate"] != "threshold"
         unrolled = linear and parameters["prior"] == "fixed" and parameters["gate"] != "threshold"
-        network = "lista" if unrolled else "encoder"
+        network = "lista" if unrolled and parameters["likelihood"] in _UNROLLED else "encoder"
         parameters["inference"] = "ascent" if can and parameters["beta"] == 1 else network
     for section in ("model", "train"):
         names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()
