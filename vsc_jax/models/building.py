@@ -136,7 +136,8 @@ def build(
         encoder = SignalEncoder(example_shape, outputs, rngs=rngs)
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
-        encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
+        if config.inference != "lista":
+            encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
         if config.decoder == "mlp":
             trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
         else:
