@@ -91,6 +91,15 @@ def test_codes_are_exactly_zero_where_gates_are_closed(coder, gaussian):
     assert (coder.n_samples_seen_, coder.n_features_in_) == (250, 3)
 
 
+def test_what_seems_wrong_is_said_with_parameters_of_the_class(coder, gaussian):
+    says = "too short: 200 iterations are too few to learn much, or to see whether the bound has settled"
+    assert coder.findings_[0] == f"{says}; try steps=400"
+    heavy = clone(coder).set_params(steps=400, latents=2, beta=50.0).fit(gaussian)
+    [line] = heavy.findings_
+    assert line.startswith("collapsed: the code holds ")
+    assert line.endswith("no latent is on in even 1 % of the examples; try beta=1, or learning_rate=0.0005")
+
+
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [

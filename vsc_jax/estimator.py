@@ -21,7 +21,8 @@ from vsc_jax.config.choices import Auto, DecoderKind, GateKind, Inference, Likel
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import check_values
-from vsc_jax.evaluation.encoding import map_batches
+from vsc_jax.evaluation.diagnosis import diagnose, late_gain
+from vsc_jax.evaluation.encoding import gate_use, map_batches
 from vsc_jax.models import VSC, refined
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
@@ -92,6 +93,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       history_: training metrics, averaged between two log points; in nats of what the model saw.
       gate_rate_: share of the training rows in which each latent is on, ``[latents]``.
       active_per_row_: latents that are on in a training row, on average.
+      findings_: a line for each thing that seems wrong, with what to try; empty if nothing does. They are
+        those of :mod:`vsc_jax.evaluation.diagnosis`, of the training rows alone.
       mean_, scale_: what was subtracted from and divided out of each feature, ``[features]``.
       n_samples_seen_: number of training rows.
       n_features_in_: number of features.
@@ -170,8 +173,13 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 best = bound
                 self.config_, self.model_, self.history_ = config, trained.model, trained.history
         self.n_samples_seen_, self.steps_ = len(rows), config.train.steps
-        self.gate_rate_ = np.mean(self._map(_gamma, rows) > 0.5, axis=0)
+        gamma = self._map(_gamma, rows)
+        self.gate_rate_ = np.mean(gamma > 0.5, axis=0)
         self.active_per_row_ = float(self.gate_rate_.sum())
+        results = {**gate_use(gamma), "kl": self.history_[-1]["kl"]}
+        if (gain := late_gain(self.history_)) is not None:
+            results["late_gain"] = gain
+        self.findings_ = [found.in_words(parameters) for found in diagnose(results, self.config_)]
         return self
 
     def transform(self, X: Any, *, refine: int = 0) -> np.ndarray | scipy.sparse.csr_array:

@@ -12,6 +12,7 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation import evaluate
 from vsc_jax.run import open_run
 from vsc_jax.training.checkpoints import Checkpoints
+from vsc_jax.training.run_folder import read_rows
 from vsc_jax.training.step import initial_state
 
 
@@ -19,7 +20,8 @@ from vsc_jax.training.step import initial_state
 def expected(saved):
     """What the evaluation must find."""
     run = open_run(saved)
-    return evaluate(run.model(), run.dataset(), run.config)
+    history = read_rows(saved / "metrics.jsonl")
+    return evaluate(run.model(), run.dataset(), run.config, history=history)
 
 
 def results(folder):
@@ -32,6 +34,7 @@ def test_a_saved_model_is_measured(saved, expected, capsys):
     shown = capsys.readouterr().out
     assert "tiny.npz, 40 test examples, grey values" in shown
     assert "true bound: reconstruction - kl" in shown
+    assert "too short: 100 iterations are too few to learn much" in shown
     assert f"written: {saved / 'results.json'}" in shown
 
 

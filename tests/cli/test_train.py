@@ -49,11 +49,14 @@ def test_smoke_ends_with_results_and_figures(smoked):
 
 def test_it_says_what_it_does_and_where_everything_is(smoked):
     folder, workdir, done = smoked
+    found = json.loads((workdir / "results.json").read_text())["findings"].split(", ")
+    assert found[0] == "too short"
     workdir = workdir.relative_to(folder)
     expected = [
         "VSC on smiley: ",
         f"run folder: {workdir}",
         "test set (nats an example): elbo -",
+        *(f"{name}: " for name in found),
         f"figures: {workdir / 'figures'} (",
         f"report: {workdir / 'report.html'}",
     ]

@@ -72,7 +72,8 @@ def test_numbers_by_hand(tiny):
     expected = {"active_per_image": 1.25, "active_per_image_p50": 1, "active_per_image_p5": 1,
                 "active_per_image_p95": 1.85, "used_latents": 2, "dead_latents": 2, "active_units": 1,
                 "undecided_gates": 7 / 16, "gamma_std": (GAMMA[:, 0].std() + GAMMA[:, 2].std()) / 2,
-                "mean_gamma": GAMMA.mean(), "dense_latents": 1, "hoyer": hoyer(GAMMA)}  # fmt: skip
+                "mean_gamma": GAMMA.mean(), "dense_latents": 1, "always_on_latents": 0,
+                "fixed_gates": 1, "hoyer": hoyer(GAMMA)}  # fmt: skip
     assert numbers == pytest.approx(expected)
 
 

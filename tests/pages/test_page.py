@@ -54,6 +54,17 @@ def test_the_page_loads_nothing_and_every_link_leads_into_it(run, report):
     assert "default-src 'none'" in text
 
 
+def test_what_is_wrong_is_at_the_top_of_both_pages_and_only_where_it_is(report, bare):
+    says = "too short: 100 iterations are too few to learn much, or to see whether the bound has settled"
+    for page, results in ((report.html, 'id="results"'), (report.markdown, "## Results")):
+        assert f"{says}; try --train.steps 200" in page.read_text().split(results)[0]
+    results = {"elbo": -1.0, "kl": 1.0, "used_latents": 6.0, "active_per_image": 2.0, "steps": 4000}
+    good = write_report([bare("good", results=results)])
+    assert "; try --" not in good.html.read_text() + good.markdown.read_text()
+    sick = write_report([bare("sick", results=results | {"always_on_latents": 1.0})])
+    assert "1 of the 6 latents in use is on in over 95 % of the examples; try" in sick.html.read_text()
+
+
 def test_every_figure_has_one_sentence_that_holds_a_number_of_this_run(report):
     captions = re.findall("<figcaption>(.*?)</figcaption>", report.html.read_text())
     assert len(captions) == len(MODEL_FIGURES) + 1

@@ -56,19 +56,28 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from vsc_jax import evaluation
     from vsc_jax.cli.progress import show_stage
+    from vsc_jax.evaluation.diagnosis import diagnose
     from vsc_jax.evaluation.glossary import table
     from vsc_jax.models import refined
     from vsc_jax.training.checkpoints import Checkpoints
-    from vsc_jax.training.run_folder import write_json
+    from vsc_jax.training.run_folder import read_rows, write_json
 
     model = stored.model()
     if arguments.refine:
         model = refined(model, arguments.refine)
     dataset = stored.dataset(config=config)
     on_stage = None if arguments.quiet else show_stage
-    results = evaluation.evaluate(model, dataset, config, everything=arguments.all, on_stage=on_stage)
+    results = evaluation.evaluate(
+        model,
+        dataset,
+        config,
+        history=read_rows(stored.folder / "metrics.jsonl"),
+        everything=arguments.all,
+        on_stage=on_stage,
+    )
     show_stage("")
-    arguments.print(f"{table(results)}\n")
+    findings = [str(finding) for finding in diagnose(results, config)]
+    arguments.print("\n".join([table(results), "", *findings]))
     reason = None
     if output is None:  # results.json must be about the run as it is, and of its end
         if config.data.binarize != stored.config.data.binarize:
@@ -89,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except OSError as error:
             raise UserError(f"{output}: cannot be written ({error.strerror})") from None
         arguments.print(f"written: {output}")
-    arguments.print_json({"written": output, "results": results})
+    arguments.print_json({"written": output, "results": results, "findings": findings})
 
 
 def evaluate(
@@ -109,10 +118,13 @@ def evaluate(
     """
     from vsc_jax import evaluation
     from vsc_jax.run import open_run
+    from vsc_jax.training.run_folder import read_rows
 
     stored = open_run(run, "run")
-    model, data = stored.model(), stored.dataset(dataset)
-    return evaluation.evaluate(model, data, stored.config, everything=everything, on_stage=on_stage)
+    model, data, history = stored.model(), stored.dataset(dataset), read_rows(stored.folder / "metrics.jsonl")
+    return evaluation.evaluate(
+        model, data, stored.config, history=history, everything=everything, on_stage=on_stage
+    )
 
 
 if __name__ == "__main__":

@@ -86,12 +86,15 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
             write_report([run], dataset=dataset, every_figure=False, on_stage=progress.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.print(f"test set (nats an example): {numbers}")
+    for finding in run.findings:
+        arguments.print(str(finding))
     if figures := sorted((workdir / "figures").glob("*.png")):
         arguments.print(f"figures: {workdir / 'figures'} ({', '.join(path.name for path in figures)})")
     if config.evaluate.figures:
         arguments.print(f"report: {report}")
     written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
-    arguments.print_json({**written, "results": run.results})
+    findings = [str(finding) for finding in run.findings]
+    arguments.print_json({**written, "results": run.results, "findings": findings})
 
 
 def default_workdir(config: Config) -> Path:

@@ -18,6 +18,10 @@ Measure = Callable[[Any, Array, PRNGKeyArray], Any]
 
 USED_SHARE = 0.01
 """A latent is used when it is on in at least this share of the examples."""
+ALWAYS = 0.95
+"""A latent that is on in more examples than this is on for all."""
+FOLLOWS = 0.2
+"""A gate that follows the data deviates by so much over examples, or as a decided one that is rarely on."""
 
 
 def map_batches(
@@ -100,19 +104,29 @@ def code_statistics(model: Model, codes: Codes) -> dict[str, float]:
     size = {"hoyer": hoyer(codes.expected), "active_units": units}
     if not model.gated:
         return {"active_per_image": float(model.latents), "used_latents": units, **size}
-    count, density = codes.on.sum(axis=1), codes.on.mean(axis=0)
+    return {**gate_use(codes.gamma), **size}
+
+
+def gate_use(gamma: np.ndarray) -> dict[str, float]:
+    """How gates ``[n, latents]`` are used, by the names of the glossary."""
+    on = gamma > 0.5
+    count, density = on.sum(axis=1), on.mean(axis=0)
     used = density >= USED_SHARE
     percentiles = np.percentile(count, [5, 50, 95])
+    mean, deviation = gamma.mean(axis=0, dtype=np.float64), gamma.std(axis=0, dtype=np.float64)
+    # A decided gate that is on in p of the examples deviates by sqrt(p (1 - p)), little where p is small.
+    fixed = used & (deviation < FOLLOWS) & (deviation**2 < 0.5 * mean * (1 - mean))
     return {
         "active_per_image": float(count.mean()),
         **{f"active_per_image_p{p}": float(v) for p, v in zip((5, 50, 95), percentiles, strict=True)},
         "used_latents": float(used.sum()),
         "dead_latents": float((density == 0).sum()),
         "dense_latents": float((density > 0.5).sum()),
-        "mean_gamma": float(codes.gamma.mean(dtype=np.float64)),
-        "undecided_gates": float(((codes.gamma > 0.1) & (codes.gamma < 0.9)).mean()),
-        "gamma_std": float(codes.gamma.std(axis=0)[used].mean()) if used.any() else 0.0,
-        **size,
+        "always_on_latents": float((density > ALWAYS).sum()),
+        "fixed_gates": float(fixed.sum()),
+        "mean_gamma": float(gamma.mean(dtype=np.float64)),
+        "undecided_gates": float(((gamma > 0.1) & (gamma < 0.9)).mean()),
+        "gamma_std": float(deviation[used].mean()) if used.any() else 0.0,
     }
 
 

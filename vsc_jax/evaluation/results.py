@@ -1,6 +1,7 @@
 """Everything that ``results.json`` holds: one flat table on the whole test set."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from vsc_jax.data.examples import bernoulli_draw, chunks
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.bounds import importance_weighted
+from vsc_jax.evaluation.diagnosis import Row, diagnose, late_gain, names
 from vsc_jax.evaluation.disentanglement import (
     dci,
     factor_vae_score,
@@ -34,7 +36,7 @@ from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
 
 Results = dict[str, Any]
-"""What ``results.json`` holds: numbers by name, and under ``data`` the words for what they are about."""
+"""What ``results.json`` holds: numbers by name, and words under ``data`` and ``findings``."""
 OnStage = Callable[[str], None]
 
 
@@ -51,25 +53,29 @@ def evaluate(
     dataset: Dataset,
     config: Config,
     *,
+    history: Sequence[Row] = (),
     everything: bool = False,
     on_stage: OnStage | None = None,
 ) -> Results:
     """Test metrics of a trained model: bounds in nats an example, sparsity, probe accuracy.
 
-    Everything is measured on the test split; probes are fitted on training examples. With dynamic
-    binarization all of it is about one draw of the data. An autoencoder has no bound and no ``kl``;
-    ``probe_accuracy`` needs labels, attributes and features need Smiley.
+    Everything is measured on the test split; probes are fitted on training examples, and
+    ``train_elbo_median`` is of the same ones. With dynamic binarization all of it is about one draw of the
+    data. An autoencoder has no bound and no ``kl``; ``probe_accuracy`` needs labels, attributes and features
+    need Smiley.
 
     Args:
       model: the model.
       dataset: its data.
       config: settings of the evaluation, and how the data are binarized.
+      history: the rows of the run's ``metrics.jsonl``, which say whether it was too short.
       everything: also what takes minutes: more probes, denoising, disentanglement metrics.
       on_stage: called with a few words before each part of the work.
 
     Returns:
-      A flat dictionary of numbers, which :data:`vsc_jax.evaluation.glossary.GLOSSARY` explains, and ``data``,
-      which says in words what they are about.
+      A flat dictionary of numbers, which :data:`vsc_jax.evaluation.glossary.GLOSSARY` explains; ``data``,
+      which says in words what they are about; and ``findings``, what :mod:`vsc_jax.evaluation.diagnosis` says
+      is wrong.
     """
     on_stage = on_stage or (lambda stage: None)
     key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
@@ -83,8 +89,13 @@ def evaluate(
     on_stage("bound and codes")
     bound, code, errors, latent_kl, chosen = map_batches(_measure_batch, model, x, key, batch_size=size)
     test = _Split(x, Codes(*code), dataset.test.labels)
-    probe = _Split(probe_x, codes(model, probe_x, probe_key, batch_size=size), dataset.train.labels)
+    learned, code, *_ = map_batches(_measure_batch, model, probe_x, probe_key, batch_size=size)
+    probe = _Split(probe_x, Codes(*code), dataset.train.labels)
     results: Results = means(bound)
+    if "elbo" in bound:
+        medians = {"elbo_median": bound["elbo"], "train_elbo_median": learned["elbo"]}
+        results |= {name: float(np.median(entry)) for name, entry in medians.items()}
+        results["median_error"] = math.hypot(*map(_median_error, medians.values()))
     if model.variational:
         some = x[sample_rows(len(x), config.evaluate.examples or len(x), config.data.seed)]
         samples = config.evaluate.samples
@@ -96,6 +107,8 @@ def evaluate(
         iwae = importance_weighted(x=some, key=iwae_key, **options).mean(dtype=np.float64)
         results |= {"iwae": float(iwae), "iwae_samples": samples, "iwae_examples": len(some)}
     results |= {"steps": config.train.iterations, "test_examples": len(x)}
+    if (gain := late_gain(history)) is not None:
+        results["late_gain"] = gain
     results |= {**code_statistics(model, test.codes), **means(errors)}
     results["explained_variance"] = explained_variance(results["mse"], total_variance(x))
     if isinstance(model, VSC) and model.refinement:
@@ -135,7 +148,8 @@ def evaluate(
                 return codes(model, images * np.uint8(255), code_key, batch_size=size).expected
 
             results["factor_vae"] = factor_vae_score(represent, seed=config.seed)
-    return {**results, "data": in_words(dataset, binarize)}
+    found = names(diagnose(results, config))
+    return {**results, "data": in_words(dataset, binarize), "findings": found}
 
 
 def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> tuple[Any, ...]:
@@ -148,6 +162,12 @@ def _measure_batch(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) ->
         model.latent_kl(x),
         model.selections(x),
     )
+
+
+def _median_error(values: np.ndarray) -> float:
+    """Standard error of a median, from the quartiles, as few examples may be unlike all others."""
+    low, high = np.percentile(values, [25, 75])
+    return float(0.93 * (high - low) / len(values) ** 0.5)  # sqrt(pi / 2) / 1.349, as for a normal
 
 
 def _probe(probe: Callable[..., float], train: _Split, test: _Split, form: str) -> float:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from vsc_jax.data import smiley
 from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.evaluation.encoding import USED_SHARE
+from vsc_jax.evaluation.encoding import ALWAYS, USED_SHARE
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC
@@ -20,7 +20,6 @@ from vsc_jax.models.nets.dictionary import Dictionary
 
 UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
 OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart
-ALWAYS = 0.95  # a latent that is on in more examples than this is on for all
 MOST_LATENT_NAMES = 32  # how many latents' indices fit under a panel of full width
 MOST_ATOMS = 200  # in one figure
 _PER_ROW = 10  # pseudo-inputs as images

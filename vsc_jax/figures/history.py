@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter
 
+from vsc_jax.evaluation.diagnosis import late_gain
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 
@@ -20,7 +21,6 @@ _DIVERGENCES["total_correlation"] = "total correlation"
 _FACTORS = {".learning_rate": "learning rate", ".kl": "KL weight", ".warm_up": r"warm-up $\lambda$"}
 _FACTORS |= {".sparsity": "sparsity weight", ".prior_blend": r"gate blend $\epsilon$"}
 _SETTLED = 0.05  # the first share of the rows may leave the panel of the bound
-LATE = 0.1  # the last share of the iterations, which says whether training has settled
 
 
 def draw_history(rows: Sequence[Row]) -> Drawn:
@@ -55,10 +55,9 @@ def draw_history(rows: Sequence[Row]) -> Drawn:
         style.open_frame(axes)
     key = "elbo" if "elbo" in rows[-1] else "reconstruction"
     last, step = rows[-1][key], rows[-1]["step"]
-    before = [row[key] for row in rows if row["step"] <= (1 - LATE) * step]
     active = rows[-1].get("active_per_image")
     facts = {"quantity": _BOUND[key], "last": last, "step": step, "active": active}
-    return Drawn(figure, {**facts, "gain": last - before[-1] if before else None})
+    return Drawn(figure, {**facts, "gain": late_gain(rows)})
 
 
 def _series(rows: Sequence[Row], key: str) -> tuple[np.ndarray, np.ndarray]:

@@ -198,6 +198,7 @@ _PAGES.filters |= {
     "with_figure": lambda sources, name: [source for source in sources if name in source.figures],
     "what_was_run": sentences.what_was_run,
     "in_short": sentences.in_short,
+    "findings": sentences.findings,
 }
 _PAGES.globals |= {
     "compared": sentences.compared,

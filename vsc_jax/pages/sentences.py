@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from vsc_jax.evaluation.diagnosis import diagnose
 from vsc_jax.pages.source import Source, comparable
 from vsc_jax.run.model_card import networks
 
@@ -59,6 +60,11 @@ def in_short(source: Source) -> str:
     """What the results say, in one sentence, or two where it has learned nothing; empty without."""
     facts = {"r": source.results, "model": source.config.model}
     return sentence("in_short", facts) if source.results else ""
+
+
+def findings(source: Source) -> list[str]:
+    """What seems wrong with a run, as the command line says it."""
+    return [str(finding) for finding in diagnose(source.results, source.config)]
 
 
 def measured_on(sources: Sequence[Source]) -> str:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flax import nnx
 
@@ -23,6 +23,9 @@ from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import memory_errors
 from vsc_jax.training.processes import is_first, leave
 from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_file, write_json
+
+if TYPE_CHECKING:
+    from vsc_jax.evaluation.diagnosis import Finding
 
 __all__ = ["MODEL_FILE", "Run", "StoredRun", "finish", "fit", "load", "open_run", "save"]
 
@@ -49,6 +52,13 @@ class Run:
     config: Config
     data: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> "list[Finding]":
+        """What seems wrong with the run, and what to try; see :mod:`vsc_jax.evaluation.diagnosis`."""
+        from vsc_jax.evaluation.diagnosis import diagnose
+
+        return diagnose(self.results, self.config)
 
 
 def fit(
@@ -119,7 +129,7 @@ def finish(
         from vsc_jax.evaluation import evaluate  # when it is due: it needs scikit-learn and SciPy
 
         with memory_errors("evaluate.batch_size, evaluate.samples: too many at a time"):
-            results = evaluate(trained.model, dataset, config, on_stage=on_stage)
+            results = evaluate(trained.model, dataset, config, history=trained.history, on_stage=on_stage)
         if folder is not None:
             write_json(folder / "results.json", results)
     facts: dict[str, dict[str, Any]] = {}
