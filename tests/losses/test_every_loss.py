@@ -228,7 +228,9 @@ def test_constants_change_nothing(case):
         chex.assert_trees_all_close(compiled, expected, rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.parametrize("reduce", [jnp.sum, lambda kl: jnp.sum(kl - jnp.mean(kl, 1, keepdims=True) ** 2)])
+@pytest.mark.parametrize(
+    "reduce", [jnp.sum, jnp.mean, lambda kl: jnp.sum(kl - jnp.mean(kl, 1, keepdims=True) ** 2)]
+)
 @pytest.mark.parametrize("matrix", ["spike_slab_kl_matrix", "its constant codes", "log_prob_matrix"])
 @pytest.mark.parametrize("prior", PRIORS)
 def test_constants_change_no_gradient(matrix, prior, reduce):
