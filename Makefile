@@ -2,8 +2,8 @@
 # make test    the whole test suite;                    a part of it: make test ARGS="tests/losses -x"
 # make lint    formatting, lint, types and the import contract of the rooms
 # make docs    build the documentation strictly into build/site, readable without a network
-# make wheel   build the wheel, and test it installed apart from the checkout
 # make dist    build the source distribution and the wheel for a release, and check them
+# make wheel   the same, and test the wheel installed apart from the checkout
 # make fuzz    throw damaged files, wrong options and kills at the library (python -m tools.… have long forms)
 # make audit   look the requirements up in the public advisories of vulnerabilities
 # make pins    renew requirements*.txt: the newest versions for each Python, and the oldest that setup.cfg allows
@@ -26,7 +26,8 @@ OLDEST := -W default::pyparsing.warnings.PyparsingDeprecationWarning \
 PYENV := $(shell ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/*/bin/$(notdir $(PYTHON)) 2>/dev/null | sort -rV)
 FOUND := $(shell for python in $(PYTHON) $(PYENV); do \
 	"$$python" -c '' 2>/dev/null && echo "$$python" && break; done)
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+# Python compiles what it imports; to compile all there is takes most of an installation's time.
+INSTALL := -m pip -qq --disable-pip-version-check --no-input install --no-compile
 
 .PHONY: ready-to-test train test test-oldest test-colab lint fuzz docs wheel dist audit pins notebooks python found clean
 
@@ -53,15 +54,15 @@ docs: $(VENV)/ready-to-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict
 	@echo "built: build/site/index.html"
 
-wheel: $(VENV)/ready-to-test
-	rm -rf build
-	$(PIP) wheel --no-deps --wheel-dir build/wheel .
-	$(PIP) install --no-deps --target build/installed build/wheel/*.whl
+wheel: dist
+	rm -rf build/installed build/tests
+	$(BIN)/python $(INSTALL) --no-deps --target build/installed dist/*.whl
 	cp -r tests build/tests
 	cd build && PYTHONPATH=installed ../$(BIN)/python -m pytest -q -c /dev/null --import-mode=importlib -p no:cacheprovider \
-		tests/test_presets.py tests/test_wheel.py tests/losses/test_likelihood.py
+		tests/test_presets.py::test_full_size_can_be_built_and_traced tests/test_wheel.py
 
-dist: $(VENV)/ready-to-test
+# Two builds of one tree at once would write the same vsc_jax.egg-info.
+dist: $(VENV)/ready-to-test | $(filter .venv-oldest/ready,$(MAKECMDGOALS))
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
@@ -78,7 +79,7 @@ notebooks: $(VENV)/ready-to-test
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -W default::DeprecationWarning $(OLDEST) $(ARGS)
 
-test-colab: wheel .venv-uv/ready
+test-colab: dist .venv-uv/ready
 	.ci/colab
 
 clean:
@@ -97,20 +98,22 @@ found: python
 $(VENV)/ready: requirements.txt setup.cfg pyproject.toml | python
 	@echo "Installing into $(VENV); the first time this takes some minutes."
 	"$(FOUND)" -m venv $(VENV)
-	$(PIP) install -r requirements.txt -e .
+	$(BIN)/python $(INSTALL) -r requirements.txt -e .
 	touch $@
 
-$(VENV)/ready-to-test: $(VENV)/ready requirements-test.txt
-	$(PIP) install -r requirements-test.txt -e '.[test,lint,docs]'
-	touch $@
+$(VENV)/ready-to-test: requirements-test.txt requirements.txt setup.cfg pyproject.toml | python
+	@echo "Installing into $(VENV); the first time this takes some minutes."
+	"$(FOUND)" -m venv $(VENV)
+	$(BIN)/python $(INSTALL) -r requirements-test.txt -e '.[test,lint,docs]'
+	touch $(VENV)/ready $@
 
 .venv-uv/ready: | python
 	"$(FOUND)" -m venv .venv-uv
-	.venv-uv/bin/python -m pip -qq --disable-pip-version-check --no-input install 'uv>=0.9'
+	.venv-uv/bin/python $(INSTALL) 'uv>=0.9'
 	touch $@
 
-.venv-oldest/ready: requirements-oldest.txt setup.cfg | python
-	"$(FOUND)" -m venv .venv-oldest
-	.venv-oldest/bin/python -m pip -qq --disable-pip-version-check --no-input install \
-		-c requirements-oldest.txt -e '.[test]'
+# On the machine's python3, whatever PYTHON is: the oldest Python has the oldest versions.
+.venv-oldest/ready: requirements-oldest.txt setup.cfg
+	python3 -m venv .venv-oldest
+	.venv-oldest/bin/python $(INSTALL) -c requirements-oldest.txt -e '.[test]'
 	touch $@

@@ -38,8 +38,6 @@ def test_every_notebook_runs(tmp_path):
         "PYTHONPATH": str(ROOT),
         "VSC_JAX_SMOKE": "1",
         "MPLBACKEND": "agg",
-        # Compiling is most of the work at this size.
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(

@@ -75,7 +75,7 @@ def test_another_presentation_of_the_data_is_shown_and_not_kept(saved, capsys):
 
 
 def test_refined_posteriors_are_shown_and_not_kept(make_run, tmp_path, capsys):
-    folder = make_run(tmp_path / "vsc", results={"elbo": 0.0})
+    folder = make_run(tmp_path / "vsc", results={"elbo": 0.0}, prior="fixed")
     run = open_run(folder)
     main([str(folder), "--refine", "3", "--json"])
     shown = json.loads(capsys.readouterr().out)["results"]

@@ -111,7 +111,7 @@ def test_a_users_own_settings_go_before_and_a_folder_that_cannot_be_made_keeps_n
 def test_the_second_start_compiles_nothing_and_gives_the_same_bits(tmp_path, python, monkeypatch):
     for name in [name for name in os.environ if name.startswith("JAX_")]:
         monkeypatch.delenv(name)
-    small = "--config smiley_vae --smoke --model.hidden 16 --model.latents 4"
+    small = "--config smiley_ae --smoke --model.hidden 16 --model.latents 4"
     argv = f"-m vsc_jax.train {small} --evaluate.figures False --train.progress False --workdir".split()
     cache = tmp_path / "cache"
     first = python(*argv, "first", cwd=tmp_path, VSC_JAX_CACHE=str(cache))

@@ -30,11 +30,9 @@ def page() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _as_a_user_runs_it() -> Iterator[None]:
-    """Other libraries promote ranks and dtypes as NumPy does; compiling is most of the work."""
-    jax.config.update("jax_disable_most_optimizations", True)
+    """Other libraries promote ranks and dtypes as NumPy does."""
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -1,6 +1,6 @@
 """Tiny models whose likelihood can be had by quadrature, and codes of which metrics know the answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,14 +14,6 @@ from vsc_jax.models import Model, build
 
 PIXELS = 4
 EXAMPLES = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation() -> Iterator[None]:
-    """Programs that run for a moment are compiled without the optimisations that take longest."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

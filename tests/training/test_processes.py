@@ -55,7 +55,7 @@ def start(tiny, dataset, tmp_path_factory):
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         known = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": "2"}
-        known |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+        known |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
         arguments = [json.dumps(to_dict(config)), *paths, str(workdir), str(kill_at)]
         command = [sys.executable, "-c", _RUN, *arguments]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
