@@ -169,11 +169,19 @@ def test_a_rate_is_not_pulled_further_than_its_reach():
     def slope(logit, on):
         model.raw_rate[...] = jnp.float32(logit / 10)
         graph, params = nnx.split(model)
-        pull = jax.grad(lambda p: nnx.merge(graph, p).pull(jnp.float32(on), 3.0))
+        pull = jax.grad(lambda p: nnx.merge(graph, p).pull(jnp.float32(on)))
         return float(pull(params)["raw_rate"][...])
 
     assert slope(3.1, 2.0) == slope(-3.1, 4.0) == 0
     assert slope(3.1, 4.0) == slope(2.9, 4.0) > 0 > slope(2.9, 2.0) == slope(-3.1, 2.0)
+
+
+def test_where_all_gates_stay_closed_a_number_that_is_asked_for_leaves_the_loss_finite(data):
+    changes = {"model.inference": "encoder", "model.prior": "pseudo", "model.pseudo_inputs": 4}
+    closed = {"model.active": 3.0, "model.initial_gate_logit": -90.0, "train.learning_rate": 0.02}
+    config = with_overrides(configured(), changes | closed | {"train.steps": 300, "model.hidden": [16]})
+    last = train(config, Dataset("x", Split(data[0][:500]), Split(data[0][500:]))).history[-1]
+    assert last["active_per_image"] == 0 and np.isfinite(last["sparsity_kl"])
 
 
 def test_codes_do_not_depend_on_the_units_of_a_feature():
