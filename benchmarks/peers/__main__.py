@@ -19,11 +19,12 @@ from benchmarks.peers.frontier import frontier
 from benchmarks.peers.methods import FIXED, METHODS, Code, applies
 from benchmarks.peers.results import RESULTS, markdown, put, read, table
 from vsc_jax.evaluation import recovery
+from vsc_jax.evaluation.probes import sparse_probe
 
 KEY = ("method", "seed", "active")
 MEASURES = (
     *("ev", "on", "auc", "mcc", "f1", "atoms", "atoms_mcc", "ece", "brier"),
-    *("dead", "dense", "norm", "nats", "agreement", "seconds"),
+    *("dead", "dense", "norm", "nats", "probe_1", "probe_5", "agreement", "seconds"),
 )
 _data = lru_cache(maxsize=1)(load)
 
@@ -33,7 +34,9 @@ def measure(data: PeerData, code: Code) -> dict[str, float | None]:
 
     ``ev`` is the explained variance; ``on`` the mean number of latents that are on; ``dead`` and ``dense``
     the shares of latents that are on in under .1 % and in over half of the rows; ``norm`` the mean norm of
-    the reconstructions as a share of the rows' (below 1 is shrinkage), both less the mean row.
+    the reconstructions as a share of the rows' (below 1 is shrinkage), both less the mean row; ``probe_1``
+    and ``probe_5`` how well so many latents tell a class from the rest, where there are classes, learned from
+    half of the test rows.
     """
     on = code.codes != 0
     usage = on.mean(axis=0)
@@ -46,6 +49,10 @@ def measure(data: PeerData, code: Code) -> dict[str, float | None]:
         "norm": np.linalg.norm(reconstruction, axis=1).mean() / np.linalg.norm(centered, axis=1).mean(),
         "nats": code.nats,
     }
+    if data.labels is not None:
+        half = len(data.labels) // 2
+        parts = code.codes[:half], data.labels[:half], code.codes[half:], data.labels[half:]
+        result |= {f"probe_{k}": sparse_probe(*parts, k) for k in (1, 5)}
     if data.codes is not None:
         # A source that is never on in the test rows cannot be found in them.
         codes, truth = code.codes, data.codes[:, data.codes.any(axis=0)]

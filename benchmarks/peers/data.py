@@ -27,6 +27,7 @@ class PeerData:
       atoms: true atoms, ``[true latents, features]``, of unit norm.
       train_codes, codes: true codes of the training and the test rows, ``[rows, true latents]``.
       counts: of genes, ``train`` and ``test`` before their logarithm.
+      labels: classes of the test rows.
     """
 
     train: np.ndarray
@@ -37,6 +38,7 @@ class PeerData:
     train_codes: np.ndarray | None = None
     codes: np.ndarray | None = None
     counts: tuple[np.ndarray, np.ndarray] | None = None
+    labels: np.ndarray | None = None
 
     @property
     def positive(self) -> bool:
@@ -119,25 +121,30 @@ def sparse_coded_signal(latents: int, features: int, on: int, seed: int) -> Peer
     return _from_atoms(atoms, codes, 1024, 0.0, (on,))
 
 
-def _table(rows: np.ndarray, test: int, seed: int, scale: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A split of the rows, each feature divided by its deviation in the training rows."""
-    train, held_out = train_test_split(rows, test_size=test, random_state=seed)
+def _table(
+    rows: np.ndarray, labels: np.ndarray, test: int, seed: int, scale: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A split of the rows, each feature divided by its deviation in the training rows; the test labels."""
+    train, held_out, _, classes = train_test_split(rows, labels, test_size=test, random_state=seed)
     deviation = train.std(axis=0) if scale else np.ones(rows.shape[1])
     deviation[deviation == 0] = 1
     train, held_out = _float32(train / deviation, held_out / deviation)
-    return train, held_out
+    return train, held_out, classes
 
 
 def digits(seed: int, *, scale: bool = True) -> PeerData:
     """scikit-learn's digits, 8 x 8: pixels of unit variance (not centered), or in [0, 1]."""
-    return PeerData(*_table(load_digits().data / 16, 395, seed, scale), 16, (4, 2, 8))
+    known = load_digits()
+    train, test, labels = _table(known.data / 16, known.target, 395, seed, scale)
+    return PeerData(train, test, 16, (4, 2, 8), labels=labels)
 
 
 def breast_cancer(seed: int) -> PeerData:
     """scikit-learn's breast cancer table, standardized."""
-    train, test = _table(load_breast_cancer().data, 171, seed, True)
+    known = load_breast_cancer()
+    train, test, labels = _table(known.data, known.target, 171, seed, True)
     mean = train.mean(axis=0)
-    return PeerData(train - mean, test - mean, 16, (5, 2, 8))
+    return PeerData(train - mean, test - mean, 16, (5, 2, 8), labels=labels)
 
 
 def patches(seed: int, *, train: int = 45_000, test: int = 5_000, side: int = 12) -> PeerData:
@@ -182,7 +189,8 @@ def counts(seed: int, *, train: int = 6_000, test: int = 1_000) -> PeerData:
 
 def embeddings(seed: int) -> PeerData:
     """Embeddings of 14,000 sentences by all-MiniLM-L6-v2, standardized; 2,000 are held out."""
-    train, test = _table(sentence_embeddings(), 2000, seed, True)
+    rows = sentence_embeddings()
+    train, test, _ = _table(rows, np.zeros(len(rows)), 2000, seed, True)
     mean = train.mean(axis=0)
     return PeerData(train - mean, test - mean, 64, (14, 4, 8, 16, 32))
 

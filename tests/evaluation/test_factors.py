@@ -64,10 +64,21 @@ def test_each_attribute_has_the_area_of_its_best_gate(presences):
     assert numbers["gate_auc_bow_tie"] == numbers["gate_auc_hat"] == 1
     assert 0.5 <= numbers["gate_auc_eyes"] < 0.55
     assert numbers["attributes_found"] == 2
+    assert (
+        gate_statistics(gates, named[:2])["gate_ece"] == gate_statistics(gates, named[:2])["gate_brier"] == 0
+    )
     # One gate finds one attribute only.
     alone = gate_statistics(gates[:, :1], [named[0], named[0]])
     assert (alone["gate_auc_bow_tie"], alone["attributes_found"]) == (pytest.approx(0.5, abs=0.05), 0)
     assert gate_statistics(gates[:, 1:], [named[0], named[0]])["attributes_found"] == 1
+
+
+def test_gates_are_judged_as_probabilities_of_what_they_tell(presences):
+    there = presences[0].values.astype(bool)
+    for sure, gamma in ((0.9, np.where(there, 0.9, 0.1)), (0.7, np.where(there, 0.3, 0.7))):
+        numbers = gate_statistics(gamma[:, None], presences[:1])
+        assert numbers["gate_ece"] == pytest.approx(1 - sure)
+        assert numbers["gate_brier"] == pytest.approx((1 - sure) ** 2)
 
 
 def test_signs_are_kept_and_only_examples_with_the_feature_count(real_factors):

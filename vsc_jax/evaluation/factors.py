@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from vsc_jax.data import smiley
 from vsc_jax.data.dataset import Dataset, Split
-from vsc_jax.evaluation.recovery import areas, correlation, matched_mean, matched_sum
+from vsc_jax.evaluation.recovery import areas, calibration, correlation, matched_mean, matched_sum
 
 _FEWEST_EXAMPLES = 20
 # Correlation of prediction and value, given presence, on new 32 x 32 images, in the order of smiley.FACTORS.
@@ -99,12 +99,19 @@ def auc(scores: np.ndarray, present: np.ndarray) -> Float[np.ndarray, " latents"
 def gate_statistics(gamma: np.ndarray, attributes: Factors) -> dict[str, float]:
     """``gate_auc_NAME``, the area of the best gate ``[n, latents]`` for each, and ``attributes_found``.
 
-    These are told with an area of at least .99, no gate counting twice.
+    These are told with an area of at least .99, no gate counting twice. ``gate_ece`` and ``gate_brier``:
+    are the best gates the probabilities that their attributes are there?
     """
-    areas = np.stack([auc(gamma, attribute.values) for attribute in attributes], axis=1)
+    present = np.stack([attribute.values for attribute in attributes], axis=1)
+    signed = areas(gamma, present)
+    told = np.maximum(signed, 1 - signed)
+    best, columns = told.argmax(axis=0), range(len(attributes))
+    absent = signed[best, columns] < 0.5
+    error = calibration(np.where(absent, 1 - gamma[:, best], gamma[:, best]), present)
     names = [f"gate_auc_{attribute.name.replace(' ', '_')}" for attribute in attributes]
-    best = {name: float(area) for name, area in zip(names, areas.max(axis=0), strict=True)}
-    return {**best, "attributes_found": matched_sum(areas >= 0.99)}
+    found = {name: float(told[j, i]) for i, (name, j) in enumerate(zip(names, best, strict=True))}
+    found["attributes_found"] = matched_sum(told >= 0.99)
+    return found | {"gate_ece": error.ece, "gate_brier": error.brier}
 
 
 def correlations(code: np.ndarray, features: Factors) -> Float[np.ndarray, "latents features"]:

@@ -73,6 +73,8 @@ GLOSSARY: dict[str, Entry] = {
     "neighbour_accuracy_z": Entry(_PROBES, "share", "5 nearest neighbours in z"),
     "neighbour_accuracy_mean": Entry(_PROBES, "share", "5 nearest neighbours in mu"),
     "attributes_found": Entry(_ATTRIBUTES, "number", "attributes that one gate tells, AUC >= .99"),
+    "gate_ece": Entry(_ATTRIBUTES, "share", "best gates as probabilities: calibration error; 0 is best"),
+    "gate_brier": Entry(_ATTRIBUTES, "share", "best gates as probabilities: squared error; 0 is best"),
     "attribute_modularity": Entry(_ATTRIBUTES, "share", "modularity"),
     "attribute_disentanglement": Entry(_ATTRIBUTES, "share", "DCI disentanglement"),
     "attribute_informativeness": Entry(_ATTRIBUTES, "share", "DCI informativeness"),
