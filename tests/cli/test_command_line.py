@@ -17,7 +17,7 @@ import vsc_jax
 from vsc_jax.cli import command_line
 from vsc_jax.cli.__main__ import COMMANDS, main
 from vsc_jax.cli.command_line import Output, UsageError, parse, refuse_unfit, run_command
-from vsc_jax.config import FIELDS, load_preset, preset_names, with_overrides
+from vsc_jax.config import ADVANCED, FIELDS, load_preset, preset_names, with_overrides
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.stopping import Stopped
 
@@ -28,12 +28,14 @@ def parsed(*argv: str) -> TrainArguments:
     return parse(TrainArguments, "Test.", argv)
 
 
-def explained(capsys, *argv: str) -> dict[str, str]:
-    """What ``--help`` says of each option."""
+def explained(capsys, *argv: str, option: str = "--help-all") -> dict[str, str]:
+    """What help says of each option."""
     with pytest.raises(SystemExit) as caught:
-        parsed(*argv, "--help")
+        parsed(*argv, option)
     assert caught.value.code == 0
-    rows = [row.strip("│ ") for row in capsys.readouterr().out.splitlines()]
+    shown = capsys.readouterr().out
+    assert ("--help-all explains them" in shown) == (option == "--help")
+    rows = [row.strip("│ ") for row in shown.splitlines()]
     entries = re.split(r"^(?=--[a-z])", "\n".join(rows), flags=re.MULTILINE)
     return {entry.split()[0].removeprefix("--"): entry.partition("\n")[2] for entry in entries[1:]}
 
@@ -140,6 +142,16 @@ def test_help_explains_the_options_of_the_chosen_model_and_data_and_names_every_
             assert "(default: mnist)" in shown["data.name"]
     assert seen >= FIELDS.keys()
     assert all(name in shown["config"] for name in preset_names())
+
+
+def test_help_leaves_out_what_is_rarely_changed_and_the_page_of_options_explains_it(capsys):
+    short, whole = (explained(capsys, option=option) for option in ("--help", "--help-all"))
+    advanced = {name for name, field in FIELDS.items() if ADVANCED in field.marks}
+    assert short.keys() == whole.keys() - advanced
+    assert parsed("--model.usage_weight", "2").settings.model.usage_weight == 2
+    page = (ROOT / "docs" / "options.md").read_text()
+    sections = {name.rpartition(".")[0] if name.count(".") > 1 else name for name in advanced}
+    assert set(re.findall(r"^\| `(.*?)`", page, re.MULTILINE)) == sections
 
 
 @pytest.mark.parametrize(("error", "code", "line"), [

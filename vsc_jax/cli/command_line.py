@@ -27,6 +27,7 @@ from tyro import conf as conf  # commands take it from here, after NO_COLOR has 
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
 from vsc_jax.config import (
+    ADVANCED,
     FIELDS,
     Config,
     load_preset,
@@ -56,6 +57,8 @@ Preset = Annotated[
     ),
 ]
 """The option ``--config``, which is read before all others."""
+
+_MORE = " Options that are rarely changed are left out here; --help-all explains them."
 
 RunFolder = Annotated[
     Path, conf.Positional, conf.arg(metavar="RUN", help="Run folder, or folder of a saved model.")
@@ -90,8 +93,9 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
     """The arguments as a value of ``arguments_type``, a dataclass whose field docstrings are the help.
 
     Where the type has the fields ``config: Preset`` and ``settings: Settings``, the preset gives the defaults
-    of all settings, ``--help`` leaves out those that the chosen model and data do not use, and the resulting
-    configuration is validated. Mistakes are UsageErrors of one line.
+    of all settings, ``--help`` leaves out those that the chosen model and data do not use or that are
+    rarely changed, ``--help-all`` only the former, and the resulting configuration is validated. Mistakes are
+    UsageErrors of one line.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     for before, token in zip(["", *argv], argv, strict=False):
@@ -100,7 +104,7 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
             raise UsageError(f"{option}: expected a value, got ''")
         if os.fsencode(token).decode(errors="replace") != token:
             raise UsageError(f"expected names in UTF-8, got {os.fsencode(token)!r}")
-    given, box, defaults, unfit = _given(argv), io.StringIO(), tyro.MISSING_NONPROP, set[str]()
+    given, box, defaults, left_out = _given(argv), io.StringIO(), tyro.MISSING_NONPROP, set[str]()
     try:
         if preset := getattr(arguments_type, "config", None):
             config = load_preset(given.get("config", ("", ""))[1] or preset)
@@ -108,8 +112,11 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
                 if name in given:  # in place of the other, which the preset may set
                     config = replaced(config, {other: None})
             defaults = typing.cast(Any, arguments_type)(settings=config)
-            if {"-h", "--help"} & set(argv):
-                unfit = _unfit_for(config, given)
+            everything = "--help-all" in argv
+            if everything or {"-h", "--help"} & set(argv):
+                left_out = _left_out(config, given, everything)
+                description += "" if everything else _MORE
+                argv = ["--help" if token == "--help-all" else token for token in argv]
         with contextlib.redirect_stderr(box):
             arguments = tyro.cli(
                 arguments_type,
@@ -119,7 +126,7 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
                 default=defaults,
                 use_underscores=True,
                 config=(conf.FlagCreatePairsOff,),
-                registry=_rules(unfit),
+                registry=_rules(left_out),
             )
         if preset:
             validate(arguments.settings)
@@ -199,15 +206,18 @@ def _program() -> str:
     return f"python -m {spec.name}" if spec else os.path.basename(sys.argv[0])
 
 
-def _unfit_for(config: Config, given: dict[str, tuple[str, str]]) -> set[str]:
-    """Names of fields, and of ramps, that the model and data do not use which the options choose."""
+def _left_out(config: Config, given: dict[str, tuple[str, str]], everything: bool) -> set[str]:
+    """Names of fields, and of ramps, that help is silent about for the model and data of the options."""
     for name in given.keys() & {"model.kind", "data.name", "data.path"}:
         with contextlib.suppress(UserError):  # help is given all the same
             config = with_overrides(config, {name: given[name][1]})
-    return {part for name in unfit_fields(config) for part in (name, name.rpartition(".")[0])}
+    names = set(unfit_fields(config))
+    if not everything:
+        names |= {name for name, field in FIELDS.items() if ADVANCED in field.marks}
+    return names | {name.rpartition(".")[0] for name in names}
 
 
-def _rules(unfit: set[str]) -> ConstructorRegistry:
+def _rules(left_out: set[str]) -> ConstructorRegistry:
     """How tyro reads dataclasses: without these fields, and with the lines of their docstrings joined."""
     sections = {type(value): name for name, value in vars(Config()).items()}
     registry, reading = ConstructorRegistry(), set[type]()
@@ -223,7 +233,7 @@ def _rules(unfit: set[str]) -> ConstructorRegistry:
         fields = tuple(
             dataclasses.replace(field, helptext=partial(_in_one_line, field.helptext))
             for field in spec.fields
-            if f"{sections.get(info.type)}.{field.name}" not in unfit
+            if f"{sections.get(info.type)}.{field.name}" not in left_out
         )
         return dataclasses.replace(spec, fields=fields)
 

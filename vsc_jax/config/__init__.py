@@ -30,7 +30,7 @@ Fraction = Annotated[float, Range(0, 1)]
 Probability = Annotated[float, Range(0, 1, exclusive=True)]
 Weight = Annotated[float, Range(0, 1_000_000)]
 
-TRACED, FREE, MEASURED = Mark.TRACED, Mark.FREE, Mark.MEASURED
+TRACED, FREE, MEASURED, ADVANCED = Mark.TRACED, Mark.FREE, Mark.MEASURED, Mark.ADVANCED
 VSC, VAE = Only("model kind", ("vsc",)), Only("model kind", ("vae",))
 WITH_KL = Only("model kind", ("vae", "vsc"))
 SMILEY, HAR = Only("data source", ("smiley",)), Only("data source", ("uci_har",))
@@ -67,13 +67,13 @@ class DataConfig:
     """Whether the first line of a text table names its columns; auto says what it takes it for."""
     separator: Annotated[choices.Separator, FILES] = "auto"
     """What stands between the columns of a text table; auto takes what fits its first lines."""
-    image: Annotated[str | None, TFDS] = None
+    image: Annotated[str | None, TFDS, ADVANCED] = None
     """Feature of a TFDS set that holds the images; if not given: image, or the only one there is."""
     crop: Annotated[Count | None, READ] = None
     """Images: side of the square that is cut from the middle."""
     resize: Annotated[Count | None, READ] = None
     """Images: side of the square that they are resized to."""
-    color: Annotated[choices.Color, READ] = "auto"
+    color: Annotated[choices.Color, READ, ADVANCED] = "auto"
     """Images: as they are (auto), grey or in color."""
     directory: Annotated[Path | None, TFDS] = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
@@ -88,7 +88,7 @@ class DataConfig:
     """Share of the examples that is held out where there is no test part."""
     image_size: Annotated[Literal[28, 32], SMILEY] = 32
     """Side of the Smiley images; 28 crops two pixels a side."""
-    placement: Annotated[choices.Placement, FREE] = "auto"
+    placement: Annotated[choices.Placement, FREE, ADVANCED] = "auto"
     """Training examples on the device, or read while training; auto streams what takes more than a quarter
     of the device's memory."""
     representation: Annotated[choices.Representation, HAR] = "features"
@@ -96,7 +96,7 @@ class DataConfig:
     scaling: choices.Scaling = "auto"
     """How the model sees the values: as they are (none), from the training set's range to [0, 1] (unit), or
     with its mean at 0 and its deviation at 1 (standardize); auto standardizes signals and leaves the rest."""
-    seed: Seed = 0
+    seed: Annotated[Seed, ADVANCED] = 0
     """Seed of generated data, of the held-out split, of all subsets and of static binarization."""
 
     @property
@@ -122,7 +122,7 @@ class ModelConfig:
     """Widths of the hidden layers of the MLP encoder; the mlp decoder has them in reverse."""
     decoder: choices.DecoderKind = "mlp"
     """The encoder's mirror, or linear: an example is a weighted sum of atoms, as in dictionary learning."""
-    unit_norm: bool = False
+    unit_norm: Annotated[bool, ADVANCED] = False
     """Linear decoder: whether every atom has norm 1."""
     inference: Annotated[choices.Inference, VSC] = "encoder"
     """How the posterior is found: by an encoder; of a linear decoder also by one that unrolls a search for a
@@ -133,11 +133,11 @@ class ModelConfig:
     """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
     of numbers with outliers, with learned tails; of counts, given their total; of counts that
     vary more; of one-hot columns."""
-    min_log_var: Annotated[float, Range(-30, 20)] = -6.0
+    min_log_var: Annotated[float, Range(-30, 20), ADVANCED] = -6.0
     """Floor of the learned log-variance of gaussian and student_t."""
     beta: Annotated[Weight, TRACED, WITH_KL] = 1.0
     """Weight of the KL divergence; 1 trains the bound itself."""
-    tc_weight: Annotated[Weight, TRACED, VAE] = 0.0
+    tc_weight: Annotated[Weight, TRACED, VAE, ADVANCED] = 0.0
     """Extra weight of the total correlation (beta-TCVAE: beta - 1)."""
     alpha: Annotated[Probability | None, TRACED, VSC] = None
     """Prior probability that a latent is on (fixed prior), or target of the sparsity term; if neither it nor
@@ -149,24 +149,24 @@ class ModelConfig:
     """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
     pseudo_inputs: Annotated[Count, VSC] = 32
     """Number U of pseudo-inputs, started at training examples."""
-    prior_slabs: Annotated[choices.PriorSlabs, VSC] = "pseudo"
+    prior_slabs: Annotated[choices.PriorSlabs, VSC, ADVANCED] = "pseudo"
     """Slabs of the prior's components: of the pseudo-inputs' posteriors, or N(0, 1): only gates differ."""
-    selection: Annotated[choices.Selection, VSC] = "exact"
+    selection: Annotated[choices.Selection, VSC, ADVANCED] = "exact"
     """How a component is chosen: best weights, or the classifier's soft, sharpened or hard ones."""
     gate: Annotated[choices.GateKind, VSC] = "concrete"
     """Estimator of the gates in training; evaluation always draws hard gates. Or threshold, without gates: a
     soft threshold for each latent, learned if alpha is not given; values shrink to 0 (fixed prior)."""
     slab: Annotated[choices.Slab, VSC] = "gaussian"
     """Distribution of the value of a latent that is on, in posterior and prior; laplace has heavier tails."""
-    initial_gate_logit: Annotated[float, Range(-100, 100), VSC] = 1.0
+    initial_gate_logit: Annotated[float, Range(-100, 100), VSC, ADVANCED] = 1.0
     """Where every gate's logit starts; positive is open."""
-    sparsity_weight: Annotated[Weight, TRACED, VSC] = 1.0
+    sparsity_weight: Annotated[Weight, TRACED, VSC, ADVANCED] = 1.0
     """Weight of the sparsity term J KL(mean gamma || alpha)."""
-    usage_weight: Annotated[Weight, TRACED, VSC] = 0.0
+    usage_weight: Annotated[Weight, TRACED, VSC, ADVANCED] = 0.0
     """Weight of a term that keeps latents from being on in more than half of the examples."""
-    prior_rate: Annotated[Probability | None, TRACED, VSC] = None
+    prior_rate: Annotated[Probability | None, TRACED, VSC, ADVANCED] = None
     """Rate that the pseudo-inputs' gates are blended with (schedule.prior_blend); if not given: alpha."""
-    weigh_slab_kl: Annotated[bool, VSC] = True
+    weigh_slab_kl: Annotated[bool, VSC, ADVANCED] = True
     """Weight the slab's KL by gamma, as eq. 6 says; false is the mistake of the collapsing recipe."""
 
     @property
@@ -213,14 +213,14 @@ class TrainConfig:
     """Examples in a batch."""
     learning_rate: Annotated[float, Range(0, 1000, exclusive=True), TRACED] = 1e-3
     """Adam's step size."""
-    weight_decay: Annotated[Weight, TRACED] = 0.0
+    weight_decay: Annotated[Weight, TRACED, ADVANCED] = 0.0
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
-    precision: choices.Precision = "float32"
+    precision: Annotated[choices.Precision, ADVANCED] = "float32"
     """What operands of the networks' matrix products are rounded to in training: faster on accelerators and
     on CPUs with AMX. All else, and evaluation, stays float32."""
-    log_every: Count = 100
+    log_every: Annotated[Count, ADVANCED] = 100
     """Iterations between two rows of metrics.jsonl; also the length of one compiled chunk."""
-    progress: Annotated[bool, FREE] = True
+    progress: Annotated[bool, FREE, ADVANCED] = True
     """Show a progress bar on the terminal."""
 
     @property
@@ -245,13 +245,13 @@ class CheckpointConfig:
 class EvaluateConfig:
     """What is measured on the test set at the end."""
 
-    samples: Count = 100
+    samples: Annotated[Count, ADVANCED] = 100
     """Importance samples K of the bound iwae."""
-    examples: Count | None = None
+    examples: Annotated[Count | None, ADVANCED] = None
     """Use only so many test examples for iwae, drawn by data.seed; all if not given."""
-    batch_size: Count = 500
+    batch_size: Annotated[Count, ADVANCED] = 500
     """Examples in one evaluation batch."""
-    probe_examples: Count = 10_000
+    probe_examples: Annotated[Count, ADVANCED] = 10_000
     """Labelled training examples, drawn by data.seed, on which the linear probe is fitted."""
     figures: Annotated[bool, FREE] = True
     """Draw figures/*.png when training ends."""
@@ -280,11 +280,11 @@ class Config:
     """Seed of initialization, batches and sampling."""
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
-    schedule: Annotated[ScheduleConfig, TRACED] = ScheduleConfig()
+    schedule: Annotated[ScheduleConfig, TRACED, ADVANCED] = ScheduleConfig()
     train: TrainConfig = TrainConfig()
-    checkpoint: Annotated[CheckpointConfig, FREE] = CheckpointConfig()
+    checkpoint: Annotated[CheckpointConfig, FREE, ADVANCED] = CheckpointConfig()
     evaluate: Annotated[EvaluateConfig, MEASURED] = EvaluateConfig()
-    parallel: Annotated[ParallelConfig, FREE] = ParallelConfig()
+    parallel: Annotated[ParallelConfig, FREE, ADVANCED] = ParallelConfig()
 
 
 FIELDS = fields_of(Config)

@@ -24,6 +24,7 @@ class Mark(enum.Enum):
     TRACED = "may differ between the members that one compiled program trains"
     FREE = "only changes what is shown or kept, or where it is computed: no part of a run's identity"
     MEASURED = "only changes what is measured at the end"
+    ADVANCED = "has a default that is rarely changed: left out of --help, explained by --help-all"
 
 
 @dataclass(frozen=True)
