@@ -66,9 +66,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
       beta: weight of the KL divergence.
       alpha: the prior's rate, or target of the share of latents that are on; ``gate_rate_`` says what came of
         it. If neither it nor ``active`` is given, ``ascent`` learns it, and others take 0.1.
-      prior: ``fixed``, or ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; ``auto`` takes
-        ``pseudo`` for mlp without ``active``, whose number it would miss, and else ``fixed``.
-      pseudo_inputs: number of pseudo-inputs.
+      prior: ``fixed``; ``pseudo``, a mixture of the posteriors of learned pseudo-inputs; or ``components``,
+        which are learned themselves from the posteriors of training rows on. ``auto`` takes ``pseudo`` for
+        mlp without ``active``, whose number it would miss, and else ``fixed``.
+      pseudo_inputs: number of pseudo-inputs or components.
       sparsity_weight: weight of the sparsity term that pulls the pseudo-inputs' gates to ``alpha``.
       gate: estimator of the gates in training, or ``threshold``: values that shrink to 0 by a learned soft
         threshold, in place of gates; with a fixed prior and an encoder.

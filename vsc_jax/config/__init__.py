@@ -146,9 +146,10 @@ class ModelConfig:
     """How many latents are on in an example, on average: alpha starts at active / latents and is moved in
     training until it is so. In place of alpha."""
     prior: Annotated[choices.Prior, VSC] = "pseudo"
-    """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs."""
+    """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs, or of components
+    that are learned themselves, from the posteriors of training examples on."""
     pseudo_inputs: Annotated[Count, VSC] = 32
-    """Number U of pseudo-inputs, started at training examples."""
+    """Number U of pseudo-inputs, or components, started at training examples."""
     prior_slabs: Annotated[choices.PriorSlabs, VSC, ADVANCED] = "pseudo"
     """Slabs of the prior's components: of the pseudo-inputs' posteriors, or N(0, 1): only gates differ."""
     selection: Annotated[choices.Selection, VSC, ADVANCED] = "exact"

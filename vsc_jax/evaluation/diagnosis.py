@@ -198,7 +198,7 @@ def _number_on(results: Row, config: Config) -> Finding | None:
         if abs(on / model.active - 1) <= _MISSED:
             return None
         says = f"{on:.3g} latents are on in an example, where {model.active:g} were asked for"
-        if model.prior == "pseudo":
+        if model.prior != "fixed":
             return Finding("number on", says, {"model.prior": "fixed"})
         return Finding("number on", says, {"train.steps": 2 * _steps(results, config)})
     if model.alpha is None or 0.5 <= on / (asked := model.alpha * model.latents) <= 2:

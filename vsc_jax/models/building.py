@@ -19,6 +19,7 @@ from vsc_jax.models.nets import (
     LIKELIHOODS,
     MLP,
     Classifier,
+    Components,
     ConvDecoder,
     ConvEncoder,
     Lista,
@@ -84,7 +85,7 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
             large = large[-1:]
         if config.inference == "lista":
             large += [(inputs, config.latents), (config.latents, config.latents)]
-    if config.kind == "vsc" and config.prior == "pseudo":
+    if config.kind == "vsc" and config.prior != "fixed":
         large += [(config.pseudo_inputs, inputs), (inputs + config.pseudo_inputs, CLASSIFIER_WIDTH)]
     return sum(rows * columns for rows, columns in large)
 
@@ -155,10 +156,14 @@ def build(
         return VAE(encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc)
     if config.gate == "threshold":
         return ThresholdedVSC(encoder, decoder, learned_rate=config.alpha is None, **rate)
-    pseudo_inputs = classifier = None
-    if config.prior == "pseudo":
+    pseudo_inputs: PseudoInputs | Components | None = None
+    classifier = None
+    if config.prior != "fixed":
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
-        pseudo_inputs = PseudoInputs(initial, support=likelihood.support, scaling=scaling)
+        if config.prior == "components":
+            pseudo_inputs = Components(initial, config.latents)
+        else:
+            pseudo_inputs = PseudoInputs(initial, support=likelihood.support, scaling=scaling)
         classifier = Classifier(inputs, config.pseudo_inputs, rngs=rngs)
     return VSC(
         encoder,

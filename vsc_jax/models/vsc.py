@@ -19,7 +19,7 @@ from vsc_jax.config.choices import Gate
 from vsc_jax.losses.kl import slab_kl
 from vsc_jax.models.inference import check_steps, refine
 from vsc_jax.models.inputs import as_examples, as_inputs
-from vsc_jax.models.nets import Classifier, Decoder, PseudoInputs, Trunk
+from vsc_jax.models.nets import Classifier, Components, Decoder, PseudoInputs, Trunk
 from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
@@ -103,7 +103,7 @@ class VSC(nnx.Module):
     Args:
       encoder: network ``[n, ...] -> [n, 3 * latents]``.
       decoder: network and likelihood.
-      pseudo_inputs: U learned examples, or None for the fixed prior.
+      pseudo_inputs: U learned examples, or U learned components, or None for the fixed prior.
       classifier: selects among the pseudo-inputs; None for the fixed prior.
       latents: number of latents J.
       alpha: rate of the fixed prior.
@@ -126,7 +126,7 @@ class VSC(nnx.Module):
         self,
         encoder: Trunk | None,
         decoder: Decoder,
-        pseudo_inputs: PseudoInputs | None,
+        pseudo_inputs: PseudoInputs | Components | None,
         classifier: Classifier | None,
         *,
         latents: int,
@@ -225,6 +225,8 @@ class VSC(nnx.Module):
         """
         if self.pseudo_inputs is not None:
             components = self._amortized(self.pseudo_inputs())
+            if isinstance(self.pseudo_inputs, Components):
+                components = self.pseudo_inputs.moved(components)
             if self.prior_slabs == "pseudo":
                 return components
             zeros = jnp.zeros_like(components.mean)

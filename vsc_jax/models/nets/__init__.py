@@ -7,7 +7,7 @@ from vsc_jax.models.nets.decoder import Decoder
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.nets.lista import Lista
 from vsc_jax.models.nets.networks import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
-from vsc_jax.models.nets.pseudo_inputs import Classifier, PseudoInputs
+from vsc_jax.models.nets.pseudo_inputs import Classifier, Components, PseudoInputs
 
 Trunk = MLP | Lista | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
 """A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""
@@ -16,6 +16,7 @@ __all__ = [
     "LIKELIHOODS",
     "MLP",
     "Classifier",
+    "Components",
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",

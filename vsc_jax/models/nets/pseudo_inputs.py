@@ -1,4 +1,4 @@
-"""Pseudo-inputs of the prior and the classifier that selects among them.
+"""Pseudo-inputs of the prior, or components of its own, and the classifier that selects among them.
 
 Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019, after the
 VampPrior of Tomczak and Welling, AISTATS 2018.
@@ -10,10 +10,13 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.models.nets.networks import MLP
+from vsc_jax.models.objective import bounded_log_var
 from vsc_jax.models.scaling import Scaling
+from vsc_jax.spike_slab import Code
 
 _MARGIN = 0.02
 _NO_COUNT = 0.1  # what stands for 0, which an exponential never is
+_PACE = 10.0  # by how much Adam moves a component more than a weight
 CLASSIFIER_WIDTH = 256
 
 
@@ -49,6 +52,35 @@ class PseudoInputs(nnx.Module):
         elif self.support[0] == 0:
             raw = jnp.exp(raw)
         return raw if self.scaling is None else self.scaling.undo(raw)
+
+
+class Components(nnx.Module):
+    """Components of the prior that are learned themselves: codes of training examples, and offsets from them.
+
+    The encoder sees nothing here that no example is. Of pseudo-inputs it may learn signs by which it knows
+    them, as a background that is not quite black.
+
+    Args:
+      examples: where they start, ``[U, *example_shape]``; they stay what they are.
+      latents: number of latents J.
+    """
+
+    def __init__(self, examples: Float[Array, "components ..."], latents: int):
+        self.raw = nnx.Param(examples)  # no gradient reaches it
+        self.offsets = nnx.Param(jnp.zeros((3, len(examples), latents), jnp.float32))
+
+    def __call__(self) -> Float[Array, "components ..."]:
+        """The examples from whose codes the components are learned."""
+        return jax.lax.stop_gradient(self.raw[...])
+
+    def moved(self, codes: Code) -> Code:
+        """The components, given the codes of the examples."""
+        mean, log_var, gate_logit = _PACE * self.offsets[...]
+        return codes._replace(
+            mean=codes.mean + mean,
+            log_var=bounded_log_var(codes.log_var + log_var),
+            gate_logit=codes.gate_logit + gate_logit,
+        )
 
 
 def _free(x: Float[Array, "components ..."], support: tuple[float, float]) -> Float[Array, "components ..."]:
