@@ -168,6 +168,25 @@ def test_reconstructions_are_in_the_units_of_the_data(coder, gaussian):
     np.testing.assert_allclose(rows, expected * coder.scale_ + coder.mean_, rtol=1e-5)
 
 
+def test_what_is_missing_is_filled_in_from_what_is_there():
+    rng = np.random.default_rng(0)
+    codes = np.where(rng.random((1200, 12)).argsort(1) < 2, rng.normal(size=(1200, 12)), 0)
+    rows = codes @ rng.normal(size=(12, 20)) * np.linspace(1, 9, 20) + 3
+    coder = VariationalSparseCoding(12, steps=600, learning_rate=3e-3, random_state=0).fit(rows[:1000])
+    x, missing = rows[1000:], rng.random((200, 20)) < 0.3
+    filled = coder.fill(np.where(missing, np.nan, x))
+    np.testing.assert_array_equal(filled[~missing], x[~missing].astype(np.float32))
+    error, of_the_mean = (
+        np.square((by - x) / x.std(0))[missing].mean() for by in (filled, rows[:1000].mean(0))
+    )
+    assert error < 0.2 * of_the_mean
+    for message, value in (("infinity", np.inf), ("12 features|20 features", None)):
+        with pytest.raises(ValueError, match=message):
+            coder.fill(np.full((1, 20), value) if value else x[:, :12])
+    with pytest.raises(ValueError, match="^fill: needs inference='ascent', this .* has 'encoder'$"):
+        VariationalSparseCoding(4, decoder="mlp", steps=5).fit(rows[:50]).fill(x)
+
+
 def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):
     state = np.random.RandomState(0)
     one, two = (VariationalSparseCoding(steps=4, random_state=state).fit(gaussian[:30]) for _ in range(2))

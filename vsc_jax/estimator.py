@@ -24,6 +24,7 @@ from vsc_jax.data.dataset import check_values
 from vsc_jax.evaluation.diagnosis import diagnose, late_gain
 from vsc_jax.evaluation.encoding import gate_use, map_batches
 from vsc_jax.models import VSC, refined
+from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
@@ -222,6 +223,32 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         rows = self._map(_decoded, codes)
         return (rows * self.scale_ + self.mean_).astype(np.float32)
 
+    def fill(self, X: Any) -> np.ndarray:
+        """Rows with what is missing filled in.
+
+        The posterior of a row is that given the values that are there; in place of the others stands what is
+        expected under it. Only a code that is found by ``ascent`` can be had from a part of a row.
+
+        Args:
+          X: rows ``[rows, features]`` with NaN where a value is missing.
+
+        Returns:
+          float32 ``[rows, features]``.
+
+        Raises:
+          ValueError: naming the value that cannot be used.
+        """
+        check_is_fitted(self)
+        if (inference := self.config_.model.inference) != "ascent":
+            raise UserError(f"fill: needs inference='ascent', this VariationalSparseCoding has {inference!r}")
+        check_mask(X, "X")
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False, ensure_all_finite="allow-nan")
+        known = ~np.isnan(X)
+        rows = _standardized(np.where(known, X, self.mean_), self.mean_, self.scale_, "gaussian")
+        both = np.concatenate([rows, known.astype(np.float32)], axis=1)
+        expected = self._map(_expected, both) * self.scale_ + self.mean_
+        return np.where(known, X, expected).astype(np.float32)
+
     def score_samples(self, X: Any, *, refine: int = 0) -> np.ndarray:
         """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
@@ -332,6 +359,12 @@ def _gamma(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Arra
 
 def _decoded(model: VSC, z: Float[Array, "n latents"], key: PRNGKeyArray) -> Array:
     return model.decode(z)
+
+
+def _expected(model: LinearVSC, both: Float[Array, "n features_twice"], key: PRNGKeyArray) -> Array:
+    x, known = jnp.split(both, 2, axis=1)
+    q = model.encode(x, observed=known > 0)
+    return model.decode(q.gamma * q.mean)
 
 
 def _bound(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Float[Array, " n"]:

@@ -48,6 +48,18 @@ def test_no_field_of_any_latent_can_be_better(latents, features):
         np.testing.assert_allclose(gradient, 0, atol=5e-3)
 
 
+def test_what_is_not_observed_counts_as_if_it_were_not_there():
+    x, atoms = drawn(0, 6, 9, 7)
+    known = np.array([[1, 1, 0, 1, 0, 1, 1], [0, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]], bool)
+    masks = np.repeat(known, 2, axis=0)
+    noise, p = jnp.float32(0.7), prior(9)
+    q = coordinate_ascent(jnp.where(masks, x, 5.0), atoms, noise, p, 10, jnp.asarray(masks))
+    for row, mask in enumerate(masks):
+        alone = coordinate_ascent(x[row : row + 1, mask], atoms[:, mask], noise, p, 10)
+        for field, expected in zip(q, alone, strict=True):
+            np.testing.assert_allclose(field[row : row + 1], expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("noise", [0.1, 1.0])
 def test_orthogonal_atoms_give_the_exact_posterior(noise):
     rows, features = 4, 3

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from vsc_jax import losses
 from vsc_jax.config.errors import UserError
@@ -43,6 +43,7 @@ def coordinate_ascent(
     noise: Float[Array, ""],
     prior: SpikeSlab,
     sweeps: int | Array,
+    observed: Bool[Array, "n features"] | None = None,
 ) -> SpikeSlab:
     """The spike-and-slab posterior of each example that coordinate ascent on its bound ends in.
 
@@ -56,6 +57,7 @@ def coordinate_ascent(
       noise: variance of every feature given the code.
       prior: fields ``[latents]``.
       sweeps: number of sweeps, at least 1; may be traced.
+      observed: the values that count; all, if not given.
 
     Returns:
       Fields ``[n, latents]``. No gradients should be taken through it: those of the bound with the posterior
@@ -72,30 +74,35 @@ def coordinate_ascent(
     in_blocks = blocks(atoms)
     prior_mean, prior_var = blocks(prior.mean), blocks(jnp.exp(prior.log_var), 1.0)
     prior_logit = blocks(prior.gate_logit, -100.0)
-    gram = jnp.einsum("kif,kjf->kij", in_blocks, in_blocks, precision=jax.lax.Precision.HIGHEST)
-    square = jnp.einsum("kii->ki", gram)
+    # Of one row for all examples, if all values of all are observed.
+    seen = jnp.ones((1, x.shape[1]), x.dtype) if observed is None else observed.astype(x.dtype)
+    pairs = in_blocks[:, :, None] * in_blocks[:, None]
+    gram = jnp.einsum("kijf,nf->kijn", pairs, seen, precision=jax.lax.Precision.HIGHEST)
+    square = jnp.einsum("kiin->kin", gram)
     start = tuple(
         jnp.broadcast_to(field[:, :, None], (*field.shape, n))
         for field in (prior_mean, prior_logit, jax.nn.sigmoid(prior_logit) * prior_mean)
     )
-    residual = x.T - jnp.einsum("kjf,kjn->fn", in_blocks, start[2], precision=jax.lax.Precision.HIGHEST)
+    explained = jnp.einsum("kjf,kjn->fn", in_blocks, start[2], precision=jax.lax.Precision.HIGHEST)
+    residual = (x.T - explained) * seen.T
     moment = jax.nn.sigmoid(prior_logit) * (prior_var + jnp.square(prior_mean))
-    log_share = jnp.log(noise) - jnp.log(noise + jnp.sum(moment * square) / x.shape[1])
+    variance = jnp.sum(moment[:, :, None] * square, axis=(0, 1)) / jnp.maximum(jnp.sum(seen, axis=1), 1)
+    log_share = jnp.log(noise) - jnp.log(noise + variance)
 
     def of_block(
         precision: Array, residual: Array, block: tuple[Array, ...]
     ) -> tuple[Array, tuple[Array, ...]]:
         atoms, gram, square, p_mean, p_var, p_logit, mean, logit, code = block
-        drive, before = precision * _product(atoms, residual), code
+        drive, before = precision[None] * _product(atoms, residual), code
         for j in range(width):
             var = 1 / (precision * square[j] + 1 / p_var[j])
             mean_j = var * (drive[j] + precision * square[j] * code[j] + p_mean[j] / p_var[j])
             gain = 0.5 * (jnp.square(mean_j) / var - jnp.square(p_mean[j]) / p_var[j])
             logit_j = p_logit[j] + 0.5 * jnp.log(var / p_var[j]) + gain
             code_j = jax.nn.sigmoid(logit_j) * mean_j
-            drive = drive - precision * gram[:, j : j + 1] * (code_j - code[j])[None]
+            drive = drive - precision[None] * gram[:, j] * (code_j - code[j])[None]
             mean, logit, code = mean.at[j].set(mean_j), logit.at[j].set(logit_j), code.at[j].set(code_j)
-        return residual - _product(atoms.T, code - before), (mean, logit, code)
+        return residual - seen.T * _product(atoms.T, code - before), (mean, logit, code)
 
     def sweep(number: Array, state: tuple[Array, tuple[Array, ...]]) -> tuple[Array, tuple[Array, ...]]:
         residual, q = state
@@ -110,8 +117,9 @@ def coordinate_ascent(
     def rows(values: Array) -> Array:
         return values.reshape(-1, n)[:latents].T
 
-    log_var = -jnp.log(square / noise + 1 / prior_var).reshape(-1)[None, :latents]
-    return SpikeSlab(rows(mean), jnp.broadcast_to(log_var, (n, latents)), rows(logit))
+    log_var = -jnp.log(square / noise + 1 / prior_var[:, :, None])
+    log_var = jnp.broadcast_to(log_var, mean.shape)
+    return SpikeSlab(rows(mean), rows(log_var), rows(logit))
 
 
 def refined(model: M, steps: int) -> M:

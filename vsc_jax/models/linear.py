@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from vsc_jax import losses
-from vsc_jax.models.inference import coordinate_ascent
+from vsc_jax.models.inference import check_steps, coordinate_ascent
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
@@ -63,17 +63,39 @@ class LinearVSC(VSC):
             mean, log_var = mean * norms, 2 * jnp.log(norms)
         return SpikeSlab(mean, log_var, prior.gate_logit)
 
+    def encode(
+        self, x: Any, *, refine: int | None = None, observed: Bool[Array, "n ..."] | None = None
+    ) -> SpikeSlab:
+        """Posterior q(z|x), fields ``[n, latents]``.
+
+        Args:
+          x: examples ``[n, *example_shape]``.
+          refine: sweeps of coordinate ascent beyond the usual ones.
+          observed: which values are known, shape of ``x``; the posterior is that given these alone, exactly,
+            whatever the others are. All, if not given.
+
+        Raises:
+          UserError: if ``refine`` is no whole number, 0 or more.
+        """
+        steps = self.refinement if refine is None else check_steps(refine)
+        if observed is None:
+            return self._infer(x, steps)
+        x = as_inputs(jnp.where(observed, x, 0), self.decoder)
+        return self._posterior(x, self.components(), _SWEEPS + steps, observed.reshape(x.shape[0], -1))
+
     def _infer(self, x: Any, steps: int) -> SpikeSlab:
         return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS + steps)
 
-    def _posterior(self, x: Array, prior: SpikeSlab, sweeps: int | Array) -> SpikeSlab:
+    def _posterior(
+        self, x: Array, prior: SpikeSlab, sweeps: int | Array, observed: Array | None = None
+    ) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
         weights = jax.lax.stop_gradient(self.weights[...])
         # One variance for all features: those that are predicted well would else take over the code.
         noise = jnp.mean(jnp.exp(self.decoder.log_var) * jnp.square(weights))
         prior = SpikeSlab(*(field[0] for field in prior))
         atoms = self.dictionary.atoms * weights[None]
-        return coordinate_ascent(x * weights[None], atoms, noise, prior, sweeps)
+        return coordinate_ascent(x * weights[None], atoms, noise, prior, sweeps, observed)
 
     def terms(self, x: Any, key: PRNGKeyArray) -> Terms:
         """Parts of the bound of each example, in nats; exact, so that ``key`` is not used."""
