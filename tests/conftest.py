@@ -38,21 +38,6 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     jax.config.update("jax_compilation_cache_dir", _programs)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
-# Compiled as users have it: where the question is what the compiler makes of our formulas, or whether two
-# programs give the same bits. All else is compiled without most optimizations, since compiling is most of the
-# suite's work.
-OPTIMIZED = ("losses", "training", "test_spike_slab.py", "models/test_constants.py", "cli/test_sweep.py")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Also for the processes that a test starts, and before fixtures that are made for many tests."""
-    file = item.path.relative_to(Path(__file__).parent)
-    quick = not any(file.is_relative_to(name) for name in OPTIMIZED)
-    jax.config.update("jax_disable_most_optimizations", quick)
-    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))
-
-
 # A shell that runs the suite in the background ignores Ctrl-C for it, and so would what the tests stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -169,7 +169,7 @@ def test_a_rate_is_not_pulled_further_than_its_reach():
     def slope(logit, on):
         model.raw_rate[...] = jnp.float32(logit / 10)
         graph, params = nnx.split(model)
-        pull = jax.grad(lambda p: nnx.merge(graph, p).pull(jnp.float32(on)))
+        pull = jax.grad(lambda p: nnx.merge(graph, p).pull(jnp.float32(on), (-3.0, 3.0)))
         return float(pull(params)["raw_rate"][...])
 
     assert slope(3.1, 2.0) == slope(-3.1, 4.0) == 0

@@ -27,6 +27,10 @@ _FIRST_SWEEPS, _LAST_SWEEPS = 5, 20  # of training
 _SWEEPS = 30
 _SEARCHED = (0.5, 0.7)  # progress of training within which the sweeps grow in number
 _ASKED = (0.5, 0.7)  # and within which the number of active latents comes to be the one that was asked for
+_REACH = (
+    -3.0,
+    3.0,
+)  # of the rate's logit: where that is not enough, more makes dense codes, whichever way it goes
 
 
 class LinearVSC(VSC):
@@ -140,7 +144,7 @@ class LinearVSC(VSC):
             "active_per_image": active,
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(q.gamma, axis=0))),
         }
-        return kl - reconstruction + pulled * self.pull(active), metrics
+        return kl - reconstruction + pulled * self.pull(active, _REACH), metrics
 
 
 def _share(progress: ArrayLike, part: tuple[float, float]) -> Scalar:

@@ -27,9 +27,7 @@ from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_g
 PAPER_SELECTION_SLOPE = 60.0
 Posterior = SpikeSlab | SoftThreshold
 PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
-# How far the logit may go for a number that was asked for. Where that is not enough, more makes codes dense,
-# or, where all gates are closed and stay so, a rate of 1 and a loss that is not a number.
-_REACH = 3.0
+_REACH = (-60.0, 10.0)  # how far it may go for a number that was asked for: a rate of 1 has no finite loss
 
 
 class Selection(NamedTuple):
@@ -245,15 +243,18 @@ class VSC(nnx.Module):
         # The bound does not decide about a number that was asked for.
         return logit + (moved if self.active is None else jax.lax.stop_gradient(moved))
 
-    def pull(self, on: Scalar) -> Scalar:
-        """A term of value 0 whose gradient moves the rate until ``on`` latents are the ``active`` ones."""
+    def pull(self, on: Scalar, reach: tuple[float, float] = _REACH) -> Scalar:
+        """A term of value 0 whose gradient moves the rate until ``on`` latents are the ``active`` ones.
+
+        Its logit stays within ``reach`` of where it started.
+        """
         if self.active is None:
             return jnp.float32(0)
         assert self.raw_rate is not None
         rate = self.raw_rate[...]
         off = PACE * self.latents * jnp.log((on + 0.01) / self.active)  # of the size of the bound's gradient
         moved = PACE * rate
-        off = jnp.clip(off, jnp.where(moved > _REACH, 0, -jnp.inf), jnp.where(moved < -_REACH, 0, jnp.inf))
+        off = jnp.clip(off, jnp.where(moved > reach[1], 0, -jnp.inf), jnp.where(moved < reach[0], 0, jnp.inf))
         return (rate - jax.lax.stop_gradient(rate)) * jax.lax.stop_gradient(off)
 
     def select(self, x: Any, component_kl: Float[Array, "n components"], how: str | None = None) -> Selection:
