@@ -98,7 +98,7 @@ def flop(config: Config, side: int = 28) -> float:
         widths = [model.latents, *reversed(model.hidden), pixels]
         decoder = sum(map(math.prod, itertools.pairwise(widths)))
     total = 6.0 * n * (encoder + decoder) - 2.0 * n * reads_data
-    if model.kind == "vsc" and model.prior != "fixed":
+    if model.mixture:
         components = model.pseudo_inputs
         classifier = pixels * CLASSIFIER_WIDTH + CLASSIFIER_WIDTH * components
         total += 6.0 * components * encoder + 6.0 * n * 4 * model.latents * components

@@ -61,7 +61,7 @@ def test_gates_that_still_are_open_are_on_for_all_examples_and_follow_none():
     assert always.says == f"{count:.0f} of the 16 latents in use are on in over 95 % of the examples"
     assert fixed.says.startswith("the gates of 16 of the 16 latents in use hardly vary with the example")
     assert always.changes == fixed.changes
-    assert list(always.changes) == ["model.usage_weight", "model.active", "train.steps"]
+    assert list(always.changes) == ["model.active", "model.usage_weight", "train.steps"]
 
 
 def test_a_bound_that_still_rises_is_too_short():
@@ -177,7 +177,7 @@ def test_everything_that_is_to_be_tried_exists_and_changes_something(config):
 def test_the_same_line_for_a_command_line_and_for_a_class():
     [found] = diagnose(GOOD | {"always_on_latents": 1.0}, with_overrides(Config(), {"model.alpha": 0.1}))
     says = "always on: 1 of the 20 latents in use is on in over 95 % of the examples; try "
-    tried = "--model.usage_weight 10, or --model.active 6, or --train.steps 12000"
+    tried = "--model.active 6, or --model.usage_weight 10, or --train.steps 12000"
     assert str(found) == says + tried
     assert found.in_words({"active", "steps"}) == says + "active=6, or steps=12000"
 

@@ -86,7 +86,7 @@ def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
                 raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
             config = load_preset(name)
             changes = {"model.network": "conv", "model.latents": latents, "train.batch_size": BATCH_SIZE}
-            if config.model.kind == "vsc" and config.model.prior != "fixed":
+            if config.model.mixture:
                 changes["model.alpha"] = alpha
             if arguments.directory is not None:
                 changes["data.directory"] = str(arguments.directory)

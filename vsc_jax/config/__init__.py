@@ -178,6 +178,11 @@ class ModelConfig:
         return 0.1 if self.alpha is None else self.alpha
 
     @property
+    def mixture(self) -> bool:
+        """Whether the prior is a VSC's mixture of pseudo-inputs or components."""
+        return self.kind == "vsc" and self.prior in ("pseudo", "components")
+
+    @property
     def blended_rate(self) -> float:
         """``prior_rate``, or :attr:`rate` where it is not given."""
         return self.rate if self.prior_rate is None else self.prior_rate

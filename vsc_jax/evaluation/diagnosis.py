@@ -173,10 +173,10 @@ def _rarer(results: Row, config: Config) -> dict[str, Any]:
     """What makes latents be on in fewer examples."""
     model = config.model
     changes: dict[str, Any] = {}
-    if model.inference != "ascent" and model.usage_weight < _USAGE:
-        changes["model.usage_weight"] = _USAGE
     if model.active is None:
         changes["model.active"] = _few(config)
+    if model.inference != "ascent" and model.usage_weight < _USAGE:
+        changes["model.usage_weight"] = _USAGE
     return {**changes, "train.steps": 2 * _steps(results, config)}
 
 
@@ -198,7 +198,7 @@ def _number_on(results: Row, config: Config) -> Finding | None:
         if abs(on / model.active - 1) <= _MISSED:
             return None
         says = f"{on:.3g} latents are on in an example, where {model.active:g} were asked for"
-        if model.prior != "fixed":
+        if model.mixture:
             return Finding("number on", says, {"model.prior": "fixed"})
         return Finding("number on", says, {"train.steps": 2 * _steps(results, config)})
     if model.alpha is None or 0.5 <= on / (asked := model.alpha * model.latents) <= 2:

@@ -85,7 +85,7 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
             large = large[-1:]
         if config.inference == "lista":
             large += [(inputs, config.latents), (config.latents, config.latents)]
-    if config.kind == "vsc" and config.prior in ("pseudo", "components"):
+    if config.mixture:
         large += [(config.pseudo_inputs, inputs), (inputs + config.pseudo_inputs, CLASSIFIER_WIDTH)]
     return sum(rows * columns for rows, columns in large)
 
@@ -158,7 +158,7 @@ def build(
         return ThresholdedVSC(encoder, decoder, learned_rate=config.alpha is None, **rate)
     pseudo_inputs: PseudoInputs | Components | None = None
     classifier = None
-    if config.prior in ("pseudo", "components"):
+    if config.mixture:
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
         if config.prior == "components":
             pseudo_inputs = Components(initial, config.latents)

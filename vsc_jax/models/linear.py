@@ -18,8 +18,8 @@ from vsc_jax.models.inference import check_steps, coordinate_ascent
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
-from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms
-from vsc_jax.models.vsc import PACE, VSC
+from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms
+from vsc_jax.models.vsc import VSC
 from vsc_jax.spike_slab import SpikeSlab
 
 # While atoms are not learned yet, a posterior that is found too well explains the data with the wrong ones.
@@ -27,10 +27,8 @@ _FIRST_SWEEPS, _LAST_SWEEPS = 5, 20  # of training
 _SWEEPS = 30
 _SEARCHED = (0.5, 0.7)  # progress of training within which the sweeps grow in number
 _ASKED = (0.5, 0.7)  # and within which the number of active latents comes to be the one that was asked for
-_REACH = (
-    -3.0,
-    3.0,
-)  # of the rate's logit: where that is not enough, more makes dense codes, whichever way it goes
+# Of the rate's logit: where that is not enough, more makes dense codes, whichever way it goes.
+_REACH = (-3.0, 3.0)
 
 
 class LinearVSC(VSC):

@@ -55,6 +55,10 @@ class Terms(NamedTuple):
     selection_kl: Float[Array, " batch"]
 
 
+PACE = 10.0
+"""By how much more than a weight Adam moves what has units to go, where weights have hundredths."""
+
+
 def bounded_log_var(log_var: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """An encoder's log-variances, cut off at :data:`LOG_VAR_RANGE`; gradients pass as if they were not.
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.nets import Decoder, Trunk
-from vsc_jax.models.objective import bounded_log_var
-from vsc_jax.models.vsc import PACE, VSC
+from vsc_jax.models.objective import PACE, bounded_log_var
+from vsc_jax.models.vsc import VSC
 from vsc_jax.soft_threshold import SoftThreshold
 
 

@@ -20,14 +20,14 @@ from vsc_jax.losses.kl import slab_kl
 from vsc_jax.models.inference import check_steps, refine
 from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets import Classifier, Components, Decoder, PseudoInputs, Trunk
-from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms, bounded_log_var
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
 PAPER_SELECTION_SLOPE = 60.0
 Posterior = SpikeSlab | SoftThreshold
-PACE = 10.0  # of a learned rate's logit, which has units to go where weights have hundredths
-_REACH = (-60.0, 10.0)  # how far it may go for a number that was asked for: a rate of 1 has no finite loss
+# How far the rate's logit may go for a number that was asked for: a rate of 1 has no finite loss.
+_REACH = (-60.0, 10.0)
 
 
 class Selection(NamedTuple):

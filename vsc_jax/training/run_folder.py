@@ -36,7 +36,7 @@ def identity(config: Config) -> dict[str, Any]:
     """What defines a run: plain values by dotted name, less what changes only what is shown or kept."""
     values = to_flat(config, without=[FREE])
     blend, model = config.schedule.prior_blend, config.model
-    used = model.kind == "vsc" and model.prior != "fixed" and max(blend.start, blend.end) > 0
+    used = model.mixture and max(blend.start, blend.end) > 0
     values["model.prior_rate"] = model.blended_rate if used else None
     if model.inference == "encoder":  # runs of older versions have the default in writing
         values["model.alpha"] = model.rate

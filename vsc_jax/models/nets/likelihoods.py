@@ -20,8 +20,8 @@ from vsc_jax.losses import (
     student_t_log_likelihood,
 )
 from vsc_jax.models.nets.decoder import Decoder, Rows
+from vsc_jax.models.objective import PACE
 
-_PACE = 10.0  # of a learned logarithm, which has units to go where weights have hundredths
 _ROWS_OF_MEAN = 1024  # examples, at most, whose mean count is taken
 
 
@@ -61,12 +61,12 @@ class Gaussian(Decoder):
     def start_at(self, log_var: Float[Array, " pixels"]) -> None:
         """Set the log-variances; a little above the floor, where it is close to them or higher."""
         above = jnp.maximum(log_var - self.min_log_var, 0.1)
-        self.raw_log_var[...] = jnp.log(jnp.expm1(above)) / _PACE
+        self.raw_log_var[...] = jnp.log(jnp.expm1(above)) / PACE
 
     @property
     def log_var(self) -> Float[Array, " pixels"]:
         """Learned log-variance of every dimension."""
-        return self.min_log_var + jax.nn.softplus(_PACE * self.raw_log_var[...])
+        return self.min_log_var + jax.nn.softplus(PACE * self.raw_log_var[...])
 
     def expected(self, output: Float[Array, "*batch pixels"]) -> Float[Array, "*batch pixels"]:
         """The output itself."""
@@ -89,12 +89,12 @@ class StudentT(Gaussian):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.raw_log_df = nnx.Param(jnp.full(self.pixels, math.log(7) / _PACE, jnp.float32))  # of 8 degrees
+        self.raw_log_df = nnx.Param(jnp.full(self.pixels, math.log(7) / PACE, jnp.float32))  # of 8 degrees
 
     @property
     def log_df(self) -> Float[Array, " pixels"]:
         """Logarithm of the learned degrees of freedom of every dimension, which are more than 1."""
-        return jax.nn.softplus(_PACE * self.raw_log_df[...])
+        return jax.nn.softplus(PACE * self.raw_log_df[...])
 
     def log_prob(
         self, output: Float[Array, "*batch pixels"], x: Float[Array, "*batch pixels"]
@@ -179,7 +179,7 @@ class NegativeBinomial(Poisson):
     @property
     def log_dispersion(self) -> Float[Array, " pixels"]:
         """Logarithm of the learned dispersion ``d`` of every dimension."""
-        return _PACE * self.raw_log_dispersion[...]
+        return PACE * self.raw_log_dispersion[...]
 
     def log_prob(
         self, output: Float[Array, "*batch pixels"], x: Float[Array, "*batch pixels"]

@@ -10,13 +10,12 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from vsc_jax.models.nets.networks import MLP
-from vsc_jax.models.objective import bounded_log_var
+from vsc_jax.models.objective import PACE, bounded_log_var
 from vsc_jax.models.scaling import Scaling
 from vsc_jax.spike_slab import Code
 
 _MARGIN = 0.02
 _NO_COUNT = 0.1  # what stands for 0, which an exponential never is
-_PACE = 10.0  # by how much Adam moves a component more than a weight
 CLASSIFIER_WIDTH = 256
 
 
@@ -75,7 +74,7 @@ class Components(nnx.Module):
 
     def moved(self, codes: Code) -> Code:
         """The components, given the codes of the examples."""
-        mean, log_var, gate_logit = _PACE * self.offsets[...]
+        mean, log_var, gate_logit = PACE * self.offsets[...]
         return codes._replace(
             mean=codes.mean + mean,
             log_var=bounded_log_var(codes.log_var + log_var),
