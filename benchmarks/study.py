@@ -20,11 +20,17 @@ from vsc_jax.run import fit
 
 ROOT = Path(__file__).resolve().parent
 RUNS = Path("runs/study")
+# What presets of the VSC had when the tables were made.
+BEFORE = {"model.prior": "pseudo", "model.noise": 0.0}
+SLABS_BEFORE = {"schedule.slab_blend.begin": 0.75, "schedule.slab_blend.until": 1.0}
 
 
 def train(study: str, setting: Setting, seed: int) -> None:
     """Train and measure one setting with one seed, unless that is done."""
-    config = with_overrides(load_preset(setting.preset), {**setting.overrides, "seed": seed})
+    preset, before = load_preset(setting.preset), {}
+    if preset.model.prior == "components":
+        before = BEFORE | (SLABS_BEFORE if preset.data.name == "smiley" else {})
+    config = with_overrides(preset, {**before, **setting.overrides, "seed": seed})
     config = dataclasses.replace(config, name=f"{study}-{setting.label}")
     start = time.monotonic()
     run = fit(config, RUNS / study / f"{setting.label}-{seed}")

@@ -9,8 +9,10 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(400,),
+        prior="components",
         pseudo_inputs=128,
         alpha=0.1,
+        noise=0.5,
     ),
     schedule=ScheduleConfig(
         learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),

@@ -9,9 +9,11 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(400,),
+        prior="components",
         pseudo_inputs=128,
         alpha=0.1,
         initial_gate_logit=4.0,
+        noise=0.5,
     ),
     schedule=ScheduleConfig(
         learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),

@@ -10,9 +10,11 @@ config = Config(
         latents=60,
         hidden=(400,),
         likelihood="gaussian",
+        prior="components",
         pseudo_inputs=128,
         alpha=0.3,
         initial_gate_logit=3.0,
+        noise=0.5,
     ),
     schedule=ScheduleConfig(
         warm_up=Ramp(0.0, 1.0, begin=0.0, until=0.25),

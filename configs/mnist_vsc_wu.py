@@ -9,9 +9,11 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(400,),
+        prior="components",
         pseudo_inputs=128,
         alpha=0.1,
         initial_gate_logit=4.0,
+        noise=0.5,
     ),
     schedule=ScheduleConfig(
         warm_up=Ramp(0.3, 1.0, begin=0.0, until=0.25),

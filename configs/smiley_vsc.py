@@ -9,14 +9,16 @@ config = Config(
         kind="vsc",
         latents=60,
         hidden=(800,),
+        prior="components",
         pseudo_inputs=64,
         alpha=0.15,
         sparsity_weight=10.0,
         usage_weight=10.0,
+        noise=0.5,
     ),
     schedule=ScheduleConfig(
         kl=Ramp(0.0, 1.0, begin=0.0, until=0.1),
-        slab_blend=Ramp(1.0, 0.0, begin=0.75, until=1.0),
+        slab_blend=Ramp(1.0, 0.0, begin=0.7, until=0.9),
     ),
     train=TrainConfig(steps=6000, batch_size=256, learning_rate=2e-3),
 )

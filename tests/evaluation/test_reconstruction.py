@@ -1,6 +1,7 @@
 """Squared errors, explained variance and denoising."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,7 +37,7 @@ def test_errors_are_those_of_reconstruct_and_of_a_sample(tiny, examples, kind):
     assert ("mse_sample" in errors) == (kind != "ae")
     found = denoising(model, examples, jax.random.key(0), noise=(0.0, 0.4))
     explained = 1 - expected / total_variance(examples)
-    assert found[0.0] == pytest.approx((expected, explained), rel=1e-4)
+    assert found[0.0] == pytest.approx((expected, explained, 1), rel=1e-4)
     assert found[0.4][0] != found[0.0][0]
 
 
@@ -44,8 +45,23 @@ def test_noise_is_relative_to_unbounded_data_and_clipped_to_the_range_of_pixels(
     """A model that copies its input returns the noise: its error is the noise's variance."""
     monkeypatch.setattr(Autoencoder, "reconstruct", lambda self, x: x)
     x = 100 * np.random.default_rng(0).normal(size=(500, 4)).astype(np.float32)
-    mse, explained = denoising(tiny("ae", likelihood="gaussian"), x, jax.random.key(0), noise=(0.3,))[0.3]
+    mse, explained, _ = denoising(tiny("ae", likelihood="gaussian"), x, jax.random.key(0), noise=(0.3,))[0.3]
     assert mse / float(x.var()) == pytest.approx(0.09, rel=0.1)
     assert explained == pytest.approx(1 - 0.09, abs=0.01)
-    mse, _ = denoising(tiny("ae"), np.ones((500, 4), np.float32), jax.random.key(0), noise=(0.25,))[0.25]
+    mse, *_ = denoising(tiny("ae"), np.ones((500, 4), np.float32), jax.random.key(0), noise=(0.25,))[0.25]
     assert mse == pytest.approx(0.25**2 / 2, rel=0.1)  # only the darker half of the noise is seen
+
+
+def test_the_support_under_noise_is_counted_by_hand(tiny, examples):
+    """Latent 0 is on for all, latent 1 for clean examples alone, latent 2 for none: half of them stay."""
+    model = tiny("vsc", latents=3)
+
+    def code(x):
+        clean = jnp.all((x == 0) | (x == 1), axis=-1)
+        on = [jnp.ones(len(x), bool), clean, jnp.zeros(len(x), bool)]
+        return jnp.stack(on, axis=-1).astype(jnp.float32)
+
+    model.code = code
+    black_and_white = np.round(examples)
+    found = denoising(model, black_and_white, jax.random.key(0), noise=(0.0, 0.3))
+    assert (found[0.0].same_support, found[0.3].same_support) == (1, 0.5)

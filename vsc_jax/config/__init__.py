@@ -135,6 +135,10 @@ class ModelConfig:
     vary more; of one-hot columns."""
     min_log_var: Annotated[float, Range(-30, 20), ADVANCED] = -6.0
     """Floor of the learned log-variance of gaussian and student_t."""
+    noise: Annotated[Weight, WITH_KL] = 0.0
+    """Noise that codes learn to stand, at almost no cost: in training a quarter of each batch is also encoded
+    with Gaussian noise of deviations up to this, and that code is drawn to the clean one. In units of the
+    range of data in [0, 1], of the deviation of others. Coordinate ascent has no encoder to teach."""
     beta: Annotated[Weight, TRACED, WITH_KL] = 1.0
     """Weight of the KL divergence; 1 trains the bound itself."""
     tc_weight: Annotated[Weight, TRACED, VAE, ADVANCED] = 0.0

@@ -100,6 +100,7 @@ FAMILIES: dict[str, Entry] = {
     "gate_auc_": Entry(_ATTRIBUTES, "share", "AUC of the best gate: {}"),
     "denoising_mse_": Entry(_ERRORS, "error", "squared error from noise of deviation {}"),
     "denoising_explained_variance_": Entry(_ERRORS, "share", "explained variance from noise {}"),
+    "same_support_": Entry(_ERRORS, "share", "Jaccard index of latents on without and with noise {}"),
 }
 """Keys that begin alike; what follows is put into the text."""
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,23 @@ from vsc_jax.models.inputs import as_float
 
 NOISE = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Standard deviations of the noise, in units of the data's range or, for unbounded data, deviation."""
+SHOWN_NOISE = 0.2
+"""The one that is drawn."""
+
+
+class Denoised(NamedTuple):
+    """What is left of examples under noise.
+
+    Attributes:
+      mse: squared error of the clean examples from noisy ones, mean over their values.
+      explained_variance: the same as :func:`explained_variance`.
+      same_support: the share of the latents on for the clean or the noisy example that are on for both
+        (Jaccard index, 1 where none is), mean over the examples; 1 without gates.
+    """
+
+    mse: float
+    explained_variance: float
+    same_support: float
 
 
 def squared_errors(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> dict[str, Array]:
@@ -38,17 +56,20 @@ def denoising(
     *,
     noise: Sequence[float] = NOISE,
     batch_size: int = 500,
-) -> dict[float, tuple[float, float]]:
+) -> dict[float, Denoised]:
     """Error of the clean examples ``x`` from noisy ones, by the deviation of Gaussian noise.
 
-    Mean squared, and as :func:`explained_variance`. The same noise pattern is used at every level, in the
-    units of :func:`noise_unit`.
+    The same noise pattern is used at every level, in the units of :func:`noise_unit`.
     """
     unit = noise_unit(model, x)
-    measure = _denoising_residuals(tuple(level * unit for level in noise))
-    errors = map_batches(measure, model, x, key, batch_size=batch_size).mean(axis=0, dtype=np.float64)
+    measure = _under_noise(tuple(level * unit for level in noise))
+    measured = map_batches(measure, model, x, key, batch_size=batch_size)
+    errors, shared = (entry.mean(axis=0, dtype=np.float64).tolist() for entry in measured)
     total = total_variance(x)
-    return {level: (e, explained_variance(e, total)) for level, e in zip(noise, errors.tolist(), strict=True)}
+    return {
+        level: Denoised(error, explained_variance(error, total), same)
+        for level, error, same in zip(noise, errors, shared, strict=True)
+    }
 
 
 def noise_unit(model: Model, x: np.ndarray) -> float:
@@ -66,13 +87,21 @@ def noisy(x: ArrayLike, noise: ArrayLike, limits: tuple[float, float]) -> Float[
 
 
 @cache
-def _denoising_residuals(levels: tuple[float, ...]) -> Measure:
-    def residuals(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[Array, "n levels"]:
+def _under_noise(levels: tuple[float, ...]) -> Measure:
+    def measure(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> tuple[Array, Array]:
         noise = jax.random.normal(key, x.shape, x.dtype)
-        inputs = [noisy(x, level * noise, model.decoder.limits) for level in levels]
-        return jnp.stack([_squared_error(model.reconstruct(given), x) for given in inputs], axis=-1)
+        clean = model.code(x) != 0
+        errors, shared = [], []
+        for level in levels:
+            given = noisy(x, level * noise, model.decoder.limits)
+            errors.append(_squared_error(model.reconstruct(given), x))
+            on = model.code(given) != 0
+            either = jnp.sum(clean | on, axis=-1)
+            same = jnp.sum(clean & on, axis=-1) / jnp.maximum(either, 1)
+            shared.append(jnp.where(either > 0, same, 1))
+        return jnp.stack(errors, axis=-1), jnp.stack(shared, axis=-1)
 
-    return residuals
+    return measure
 
 
 def explained_variance(error: float, total: float) -> float:

@@ -133,9 +133,11 @@ def evaluate(
     if everything:
         denoising_key, code_key = jax.random.split(streams.key(config.seed, Stream.DENOISING))
         on_stage("denoising")
-        for noise, (mse, explained) in denoising(model, x, denoising_key, batch_size=size).items():
-            results[f"denoising_mse_{noise:g}"] = mse
-            results[f"denoising_explained_variance_{noise:g}"] = explained
+        for noise, denoised in denoising(model, x, denoising_key, batch_size=size).items():
+            results[f"denoising_mse_{noise:g}"] = denoised.mse
+            results[f"denoising_explained_variance_{noise:g}"] = denoised.explained_variance
+            if model.gated:
+                results[f"same_support_{noise:g}"] = denoised.same_support
         if labeled:
             results |= _more_probes(model, probe, test, on_stage)
         if has_factors:

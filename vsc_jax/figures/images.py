@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.code_view import CodeView, discrete_path
-from vsc_jax.evaluation.reconstruction import denoising, noise_unit, noisy
+from vsc_jax.evaluation.reconstruction import SHOWN_NOISE, denoising, noise_unit, noisy
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models.inputs import as_float
 
 EXAMPLES = {"image": 10, "vector": 4, "signal": 2}  # how many are reconstructed
-NOISE = 0.25  # deviation of the noise on the noisy input, in the units of noise_unit
 SAMPLED, SAMPLES, MEASURED = 5, 7, 20  # images that are sampled like, samples shown and measured of each
 PAIRS, STEPS = 2, 10  # of interpolations
 ONE_BLOCK = 8  # more rows of traversals than this are set in two blocks side by side
@@ -38,8 +37,8 @@ def draw_reconstructions(view: CodeView) -> Drawn:
     clean = np.array(as_float(x[rows]))
     unit = noise_unit(model, x)
     key = streams.key(view.seed, Stream.SHOWN_NOISE)
-    noise = NOISE * unit * jax.random.normal(jax.random.clone(key), clean.shape, clean.dtype)
-    level = f"sd {NOISE:g}" if unit == 1 else f"{NOISE:g} of the data's sd"
+    noise = SHOWN_NOISE * unit * jax.random.normal(jax.random.clone(key), clean.shape, clean.dtype)
+    level = f"sd {SHOWN_NOISE:g}" if unit == 1 else f"{SHOWN_NOISE:g} of the data's sd"
     inputs = (clean, np.asarray(noisy(clean, noise, model.decoder.limits)))
     outputs = [np.asarray(model.reconstruct(each)) for each in inputs]
     titles = ("Clean input", f"Noisy (Gaussian, {level}) input")
@@ -47,7 +46,9 @@ def draw_reconstructions(view: CodeView) -> Drawn:
         figure = _images(inputs, outputs, titles)
     else:
         figure = _lines(inputs, outputs, titles, view.dataset.channel_names if form == "signal" else ())
-    (_, explained), (_, denoised) = denoising(model, x, key, noise=(0.0, NOISE)).values()
+    explained, denoised = (
+        found.explained_variance for found in denoising(model, x, key, noise=(0.0, SHOWN_NOISE)).values()
+    )
     return Drawn(figure, {"clean": explained, "noisy": denoised, "noise": level, "form": form})
 
 

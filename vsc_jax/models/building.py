@@ -153,7 +153,10 @@ def build(
     if config.kind == "vae":
         # Without the term sets of all sizes share a program.
         size = dataset_size if (use_tc := config.tc_weight > 0) else 1
-        return VAE(encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc)
+        return VAE(
+            encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc, noise=config.noise
+        )
+    rate["noise"] = config.noise
     if config.gate == "threshold":
         return ThresholdedVSC(encoder, decoder, learned_rate=config.alpha is None, **rate)
     pseudo_inputs: PseudoInputs | Components | None = None

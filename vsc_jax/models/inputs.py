@@ -6,12 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.models.nets.decoder import REAL, Decoder
 from vsc_jax.models.values import as_array, as_float32, is_number, white
 
+NOISY_SHARE = 0.25
+"""How much of a batch is seen with noise too."""
 _ROUNDING = 1e-5  # how far beyond the range of the data a value may be
 
 
@@ -71,6 +73,28 @@ def as_inputs(x: Any, decoder: Decoder) -> Float[Array, "n ..."]:
             ends = f"from {least:g}" + (f" to {largest:g}" if math.isfinite(largest) else "")
             raise UserError(f"x: expected values {ends}, as in training, got {low:g} to {high:g}")
     return decoder.inputs(examples)
+
+
+def noisy_inputs(
+    inputs: Float[Array, "n ..."], decoder: Decoder, key: PRNGKeyArray, noise: float
+) -> Float[Array, "noisy ..."]:
+    """The first quarter of a batch of inputs with Gaussian noise.
+
+    Args:
+      inputs: what :func:`as_inputs` gives.
+      decoder: what says which values there are; noisy ones stay within them.
+      key: a JAX random key.
+      noise: the largest deviation; that of each example is drawn from 0 to it. In units of the data's range
+        or, for unbounded data, of the deviation of the inputs.
+    """
+    some = inputs[: math.ceil(NOISY_SHARE * inputs.shape[0])]
+    low, high = decoder.limits
+    bounded = math.isfinite(high - low)
+    deviation_key, noise_key = jax.random.split(key)
+    deviation = jax.random.uniform(deviation_key, (some.shape[0],) + (1,) * (some.ndim - 1), maxval=noise)
+    unit = high - low if bounded else jnp.std(inputs)
+    some = some + unit * deviation * jax.random.normal(noise_key, some.shape)
+    return jnp.clip(some, low, high) if bounded else some
 
 
 def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:

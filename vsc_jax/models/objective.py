@@ -1,6 +1,7 @@
 """What every model is trained and judged with: coefficients of an iteration, terms of an example."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +58,22 @@ class Terms(NamedTuple):
 
 PACE = 10.0
 """By how much more than a weight Adam moves what has units to go, where weights have hundredths."""
+
+
+def noise_kl(divergence: Callable[[Any, Any], Array], q: Any, noisy: Any) -> Scalar:
+    """``KL(q(z|x) || q(z|x + noise))``, mean over the examples that were seen with noise, in nats.
+
+    No gradient reaches q: the encoder learns from it to code a noisy example as the clean one is coded, and
+    nothing about the clean one (Sinha and Dieng, *Consistency Regularization for Variational Auto-Encoders*,
+    NeurIPS 2021).
+
+    Args:
+      divergence: of two posteriors, elementwise.
+      q: of the batch, fields ``[n, latents]``.
+      noisy: of its first examples with noise, fields ``[noisy, latents]``.
+    """
+    clean = jax.tree.map(lambda field, other: jax.lax.stop_gradient(field[: len(other)]), q, noisy)
+    return jnp.mean(jnp.sum(divergence(clean, noisy), axis=-1))
 
 
 def bounded_log_var(log_var: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -9,7 +9,6 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from vsc_jax.models.inputs import as_inputs
 from vsc_jax.models.nets import Decoder, Trunk
 from vsc_jax.models.objective import PACE, bounded_log_var
 from vsc_jax.models.vsc import VSC
@@ -51,9 +50,9 @@ class ThresholdedVSC(VSC):
             own = own if self.active is None else own - jnp.mean(own)
         return -ndtri(0.5 * jax.nn.sigmoid(logit + own))
 
-    def _amortized(self, x: Any, alpha: ArrayLike | None = None) -> SoftThreshold:
+    def _amortized(self, inputs: Array, alpha: ArrayLike | None = None) -> SoftThreshold:
         assert self.encoder is not None
-        location, log_var = jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1)
+        location, log_var = jnp.split(self.encoder(inputs), 2, axis=-1)
         threshold = jnp.broadcast_to(self.thresholds(alpha), location.shape)
         return SoftThreshold(location, bounded_log_var(log_var), threshold)
 

@@ -12,9 +12,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
-from vsc_jax.models.inputs import as_examples, as_inputs
+from vsc_jax.models.inputs import NOISY_SHARE, as_examples, as_inputs, noisy_inputs
 from vsc_jax.models.nets import Decoder, Trunk
-from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var, noise_kl
 
 
 class Gaussian(NamedTuple):
@@ -40,6 +40,7 @@ class VAE(nnx.Module):
       latents: number of latents J.
       dataset_size: number of training examples, for the total-correlation estimate.
       use_tc: whether the objective holds the total-correlation term.
+      noise: that posteriors learn to stand (:func:`vsc_jax.models.inputs.noisy_inputs`).
     """
 
     variational: ClassVar[bool] = True
@@ -53,16 +54,21 @@ class VAE(nnx.Module):
         latents: int,
         dataset_size: int = 1,
         use_tc: bool = False,
+        noise: float = 0.0,
     ):
         self.encoder = encoder
         self.decoder = decoder
         self.latents = latents
         self.dataset_size = dataset_size
         self.use_tc = use_tc
+        self.noise = noise
 
     def encode(self, x: Any) -> Gaussian:
         """Posterior q(z|x), fields ``[n, latents]``."""
-        mean, log_var = jnp.split(self.encoder(as_inputs(x, self.decoder)), 2, axis=-1)
+        return self._encode(as_inputs(x, self.decoder))
+
+    def _encode(self, inputs: Array) -> Gaussian:
+        mean, log_var = jnp.split(self.encoder(inputs), 2, axis=-1)
         return Gaussian(mean, bounded_log_var(log_var))
 
     def code(self, x: Any) -> Float[Array, "n latents"]:
@@ -134,12 +140,19 @@ class VAE(nnx.Module):
 
     def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        inputs = as_inputs(x, self.decoder)
+        q = self._encode(inputs)
         x = as_examples(x, self.decoder.example_shape)
-        q = self.encode(x)
         terms, z = self._terms(x, q, key)
         reconstruction, kl = jnp.mean(terms.reconstruction), jnp.mean(terms.kl)
         loss = coefficients.kl_weight * kl - reconstruction
         metrics = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        if self.noise:
+            # The sample's key stays what it is without noise.
+            noise_key = jax.random.fold_in(jax.random.clone(key), 1)
+            noisy = noisy_inputs(inputs, self.decoder, noise_key, self.noise)
+            metrics["noise_kl"] = noise_kl(lambda q, p: gaussian_kl(*q, *p), q, self._encode(noisy))
+            loss = loss + NOISY_SHARE * coefficients.kl_weight * metrics["noise_kl"]
         if self.use_tc:
             metrics["total_correlation"] = jnp.mean(total_correlation(z, *q, self.dataset_size))
             loss = loss + coefficients.tc_weight * metrics["total_correlation"]

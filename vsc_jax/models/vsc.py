@@ -18,9 +18,9 @@ from vsc_jax import losses
 from vsc_jax.config.choices import Gate
 from vsc_jax.losses.kl import slab_kl
 from vsc_jax.models.inference import check_steps, refine
-from vsc_jax.models.inputs import as_examples, as_inputs
+from vsc_jax.models.inputs import NOISY_SHARE, as_examples, as_inputs, noisy_inputs
 from vsc_jax.models.nets import Classifier, Components, Decoder, PseudoInputs, Trunk
-from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms, bounded_log_var
+from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms, bounded_log_var, noise_kl
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeSlab, blend_gates, log_prob_matrix, sample_given_support
 
@@ -114,6 +114,7 @@ class VSC(nnx.Module):
       selection: ``exact``, ``soft``, ``hard`` or ``paper``.
       initial_gate_logit: added to the encoder's gate outputs.
       weigh_slab_kl: whether the slab's divergence is weighted by gamma, as it should be.
+      noise: that posteriors learn to stand (:func:`vsc_jax.models.inputs.noisy_inputs`).
     """
 
     variational: ClassVar[bool] = True
@@ -137,6 +138,7 @@ class VSC(nnx.Module):
         selection: str = "exact",
         initial_gate_logit: float = 1.0,
         weigh_slab_kl: bool = True,
+        noise: float = 0.0,
     ):
         self.encoder = encoder
         self.decoder = decoder
@@ -154,6 +156,7 @@ class VSC(nnx.Module):
         self.selection = selection
         self.initial_gate_logit = initial_gate_logit
         self.weigh_slab_kl = weigh_slab_kl
+        self.noise = noise
 
     def encode(self, x: Any, *, refine: int | None = None) -> Posterior:
         """Posterior q(z|x), fields ``[n, latents]``.
@@ -169,14 +172,14 @@ class VSC(nnx.Module):
         return self._infer(x, self.refinement if refine is None else check_steps(refine))
 
     def _infer(self, x: Any, steps: int) -> Any:
-        q = self._amortized(x)
+        q = self._amortized(as_inputs(x, self.decoder))
         return (
             _refined(*nnx.split(self), as_examples(x, self.decoder.example_shape), q, steps) if steps else q
         )
 
-    def _amortized(self, x: Any, alpha: ArrayLike | None = None) -> Any:
+    def _amortized(self, inputs: Array, alpha: ArrayLike | None = None) -> Any:
         assert self.encoder is not None
-        mean, log_var, gate_logit = jnp.split(self.encoder(as_inputs(x, self.decoder)), 3, axis=-1)
+        mean, log_var, gate_logit = jnp.split(self.encoder(inputs), 3, axis=-1)
         return self.family(mean, bounded_log_var(log_var), gate_logit + self.initial_gate_logit)
 
     def code(self, x: Any) -> Float[Array, "n latents"]:
@@ -222,7 +225,7 @@ class VSC(nnx.Module):
           alpha: rate of the fixed prior in place of the model's own; ignored with pseudo-inputs.
         """
         if self.pseudo_inputs is not None:
-            components = self._amortized(self.pseudo_inputs())
+            components = self._amortized(as_inputs(self.pseudo_inputs(), self.decoder))
             if isinstance(self.pseudo_inputs, Components):
                 components = self.pseudo_inputs.moved(components)
             if self.prior_slabs == "pseudo":
@@ -351,8 +354,9 @@ class VSC(nnx.Module):
 
     def objective(self, x: Any, key: PRNGKeyArray, coefficients: Coefficients) -> tuple[Scalar, Metrics]:
         """Loss of a batch, to be minimised, and its parts (means over the batch, in nats)."""
+        inputs = as_inputs(x, self.decoder)
         x = as_examples(x, self.decoder.example_shape)
-        posterior = self._amortized(x, coefficients.alpha)
+        posterior = self._amortized(inputs, coefficients.alpha)
         prior: Any = self.components(coefficients.alpha)
         q = self._warmed(posterior, coefficients.warm_up)
         p = prior
@@ -376,6 +380,13 @@ class VSC(nnx.Module):
             "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
         loss = loss + coefficients.usage_weight * metrics["usage_kl"]
+        if self.noise:
+            # The sample's key stays what it is without noise.
+            noise_key = jax.random.fold_in(jax.random.clone(key), 1)
+            noisy = noisy_inputs(inputs, self.decoder, noise_key, self.noise)
+            seen = self._amortized(noisy, coefficients.alpha)
+            metrics["noise_kl"] = noise_kl(losses.spike_slab_kl, posterior, seen)
+            loss = loss + NOISY_SHARE * coefficients.kl_weight * metrics["noise_kl"]
         loss = loss + jnp.minimum(coefficients.sparsity_weight, 1) * self.pull(metrics["active_per_image"])
         if self.selection == "paper" and self.classifier is not None:
             metrics["paper_objective"] = reconstruction - jnp.mean(selection.kl)

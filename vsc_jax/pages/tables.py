@@ -13,7 +13,7 @@ from vsc_jax.pages.source import Source, comparable
 ABSENT = "–"  # noqa: RUF001 (a dash, in a cell that has no value)
 _HIGHER = re.compile(
     "elbo|iwae|explained_variance|attributes_found|factor_vae"
-    "|(probe|neighbour|gate_auc|attribute|feature|denoising_explained)_.*"
+    "|(probe|neighbour|gate_auc|attribute|feature|denoising_explained|same_support)_.*"
 )
 _LOWER = re.compile("mse|mse_sample|denoising_mse_.*")
 
