@@ -2,8 +2,9 @@
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -62,37 +63,76 @@ def from_arrays(
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")
+    given = read_splits(
+        x, y, x_test, y_test, y_name=y_name, channel_names=channel_names, free=scaling != "none", notes=notes
+    )
+    train, *others = given.splits
+    if others:
+        (test,) = others
+        test, origin = replace(test, x=np.asarray(test.x)), f"{name}, its own test examples"
+    else:
+        train, test = hold_out(train, test_fraction, seed)
+        origin = f"{name}, test examples held out at random (seed {seed})"
+    signals = len(channel_names) > 0
+    constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
+    named_channels = tuple(channel_names)
+    return Dataset(name, train, test, given.label_names, (), origin, named_channels, constants, given.notes)
+
+
+class Splits(NamedTuple):
+    """One split or two, as they are given, and what is to be said of them."""
+
+    splits: list[Split]
+    label_names: tuple[str, ...]
+    notes: tuple[str, ...]
+    files: tuple[str, ...] = ()  # that images are from, those of all splits
+
+
+def read_splits(
+    x: Any,
+    y: Any = None,
+    x_test: Any = None,
+    y_test: Any = None,
+    *,
+    y_name: str = "y",
+    channel_names: Sequence[str] = (),
+    free: bool = False,
+    notes: Sequence[str] = (),
+    partial: bool = False,
+) -> Splits:
+    """The arrays of :func:`from_arrays` as they are given, all of their rows in order.
+
+    ``free`` says whether images of floats may have any finite values, ``partial`` whether some values may be
+    missing (NaN).
+    """
     if x_test is None and y_test is not None:
         raise UserError("y_test: given without x_test")
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
     given = {part: array for part, array in (("x", x), ("x_test", x_test)) if array is not None}
     classes = {part: array for part, array in ((y_name, y), ("y_test", y_test)) if array is not None}
-    signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
-    examples, masks = _as_pixels({n: _as_examples(array, n, free, signals) for n, array in given.items()})
-    shape = examples["x"].shape
-    if signals and shape[2:] != (channels := len(channel_names),):
+    signals = len(channel_names) > 0
+    read = {n: _as_examples(array, n, free or signals, signals, partial) for n, array in given.items()}
+    examples, masks = _as_pixels(read)
+    first = examples["x"]
+    if signals and first.shape[2:] != (channels := len(channel_names),):
+        shape = first.shape
         raise UserError(f"x: expected signals [n, time, {channels}], one channel a name, got shape {shape}")
     for (part, array), values in zip(classes.items(), examples.values(), strict=False):
         if (found := np.shape(array)) != (len(values),):
             raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
-    labels, label_names, read = _labels(classes)
-    train, origin = Split(examples["x"], labels.get(y_name)), f"{name}, its own test examples"
-    if x_test is None:
-        train, test = hold_out(train, test_fraction, seed)
-        origin = f"{name}, test examples held out at random (seed {seed})"
-    else:
-        test = Split(np.asarray(examples["x_test"]), labels.get("y_test"))
-        of_shape, of_dtype = (shape[1:], test.x.shape[1:]), (train.x.dtype, test.x.dtype)
+    labels, label_names, said = _labels(classes)
+    for other in list(examples.values())[1:]:
+        of_shape, of_dtype = (first.shape[1:], other.shape[1:]), (first.dtype, other.dtype)
         for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
-    constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
-    said, named_channels = (*notes, *read, *masks), tuple(channel_names)
-    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, said)
+    of_part = {"x": labels.get(y_name), "x_test": labels.get("y_test")}
+    splits = [Split(array, of_part[part]) for part, array in examples.items()]
+    return Splits(splits, label_names, (*notes, *said, *masks))
 
 
-def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
+def _as_examples(x: Any, name: str, free: bool, signals: bool, partial: bool) -> Examples:
     """Vectors and signals as float32, images as stored; with ``free`` these may have any finite values."""
     if type(x).__module__.startswith("scipy.sparse"):
         rows, columns = x.shape
@@ -121,7 +161,10 @@ def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
         examples, high, expected = select(array, convert=as_float32), 1.0, "images in [0, 1], or uint8"
     if free := not whole and (free or array.ndim == 2):
         low, high, expected = -LARGEST_FLOAT, LARGEST_FLOAT, "finite float32 numbers"
-    if (index := first_outside(examples, low, high)) is not None:
+    looked_at = (
+        select(examples, convert=lambda part: np.where(np.isnan(part), 0, part)) if partial else examples
+    )
+    if (index := first_outside(looked_at, low, high)) is not None:
         raise UserError(f"{name}: expected {expected}, got {array[index[0]][index[1:]]} in {place(index)}")
     if free:
         scalings.check_resolution(array, f"{name}: column {{}}")

@@ -1,8 +1,8 @@
 """From the data section of the configuration, or from your own data in any form, to a data set."""
 
 import difflib
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import smiley, tfds, uci_har
-from vsc_jax.data.arrays import from_arrays, named, read_arrays
+from vsc_jax.data.arrays import Splits, from_arrays, named, read_arrays, read_splits
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.data.examples import Examples, bernoulli_draw, select
 from vsc_jax.data.images import read_folder
@@ -105,34 +105,65 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 """What ``data.name`` may be, and who loads it."""
 
 
+def load_rows(
+    data: Any, config: DataConfig, *, free: bool = False, channel_names: Sequence[str] = ()
+) -> Splits:
+    """All examples of your own data, as they are: for a model that is trained.
+
+    Values may be missing, and so may the column of classes that ``config.label`` names.
+
+    Args:
+      data: as for :func:`load`, but no :class:`Dataset`; a path, too.
+      config: how files are read.
+      free: whether images of floats may have any finite values.
+      channel_names: names of the channels if examples are signals and do not name them.
+
+    Raises:
+      UserError: naming the file, field or value that cannot be used.
+    """
+    where, parts = _parts(data, config, partial=True)
+    with where:
+        files = tuple(parts.pop("files", ()))
+        parts["channel_names"] = parts.get("channel_names") or channel_names
+        arrays = {name: part for name, part in parts.items() if name != "name"}
+        return read_splits(**arrays, free=free, partial=True)._replace(files=files)
+
+
 def _own(data: Any, config: DataConfig) -> Dataset:
     """Own data: a path to a file of arrays, a table or a folder of images, or what is in memory."""
-    parts: dict[str, Any] = {}
-    where: Any = nullcontext()
-    if path := as_path(data, "data.path") if isinstance(data, str | Path) else None:
-        where, table = within(path), is_table(path)
-        if path.is_dir() and not table:
-            parts = read_folder(path, config)
+    where, parts = _parts(data, config)
     with where:
-        if path is not None and table:
-            parts = read_table(path, config.label, config.header, config.separator)._asdict()
-        elif path is not None:
-            parts = parts or read_arrays(path)
-        elif is_frame(data):
-            parts = {"name": "frame", **from_frame(data, config.label)._asdict()}
-        else:
-            parts = _in_memory(data)
+        parts.pop("files", None)
         if config.label is not None and "y_name" not in parts:
             note = f"data.label {config.label} is not used: the data are no table with a column of labels"
             parts["notes"] = (*parts.get("notes", ()), note)
-        if path is not None:
-            parts["name"] = path.name
         # What the scaling ``auto`` is, is decided when the form of the data is known.
         kind = "none" if config.scaling == "auto" else config.scaling
         return from_arrays(**parts, scaling=kind, test_fraction=config.test_fraction, seed=config.seed)
 
 
-def _in_memory(data: Any) -> dict[str, Any]:
+def _parts(
+    data: Any, config: DataConfig, *, partial: bool = False
+) -> tuple[AbstractContextManager[None], dict[str, Any]]:
+    """Own data as :func:`from_arrays` takes them, and what names their file in an error about them."""
+    if not isinstance(data, str | Path):
+        if is_frame(data):
+            return nullcontext(), {
+                "name": "frame",
+                **from_frame(data, config.label, partial=partial)._asdict(),
+            }
+        return nullcontext(), _in_memory(data, partial)
+    path = as_path(data, "data.path")
+    if path.is_dir() and not is_table(path):
+        return within(path), {**read_folder(path, config), "name": path.name}
+    with within(path):
+        if is_table(path):
+            table = read_table(path, config.label, config.header, config.separator, partial=partial)
+            return within(path), {**table._asdict(), "name": path.name}
+        return within(path), {**read_arrays(path), "name": path.name}
+
+
+def _in_memory(data: Any, partial: bool) -> dict[str, Any]:
     """Arrays and frames of examples, with or without labels, as :func:`from_arrays` takes them."""
     if isinstance(data, tuple):
         if len(data) != 2:
@@ -142,7 +173,7 @@ def _in_memory(data: Any) -> dict[str, Any]:
     notes: dict[str, None] = {}  # in order, each once
     for name in ("x", "x_test"):
         if is_frame(arrays.get(name)):
-            table = from_frame(arrays[name])
+            table = from_frame(arrays[name], partial=partial)
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
     return arrays | {"notes": tuple(notes)}

@@ -1,6 +1,7 @@
 """A run folder, or the folder of a saved model, opened to be read: configuration, model, data."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +15,11 @@ from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.fields import read_json
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
-from vsc_jax.data.loading import can_load
+from vsc_jax.data.arrays import Splits
+from vsc_jax.data.dataset import check_values
+from vsc_jax.data.loading import can_load, load_rows
 from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.run.steps import steps_found
 from vsc_jax.training.checkpoints import Checkpoints, with_leaves
 from vsc_jax.training.memory import check_parameters
@@ -78,6 +82,36 @@ class StoredRun(NamedTuple):
             hint = "; those that were given from Python go in with dataset=" if given is None else ""
             raise UserError(f"{folder}: the run was trained on other data than {which} now ({found}){hint}")
         return loaded if settings.binarize == stored else data.load(settings, given)
+
+    def examples(self, given: Any = None, *, directory: Path | None = None) -> Splits:
+        """Examples for the model to encode, each part in its order; values may be missing (NaN).
+
+        Args:
+          given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own; a
+            part for training and one for testing, if they have both. Without them, the run's test examples as
+            its results measure them.
+          directory: as for :meth:`dataset`.
+
+        Raises:
+          UserError: naming the file and the value that cannot be used.
+        """
+        if given is None:
+            from vsc_jax.evaluation.results import as_measured
+
+            dataset = as_measured(
+                self.dataset(directory=directory), self.config.data.binarize, self.config.seed
+            )
+            return Splits([dataset.test], dataset.label_names, ())
+        described, model = read_json(self.folder / "data.json"), self.config.model
+        shape, scaled = tuple(described["example_shape"]), described.get("scaling") is not None
+        settings = replace(self.config.data, color="rgb" if shape[2:] == (3,) else "grey")
+        read = load_rows(given, settings, free=scaled, channel_names=described.get("channel_names", ()))
+        with within(given) if isinstance(given, str | Path) else nullcontext():
+            for split in read.splits:
+                as_examples(as_float(split.x[:1]), shape)
+                if not scaled:
+                    check_values(split.x, model.likelihood, "x", f"the {model.likelihood} likelihood")
+        return read
 
 
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
