@@ -104,7 +104,7 @@ def test_steered_examples_are_those_of_the_function_and_are_shown(run, capsys):
     main(["run", "--steer", "1=2.5", "-o", "steered.png"])
     with PIL.Image.open("steered.png") as picture:
         assert picture.width == 900
-    assert "10 rows decoded before and after" in capsys.readouterr().out
+    assert "10 rows; values move by " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("options", "named"), [

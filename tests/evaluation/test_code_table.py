@@ -7,8 +7,7 @@ import scipy.sparse
 
 from tests.refused import assert_refused
 from vsc_jax import nearest, steer
-from vsc_jax.data import Split
-from vsc_jax.data.arrays import Splits
+from vsc_jax.data import Dataset, Split
 from vsc_jax.evaluation.code_table import code_table
 from vsc_jax.models import scaling
 
@@ -48,7 +47,7 @@ def test_a_search_that_cannot_be_is_refused(query, k, named):
 def test_codes_and_gates_are_the_models_own(settings, tiny, examples):
     model = tiny(**settings)
     known = [Split(examples[:7], np.arange(7) % 2), Split(examples[7:], np.ones(5, int))]
-    table = code_table(model, Splits(known, ("u", "v"), ()), batch_size=4)
+    table = code_table(model, Dataset("x", *known, ("u", "v")), batch_size=4)
     np.testing.assert_allclose(table.codes.toarray(), model.code(examples), rtol=1e-5, atol=1e-7)
     assert table.codes.nnz == np.count_nonzero(model.code(examples))
     assert table.labels.tolist() == list("uvuvuvuvvvvv")
@@ -61,7 +60,7 @@ def test_codes_and_gates_are_the_models_own(settings, tiny, examples):
 def test_missing_values_are_left_out_of_the_posterior_or_refused(tiny, examples):
     x = examples.copy()
     x[3, 1] = np.nan
-    given, model = Splits([Split(x)], (), ()), tiny("vsc", inference="ascent", **LINEAR)
+    given, model = Dataset("x", Split(x), Split(x[:0])), tiny("vsc", inference="ascent", **LINEAR)
     q = model.encode(x, observed=jnp.asarray(~np.isnan(x)))
     np.testing.assert_allclose(code_table(model, given).gates, q.gamma, rtol=1e-5)
     np.testing.assert_allclose(

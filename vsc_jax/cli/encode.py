@@ -10,7 +10,7 @@ from vsc_jax.cli.command_line import Output, RunFolder, UsageError, conf, parse,
 from vsc_jax.config.errors import UserError, within
 
 if TYPE_CHECKING:
-    from vsc_jax.data.arrays import Splits
+    from vsc_jax.data import Dataset
     from vsc_jax.evaluation.code_table import CodeTable
     from vsc_jax.run import StoredRun
 
@@ -117,12 +117,12 @@ def _checked(arguments: EncodeArguments) -> tuple[dict[int, float | None], slice
     return changes, slice(*(int(end) if end else None for end in ends.groups()))
 
 
-def _encoded(arguments: EncodeArguments, stored: "StoredRun", given: "Splits") -> dict[str, Any]:
+def _encoded(arguments: EncodeArguments, stored: "StoredRun", given: "Dataset") -> dict[str, Any]:
     """Encode the examples; write the codes, show those that are nearest."""
     from vsc_jax.evaluation.code_files import codes_as_npz, codes_as_parquet
     from vsc_jax.evaluation.code_table import code_table
 
-    count, row = sum(map(len, given.splits)), arguments.nearest
+    count, row = len(given.train) + len(given.test), arguments.nearest
     if row is not None and not 0 <= row < count:
         raise UserError(f"--nearest: expected a row from 0 to {count - 1}, got {row}")
     with within(arguments.data or stored.folder):
@@ -165,53 +165,41 @@ def _short(value: Any) -> str:
 def _steered(
     arguments: EncodeArguments,
     stored: "StoredRun",
-    given: "Splits",
+    given: "Dataset",
     changes: dict[int, float | None],
     rows: slice | None,
 ) -> dict[str, Any]:
     """Write what is decoded from the codes of some rows, before and after the changes."""
     import numpy as np
 
-    from vsc_jax.config.fields import read_json
-    from vsc_jax.data.dataset import form_of
     from vsc_jax.evaluation.code_files import as_npz
     from vsc_jax.evaluation.code_table import steer
     from vsc_jax.models.inputs import as_float
 
-    assert arguments.output is not None
-    count, picture = sum(map(len, given.splits)), arguments.output.suffix.lower() == ".png"
-    chosen = range(count)[slice(_STEERED) if rows is None else rows]
-    if not chosen or (rows is not None and (rows.stop or 0) > count):
-        raise UserError(f"--rows: expected some of {count} rows, got {arguments.rows}")
-    model = stored.model()
+    model, output, count = stored.model(), arguments.output or Path(), len(given.train) + len(given.test)
+    picture, chosen = output.suffix.lower() == ".png", range(count)[slice(_STEERED) if rows is None else rows]
     if wrong := [latent for latent in changes if not 0 <= latent < model.latents]:
         raise UserError(f"--steer: expected a latent from 0 to {model.latents - 1}, got {wrong[0]}")
-    names = read_json(stored.folder / "data.json").get("channel_names", ())
-    if picture and form_of(model.decoder.example_shape, names) != "image":
+    if not chosen or (rows is not None and (rows.stop or 0) > count):
+        raise UserError(f"--rows: expected some of {count} rows, got {arguments.rows}")
+    if picture and given.form != "image":
         raise UserError("--output: a .png shows images alone, and these examples are none; name a .npz file")
     if picture and len(chosen) > _MOST_PICTURES:
         raise UserError(f"--rows: a .png has room for {_MOST_PICTURES} images, got {len(chosen):,}")
-    parts, start = [], 0
-    for split in given.splits:
-        parts.append(split.x[max(chosen.start - start, 0) : max(chosen.stop - start, 0)])
-        start += len(split)
-    x = np.concatenate(parts)
+    later = slice(*(max(end - len(given.train), 0) for end in (chosen.start, chosen.stop)))
+    x = np.concatenate([given.train.x[chosen.start : chosen.stop], given.test.x[later]])
     with within(arguments.data or stored.folder):
         steered = steer(model, as_float(x), changes)
     if picture:
         from vsc_jax.figures.images import draw_steered
         from vsc_jax.figures.style import as_png
 
-        content = as_png(draw_steered(x.reshape(steered.before.shape), *steered, changes, chosen).figure)
-    else:
-        content = as_npz(**steered._asdict(), rows=np.array(chosen))
-    _write(arguments.output, content)
+        drawn = draw_steered(x.reshape(steered.before.shape), *steered, changes, chosen)
+    _write(output, as_png(drawn.figure) if picture else as_npz(**steered._asdict(), rows=np.array(chosen)))
     moved = float(np.sqrt(np.mean(np.square(steered.after - steered.before), dtype=np.float64)))
-    arguments.print(
-        f"{len(chosen)} rows decoded before and after; root mean square change of a value {moved:.3g}"
-    )
-    arguments.print(f"written: {arguments.output}")
-    return {"examples": len(chosen), "change": moved, "written": arguments.output}
+    arguments.print(f"{len(chosen)} rows; values move by {moved:.3g}, root mean square")
+    arguments.print(f"written: {output}")
+    return {"examples": len(chosen), "change": moved, "written": output}
 
 
 def _write(output: Path, content: bytes) -> None:

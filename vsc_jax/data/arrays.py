@@ -2,9 +2,8 @@
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -37,6 +36,7 @@ def from_arrays(
     test_fraction: float = 0.1,
     seed: int = 0,
     notes: Sequence[str] = (),
+    whole: bool = False,
 ) -> Dataset:
     """A data set of arrays in memory, of memory-mapped ones, or of a source that decodes its examples.
 
@@ -57,82 +57,48 @@ def from_arrays(
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
       notes: what is to be said of the source.
+      whole: for a model that is trained: nothing is held out, so that the test part may be empty; values may
+        be missing (NaN); no constants are found.
 
     Raises:
       UserError: naming the array and, where there is one, the row.
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")
-    given = read_splits(
-        x, y, x_test, y_test, y_name=y_name, channel_names=channel_names, free=scaling != "none", notes=notes
-    )
-    train, *others = given.splits
-    if others:
-        (test,) = others
-        test, origin = replace(test, x=np.asarray(test.x)), f"{name}, its own test examples"
-    else:
-        train, test = hold_out(train, test_fraction, seed)
-        origin = f"{name}, test examples held out at random (seed {seed})"
-    signals = len(channel_names) > 0
-    constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
-    named_channels = tuple(channel_names)
-    return Dataset(name, train, test, given.label_names, (), origin, named_channels, constants, given.notes)
-
-
-class Splits(NamedTuple):
-    """One split or two, as they are given, and what is to be said of them."""
-
-    splits: list[Split]
-    label_names: tuple[str, ...]
-    notes: tuple[str, ...]
-    files: tuple[str, ...] = ()  # that images are from, those of all splits
-
-
-def read_splits(
-    x: Any,
-    y: Any = None,
-    x_test: Any = None,
-    y_test: Any = None,
-    *,
-    y_name: str = "y",
-    channel_names: Sequence[str] = (),
-    free: bool = False,
-    notes: Sequence[str] = (),
-    partial: bool = False,
-) -> Splits:
-    """The arrays of :func:`from_arrays` as they are given, all of their rows in order.
-
-    ``free`` says whether images of floats may have any finite values, ``partial`` whether some values may be
-    missing (NaN).
-    """
     if x_test is None and y_test is not None:
         raise UserError("y_test: given without x_test")
     if x_test is not None and (y is None) != (y_test is None):
         raise UserError("y and y_test: expected both or neither, since x_test is given")
     given = {part: array for part, array in (("x", x), ("x_test", x_test)) if array is not None}
     classes = {part: array for part, array in ((y_name, y), ("y_test", y_test)) if array is not None}
-    signals = len(channel_names) > 0
-    read = {n: _as_examples(array, n, free or signals, signals, partial) for n, array in given.items()}
+    signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
+    read = {part: _as_examples(array, part, free, signals, whole) for part, array in given.items()}
     examples, masks = _as_pixels(read)
-    first = examples["x"]
-    if signals and first.shape[2:] != (channels := len(channel_names),):
-        shape = first.shape
+    shape = examples["x"].shape
+    if signals and shape[2:] != (channels := len(channel_names),):
         raise UserError(f"x: expected signals [n, time, {channels}], one channel a name, got shape {shape}")
     for (part, array), values in zip(classes.items(), examples.values(), strict=False):
         if (found := np.shape(array)) != (len(values),):
             raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
     labels, label_names, said = _labels(classes)
-    for other in list(examples.values())[1:]:
-        of_shape, of_dtype = (first.shape[1:], other.shape[1:]), (first.dtype, other.dtype)
+    train, origin = Split(examples["x"], labels.get(y_name)), f"{name}, its own test examples"
+    if x_test is None and whole:
+        test = Split(np.asarray(train.x[:0]), None if y is None else labels[y_name][:0])
+    elif x_test is None:
+        train, test = hold_out(train, test_fraction, seed)
+        origin = f"{name}, test examples held out at random (seed {seed})"
+    else:
+        test = Split(np.asarray(examples["x_test"]), labels.get("y_test"))
+        of_shape, of_dtype = (shape[1:], test.x.shape[1:]), (train.x.dtype, test.x.dtype)
         for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
-    of_part = {"x": labels.get(y_name), "x_test": labels.get("y_test")}
-    splits = [Split(array, of_part[part]) for part, array in examples.items()]
-    return Splits(splits, label_names, (*notes, *said, *masks))
+    constants = None if scaling == "none" or whole else scalings.fit(scaling, train.x, signals=signals)
+    notes, named_channels = (*notes, *said, *masks), tuple(channel_names)
+    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, notes)
 
 
-def _as_examples(x: Any, name: str, free: bool, signals: bool, partial: bool) -> Examples:
+def _as_examples(x: Any, name: str, free: bool, signals: bool, gaps: bool) -> Examples:
     """Vectors and signals as float32, images as stored; with ``free`` these may have any finite values."""
     if type(x).__module__.startswith("scipy.sparse"):
         rows, columns = x.shape
@@ -161,9 +127,7 @@ def _as_examples(x: Any, name: str, free: bool, signals: bool, partial: bool) ->
         examples, high, expected = select(array, convert=as_float32), 1.0, "images in [0, 1], or uint8"
     if free := not whole and (free or array.ndim == 2):
         low, high, expected = -LARGEST_FLOAT, LARGEST_FLOAT, "finite float32 numbers"
-    looked_at = (
-        select(examples, convert=lambda part: np.where(np.isnan(part), 0, part)) if partial else examples
-    )
+    looked_at = select(examples, convert=lambda part: np.where(np.isnan(part), 0, part)) if gaps else examples
     if (index := first_outside(looked_at, low, high)) is not None:
         raise UserError(f"{name}: expected {expected}, got {array[index[0]][index[1:]]} in {place(index)}")
     if free:

@@ -1,6 +1,5 @@
 """The one type of data set that the rest of the library sees."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
@@ -65,6 +64,7 @@ class Dataset:
     channel_names: tuple[str, ...] = ()  # of the channels of signals; empty for everything else
     scaling: Scaling | None = None  # how a model of these data is to see them; x itself is not scaled
     notes: tuple[str, ...] = ()  # what the source was understood to be, and what in it is not used
+    files: tuple[str, ...] = ()  # of :func:`vsc_jax.data.loading.load_rows`: what images are from
 
     @property
     def example_shape(self) -> tuple[int, ...]:
@@ -73,15 +73,11 @@ class Dataset:
 
     @property
     def form(self) -> Form:
-        """What one example is."""
-        return form_of(self.example_shape, self.channel_names)
-
-
-def form_of(shape: tuple[int, ...], channel_names: Sequence[str]) -> Form:
-    """What an example is: a signal over time, an image of at least 4 x 4 pixels, or just a vector."""
-    if channel_names:
-        return "signal"
-    return "image" if len(shape) in (2, 3) and min(shape[:2]) >= 4 else "vector"
+        """What one example is: a signal over time, an image of at least 4 x 4 pixels, or just a vector."""
+        if self.channel_names:
+            return "signal"
+        shape = self.example_shape
+        return "image" if len(shape) in (2, 3) and min(shape[:2]) >= 4 else "vector"
 
 
 def sample_rows(n: int, count: int, seed: int) -> slice | np.ndarray:

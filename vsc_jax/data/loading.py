@@ -13,7 +13,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import smiley, tfds, uci_har
-from vsc_jax.data.arrays import Splits, from_arrays, named, read_arrays, read_splits
+from vsc_jax.data.arrays import from_arrays, named, read_arrays
 from vsc_jax.data.dataset import Dataset, check_range
 from vsc_jax.data.examples import Examples, bernoulli_draw, select
 from vsc_jax.data.images import read_folder
@@ -105,28 +105,25 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 """What ``data.name`` may be, and who loads it."""
 
 
-def load_rows(
-    data: Any, config: DataConfig, *, free: bool = False, channel_names: Sequence[str] = ()
-) -> Splits:
-    """All examples of your own data, as they are: for a model that is trained.
+def load_rows(config: DataConfig, data: Any, channel_names: Sequence[str] = ()) -> Dataset:
+    """All examples of your own data as they are, for a model that is trained: a training and a test part.
 
-    Values may be missing, and so may the column of classes that ``config.label`` names.
+    The latter is empty, if the data have none. Values may be missing (NaN), and so may the column of classes.
 
     Args:
-      data: as for :func:`load`, but no :class:`Dataset`; a path, too.
-      config: how files are read.
-      free: whether images of floats may have any finite values.
+      config: how the data are read, and whether they are scaled.
+      data: as for :func:`load`, or a path.
       channel_names: names of the channels if examples are signals and do not name them.
 
     Raises:
       UserError: naming the file, field or value that cannot be used.
     """
-    where, parts = _parts(data, config, partial=True)
+    where, parts = _parts(data, config, whole=True)
     with where:
         files = tuple(parts.pop("files", ()))
         parts["channel_names"] = parts.get("channel_names") or channel_names
-        arrays = {name: part for name, part in parts.items() if name != "name"}
-        return read_splits(**arrays, free=free, partial=True)._replace(files=files)
+        kind = "none" if config.scaling == "auto" else config.scaling
+        return replace(from_arrays(**parts, scaling=kind, whole=True), files=files)
 
 
 def _own(data: Any, config: DataConfig) -> Dataset:
@@ -143,27 +140,27 @@ def _own(data: Any, config: DataConfig) -> Dataset:
 
 
 def _parts(
-    data: Any, config: DataConfig, *, partial: bool = False
+    data: Any, config: DataConfig, *, whole: bool = False
 ) -> tuple[AbstractContextManager[None], dict[str, Any]]:
     """Own data as :func:`from_arrays` takes them, and what names their file in an error about them."""
     if not isinstance(data, str | Path):
         if is_frame(data):
             return nullcontext(), {
                 "name": "frame",
-                **from_frame(data, config.label, partial=partial)._asdict(),
+                **from_frame(data, config.label, partial=whole)._asdict(),
             }
-        return nullcontext(), _in_memory(data, partial)
+        return nullcontext(), _in_memory(data, whole)
     path = as_path(data, "data.path")
     if path.is_dir() and not is_table(path):
         return within(path), {**read_folder(path, config), "name": path.name}
     with within(path):
         if is_table(path):
-            table = read_table(path, config.label, config.header, config.separator, partial=partial)
+            table = read_table(path, config.label, config.header, config.separator, partial=whole)
             return within(path), {**table._asdict(), "name": path.name}
         return within(path), {**read_arrays(path), "name": path.name}
 
 
-def _in_memory(data: Any, partial: bool) -> dict[str, Any]:
+def _in_memory(data: Any, whole: bool) -> dict[str, Any]:
     """Arrays and frames of examples, with or without labels, as :func:`from_arrays` takes them."""
     if isinstance(data, tuple):
         if len(data) != 2:
@@ -173,7 +170,7 @@ def _in_memory(data: Any, partial: bool) -> dict[str, Any]:
     notes: dict[str, None] = {}  # in order, each once
     for name in ("x", "x_test"):
         if is_frame(arrays.get(name)):
-            table = from_frame(arrays[name], partial=partial)
+            table = from_frame(arrays[name], partial=whole)
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
     return arrays | {"notes": tuple(notes)}

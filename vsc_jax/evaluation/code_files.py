@@ -7,8 +7,6 @@ import numpy as np
 
 from vsc_jax.evaluation.code_table import CodeTable
 
-_ROW_GROUP = 2**16  # rows of a table that are dense at a time
-
 
 def as_npz(**arrays: Any) -> bytes:
     """Named arrays, those that are not None."""
@@ -37,19 +35,12 @@ def codes_as_parquet(table: CodeTable, *, gates: bool = False) -> bytes:
     import pyarrow
     import pyarrow.parquet
 
-    def rows(start: int) -> pyarrow.Table:
-        part = slice(start, start + _ROW_GROUP)
-        numbers = {"latent": table.codes[part].toarray()}
-        if gates and table.gates is not None:
-            numbers["gate"] = table.gates[part]
-        names = {"label": table.labels, "file": table.files}
-        columns = {name: text[part] for name, text in names.items() if text is not None}
-        for name, values in numbers.items():
+    names = {"label": table.labels, "file": table.files}
+    columns = {name: text for name, text in names.items() if text is not None}
+    numbers = {"latent": table.codes.toarray(), "gate": table.gates if gates else None}
+    for name, values in numbers.items():
+        if values is not None:
             columns |= {f"{name}_{latent}": column for latent, column in enumerate(values.T)}
-        return pyarrow.table(columns)
-
-    file, first = io.BytesIO(), rows(0)
-    with pyarrow.parquet.ParquetWriter(file, first.schema) as writer:
-        for start in range(0, table.codes.shape[0], _ROW_GROUP):
-            writer.write_table(rows(start))
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
     return file.getvalue()

@@ -11,8 +11,7 @@ import scipy.sparse
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.data.arrays import Splits
-from vsc_jax.data.dataset import first_outside
+from vsc_jax.data.dataset import Dataset, first_outside
 from vsc_jax.data.examples import Examples
 from vsc_jax.evaluation.encoding import Measure, each_batch
 from vsc_jax.models import Model
@@ -31,8 +30,8 @@ class CodeTable(NamedTuple):
     files: np.ndarray | None = None  # text [n], names of images
 
 
-def code_table(model: Model, given: Splits, *, batch_size: int = 500) -> CodeTable:
-    """The sparse codes of examples, one split after the other, batch by batch.
+def code_table(model: Model, given: Dataset, *, batch_size: int = 500) -> CodeTable:
+    """The sparse codes of the training part and then of the test part, batch by batch.
 
     Where values are missing (NaN), which a model with ``inference`` ascent takes, the posteriors are those
     given the others.
@@ -41,7 +40,7 @@ def code_table(model: Model, given: Splits, *, batch_size: int = 500) -> CodeTab
       UserError: naming a missing value that the model cannot do without.
     """
     codes, gates, labels = [], [], []
-    for x, known in ((split.x, split.labels) for split in given.splits):
+    for x, known in ((split.x, split.labels) for split in (given.train, given.test) if len(split)):
         for code, gamma in each_batch(_measure(model, x), model, x, jax.random.key(0), batch_size=batch_size):
             codes.append(scipy.sparse.csr_array(code))
             gates.append(gamma)

@@ -10,12 +10,11 @@ import jax
 from flax import nnx
 
 from vsc_jax import data
-from vsc_jax.config import Config, from_json
+from vsc_jax.config import Config, from_json, replaced
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.fields import read_json
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
-from vsc_jax.data.arrays import Splits
 from vsc_jax.data.dataset import check_values
 from vsc_jax.data.loading import can_load, load_rows
 from vsc_jax.models import Model, build, parameter_count, scaling
@@ -83,35 +82,32 @@ class StoredRun(NamedTuple):
             raise UserError(f"{folder}: the run was trained on other data than {which} now ({found}){hint}")
         return loaded if settings.binarize == stored else data.load(settings, given)
 
-    def examples(self, given: Any = None, *, directory: Path | None = None) -> Splits:
-        """Examples for the model to encode, each part in its order; values may be missing (NaN).
+    def examples(self, given: Any = None, *, directory: Path | None = None) -> Dataset:
+        """Examples for the model to encode: the training part, then the test part of the data set.
 
         Args:
-          given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own; a
-            part for training and one for testing, if they have both. Without them, the run's test examples as
-            its results measure them.
+          given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own;
+            values may be missing (NaN). Without them, the run's test examples as its results measure them.
           directory: as for :meth:`dataset`.
 
         Raises:
           UserError: naming the file and the value that cannot be used.
         """
+        config, described = self.config, read_json(self.folder / "data.json")
         if given is None:
             from vsc_jax.evaluation.results import as_measured
 
-            dataset = as_measured(
-                self.dataset(directory=directory), self.config.data.binarize, self.config.seed
-            )
-            return Splits([dataset.test], dataset.label_names, ())
-        described, model = read_json(self.folder / "data.json"), self.config.model
-        shape, scaled = tuple(described["example_shape"]), described.get("scaling") is not None
-        settings = replace(self.config.data, color="rgb" if shape[2:] == (3,) else "grey")
-        read = load_rows(given, settings, free=scaled, channel_names=described.get("channel_names", ()))
+            measured = as_measured(self.dataset(directory=directory), config.data.binarize, config.seed)
+            return replace(measured, train=measured.train.first(0))
+        shape, constants = tuple(described["example_shape"]), described.get("scaling")
+        color, kind = "rgb" if shape[2:] == (3,) else "grey", constants["kind"] if constants else "none"
+        settings = replaced(config, {"data.color": color, "data.scaling": kind})
+        dataset = load_rows(settings.data, given, described.get("channel_names", ()))
         with within(given) if isinstance(given, str | Path) else nullcontext():
-            for split in read.splits:
-                as_examples(as_float(split.x[:1]), shape)
-                if not scaled:
-                    check_values(split.x, model.likelihood, "x", f"the {model.likelihood} likelihood")
-        return read
+            as_examples(as_float(dataset.train.x[:1]), shape)
+            for split in () if constants else (dataset.train, dataset.test):
+                check_values(split.x, config.model.likelihood, "x", f"likelihood {config.model.likelihood}")
+        return dataset
 
 
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
