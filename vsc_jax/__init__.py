@@ -1,7 +1,8 @@
 """Variational Sparse Coding in JAX and Flax.
 
-``fit`` trains a model from a configuration, ``load`` gives one back, ``save`` writes one for sharing;
-the loss functions are in :mod:`vsc_jax.losses`, the distribution in :mod:`vsc_jax.spike_slab`.
+``fit`` trains a model from a configuration, ``load`` gives one back, ``save`` writes one for sharing,
+``nearest`` finds examples by their codes, ``steer`` changes latents and decodes; the loss functions are
+in :mod:`vsc_jax.losses`, the distribution in :mod:`vsc_jax.spike_slab`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ __path__.append(__path__[0] + "/cli")  # `python -m vsc_jax.train` runs cli/trai
 if TYPE_CHECKING:
     from vsc_jax.config import Config, load_preset
     from vsc_jax.config.errors import UserError
+    from vsc_jax.evaluation.code_table import nearest, steer
     from vsc_jax.run import Run, fit, load, save
 
 # Imported on first use: `python -m vsc_jax.train --help` must not wait for JAX.
@@ -20,13 +22,15 @@ _HOMES = {
     "Config": "vsc_jax.config",
     "load_preset": "vsc_jax.config",
     "UserError": "vsc_jax.config.errors",
+    "nearest": "vsc_jax.evaluation.code_table",
+    "steer": "vsc_jax.evaluation.code_table",
     "Run": "vsc_jax.run",
     "fit": "vsc_jax.run",
     "load": "vsc_jax.run",
     "save": "vsc_jax.run",
 }
 
-__all__ = ["Config", "Run", "UserError", "fit", "load", "load_preset", "save"]
+__all__ = ["Config", "Run", "UserError", "fit", "load", "load_preset", "nearest", "save", "steer"]
 
 
 def __getattr__(name: str) -> Any:

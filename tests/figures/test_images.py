@@ -18,6 +18,17 @@ class Copier(Autoencoder):
         return x
 
 
+def test_images_stand_over_what_is_decoded_before_and_after_a_change(tile_at, ticks):
+    x, before, after = np.random.default_rng(0).random((3, 4, 8, 8))
+    figure, facts = figures.draw_steered(x, before, after, {17: 2.5, 3: None}, range(20, 24))
+    (axes,) = figure.axes
+    for row, images in enumerate((x, before, after)):
+        np.testing.assert_allclose(tile_at(axes, row, 3), images[3])
+    assert "latent 17 set to 2.5, latent 3 off" in figure.get_suptitle()
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["20", "21", "22", "23"]
+    assert facts["moved"] == (np.abs(after - before) > 0.25).mean()
+
+
 def test_input_reconstruction_and_squared_error_stand_under_each_other(make_view, tile_at, ticks):
     view = make_view()
     axes = figures.draw_reconstructions(view).figure.axes

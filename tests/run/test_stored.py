@@ -9,7 +9,7 @@ import pytest
 import vsc_jax
 from tests.refused import assert_refused
 from tests.tiny import CONFIG
-from vsc_jax import evaluate, explore, report
+from vsc_jax import encode, evaluate, explore, report
 from vsc_jax.config import replaced
 from vsc_jax.data import identity
 from vsc_jax.run import open_run
@@ -51,6 +51,7 @@ def test_the_numbers_of_other_data_are_neither_given_nor_written_over_results(a)
     for argv in (["run"], ["run", "--binarize", "static", "--output", "binary.json"]):
         assert_refused(OTHER, evaluate.main, argv)
     assert_refused(OTHER, explore.main, ["run", "--port", "0"])
+    assert_refused(OTHER, encode.main, ["run", "-o", "codes.npz"])
     report.main(["run"])
     refused = "no figures of the model: run: the run was trained on other data"
     assert refused in Path("run/report.md").read_text()

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure a trained model again",
     "report": "a page about one run, or several side by side",
     "explore": "a local page on which latents are switched and dragged",
+    "encode": "codes of a file of examples; search by code, change latents and decode",
     "sweep": "many runs that differ in settings or seeds, on one device",
 }
 """Modules of the package with a command line, in the order in which they are listed."""
@@ -44,7 +45,7 @@ def _program(command: str) -> Callable[[], None]:
 
 
 console = partial(run_command, main)
-train, evaluate, report, explore, sweep = map(_program, COMMANDS)
+train, evaluate, report, explore, encode, sweep = map(_program, COMMANDS)
 
 if __name__ == "__main__":
     console()

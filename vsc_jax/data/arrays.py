@@ -36,6 +36,7 @@ def from_arrays(
     test_fraction: float = 0.1,
     seed: int = 0,
     notes: Sequence[str] = (),
+    whole: bool = False,
 ) -> Dataset:
     """A data set of arrays in memory, of memory-mapped ones, or of a source that decodes its examples.
 
@@ -56,6 +57,8 @@ def from_arrays(
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
       notes: what is to be said of the source.
+      whole: for a model that is trained: nothing is held out, so that the test part may be empty; values may
+        be missing (NaN); no constants are found.
 
     Raises:
       UserError: naming the array and, where there is one, the row.
@@ -69,16 +72,19 @@ def from_arrays(
     given = {part: array for part, array in (("x", x), ("x_test", x_test)) if array is not None}
     classes = {part: array for part, array in ((y_name, y), ("y_test", y_test)) if array is not None}
     signals, free = len(channel_names) > 0, scaling != "none" or len(channel_names) > 0
-    examples, masks = _as_pixels({n: _as_examples(array, n, free, signals) for n, array in given.items()})
+    read = {part: _as_examples(array, part, free, signals, whole) for part, array in given.items()}
+    examples, masks = _as_pixels(read)
     shape = examples["x"].shape
     if signals and shape[2:] != (channels := len(channel_names),):
         raise UserError(f"x: expected signals [n, time, {channels}], one channel a name, got shape {shape}")
     for (part, array), values in zip(classes.items(), examples.values(), strict=False):
         if (found := np.shape(array)) != (len(values),):
             raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
-    labels, label_names, read = _labels(classes)
+    labels, label_names, said = _labels(classes)
     train, origin = Split(examples["x"], labels.get(y_name)), f"{name}, its own test examples"
-    if x_test is None:
+    if x_test is None and whole:
+        test = Split(np.asarray(train.x[:0]), None if y is None else labels[y_name][:0])
+    elif x_test is None:
         train, test = hold_out(train, test_fraction, seed)
         origin = f"{name}, test examples held out at random (seed {seed})"
     else:
@@ -87,12 +93,12 @@ def from_arrays(
         for what, (ours, theirs) in (("shape", of_shape), ("dtype", of_dtype)):
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
-    constants = None if scaling == "none" else scalings.fit(scaling, train.x, signals=signals)
-    said, named_channels = (*notes, *read, *masks), tuple(channel_names)
-    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, said)
+    constants = None if scaling == "none" or whole else scalings.fit(scaling, train.x, signals=signals)
+    notes, named_channels = (*notes, *said, *masks), tuple(channel_names)
+    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, notes)
 
 
-def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
+def _as_examples(x: Any, name: str, free: bool, signals: bool, gaps: bool) -> Examples:
     """Vectors and signals as float32, images as stored; with ``free`` these may have any finite values."""
     if type(x).__module__.startswith("scipy.sparse"):
         rows, columns = x.shape
@@ -121,7 +127,8 @@ def _as_examples(x: Any, name: str, free: bool, signals: bool) -> Examples:
         examples, high, expected = select(array, convert=as_float32), 1.0, "images in [0, 1], or uint8"
     if free := not whole and (free or array.ndim == 2):
         low, high, expected = -LARGEST_FLOAT, LARGEST_FLOAT, "finite float32 numbers"
-    if (index := first_outside(examples, low, high)) is not None:
+    looked_at = select(examples, convert=lambda part: np.where(np.isnan(part), 0, part)) if gaps else examples
+    if (index := first_outside(looked_at, low, high)) is not None:
         raise UserError(f"{name}: expected {expected}, got {array[index[0]][index[1:]]} in {place(index)}")
     if free:
         scalings.check_resolution(array, f"{name}: column {{}}")

@@ -64,6 +64,7 @@ class Dataset:
     channel_names: tuple[str, ...] = ()  # of the channels of signals; empty for everything else
     scaling: Scaling | None = None  # how a model of these data is to see them; x itself is not scaled
     notes: tuple[str, ...] = ()  # what the source was understood to be, and what in it is not used
+    files: tuple[str, ...] = ()  # of :func:`vsc_jax.data.loading.load_rows`: what images are from
 
     @property
     def example_shape(self) -> tuple[int, ...]:

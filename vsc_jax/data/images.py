@@ -28,6 +28,7 @@ def read_folder(path: Path, config: DataConfig) -> dict[str, Any]:
 
     Images lie in the folder itself, or in one folder for each class, whose name is the class's. Folders
     ``train`` and ``test`` (or ``val``, in any case of letters) are the splits. Notes say what is not used.
+    With them are the names of the ``files`` below ``path``, the training part first.
     """
     folders, notes = _splits(path)
     parts: dict[str, list[Path]] = {}
@@ -50,7 +51,8 @@ def read_folder(path: Path, config: DataConfig) -> dict[str, Any]:
     if with_alpha:
         notes.append(f"{with_alpha:,} of {len(files):,} images have an alpha channel: they are laid on white")
     split = dict(zip(parts, np.split(x, [len(parts["x"])]), strict=False))
-    return {**split, **({} if any(flat) else classes), "notes": notes}
+    below = [str(file.relative_to(path)) for file in files]
+    return {**split, **({} if any(flat) else classes), "files": below, "notes": notes}
 
 
 def fitted(content: bytes | Path, config: DataConfig, color: Color, white: int = 255) -> np.ndarray:

@@ -1,8 +1,8 @@
 """From the data section of the configuration, or from your own data in any form, to a data set."""
 
 import difflib
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,34 +105,62 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 """What ``data.name`` may be, and who loads it."""
 
 
+def load_rows(config: DataConfig, data: Any, channel_names: Sequence[str] = ()) -> Dataset:
+    """All examples of your own data as they are, for a model that is trained: a training and a test part.
+
+    The latter is empty, if the data have none. Values may be missing (NaN), and so may the column of classes.
+
+    Args:
+      config: how the data are read, and whether they are scaled.
+      data: as for :func:`load`, or a path.
+      channel_names: names of the channels if examples are signals and do not name them.
+
+    Raises:
+      UserError: naming the file, field or value that cannot be used.
+    """
+    where, parts = _parts(data, config, whole=True)
+    with where:
+        files = tuple(parts.pop("files", ()))
+        parts["channel_names"] = parts.get("channel_names") or channel_names
+        kind = "none" if config.scaling == "auto" else config.scaling
+        return replace(from_arrays(**parts, scaling=kind, whole=True), files=files)
+
+
 def _own(data: Any, config: DataConfig) -> Dataset:
     """Own data: a path to a file of arrays, a table or a folder of images, or what is in memory."""
-    parts: dict[str, Any] = {}
-    where: Any = nullcontext()
-    if path := as_path(data, "data.path") if isinstance(data, str | Path) else None:
-        where, table = within(path), is_table(path)
-        if path.is_dir() and not table:
-            parts = read_folder(path, config)
+    where, parts = _parts(data, config)
     with where:
-        if path is not None and table:
-            parts = read_table(path, config.label, config.header, config.separator)._asdict()
-        elif path is not None:
-            parts = parts or read_arrays(path)
-        elif is_frame(data):
-            parts = {"name": "frame", **from_frame(data, config.label)._asdict()}
-        else:
-            parts = _in_memory(data)
+        parts.pop("files", None)
         if config.label is not None and "y_name" not in parts:
             note = f"data.label {config.label} is not used: the data are no table with a column of labels"
             parts["notes"] = (*parts.get("notes", ()), note)
-        if path is not None:
-            parts["name"] = path.name
         # What the scaling ``auto`` is, is decided when the form of the data is known.
         kind = "none" if config.scaling == "auto" else config.scaling
         return from_arrays(**parts, scaling=kind, test_fraction=config.test_fraction, seed=config.seed)
 
 
-def _in_memory(data: Any) -> dict[str, Any]:
+def _parts(
+    data: Any, config: DataConfig, *, whole: bool = False
+) -> tuple[AbstractContextManager[None], dict[str, Any]]:
+    """Own data as :func:`from_arrays` takes them, and what names their file in an error about them."""
+    if not isinstance(data, str | Path):
+        if is_frame(data):
+            return nullcontext(), {
+                "name": "frame",
+                **from_frame(data, config.label, partial=whole)._asdict(),
+            }
+        return nullcontext(), _in_memory(data, whole)
+    path = as_path(data, "data.path")
+    if path.is_dir() and not is_table(path):
+        return within(path), {**read_folder(path, config), "name": path.name}
+    with within(path):
+        if is_table(path):
+            table = read_table(path, config.label, config.header, config.separator, partial=whole)
+            return within(path), {**table._asdict(), "name": path.name}
+        return within(path), {**read_arrays(path), "name": path.name}
+
+
+def _in_memory(data: Any, whole: bool) -> dict[str, Any]:
     """Arrays and frames of examples, with or without labels, as :func:`from_arrays` takes them."""
     if isinstance(data, tuple):
         if len(data) != 2:
@@ -142,7 +170,7 @@ def _in_memory(data: Any) -> dict[str, Any]:
     notes: dict[str, None] = {}  # in order, each once
     for name in ("x", "x_test"):
         if is_frame(arrays.get(name)):
-            table = from_frame(arrays[name])
+            table = from_frame(arrays[name], partial=whole)
             arrays[name] = table.x
             notes |= dict.fromkeys(table.notes)
     return arrays | {"notes": tuple(notes)}

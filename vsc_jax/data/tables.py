@@ -51,12 +51,18 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(
-    path: Path, label: str | None = None, header: Header = "auto", separator: Separator = "auto"
+    path: Path,
+    label: str | None = None,
+    header: Header = "auto",
+    separator: Separator = "auto",
+    *,
+    partial: bool = False,
 ) -> Table:
     """The table in a text file (with or without a line of names), a ``.parquet`` file or a folder of them.
 
     Text is UTF-8, or UTF-16 with its byte order mark, possibly compressed. ``label`` names the column of
-    classes, ``header`` says whether the first line of a text file holds names. Errors count rows from 0.
+    classes, ``header`` says whether the first line of a text file holds names. Errors count rows from 0. For
+    ``partial`` see :func:`from_frame`.
     """
     import pyarrow
 
@@ -69,7 +75,7 @@ def read_table(
     except (pyarrow.ArrowException, OSError, EOFError, zlib.error, UnicodeError) as error:
         raise UserError(f"cannot be read as a {suffix} file ({in_a_line(error)})") from None
     hint = "" if has_names else "; the first line is taken for an example (data.header)"
-    read = from_frame(table, label, hint)
+    read = from_frame(table, label, hint, partial=partial)
     return read._replace(notes=(*notes, *read.notes))
 
 
@@ -80,17 +86,18 @@ def is_frame(data: Any) -> bool:
     return known.is_into_dataframe(data) or known.is_polars_lazyframe(data)
 
 
-def from_frame(frame: Any, label: str | None = None, hint: str = "") -> Table:
+def from_frame(frame: Any, label: str | None = None, hint: str = "", *, partial: bool = False) -> Table:
     """A pandas or polars frame, or an Arrow table, as arrays; ``label`` names the column of classes.
 
-    All other columns must be numbers or bools. An index that pandas wrote without a name is left out.
+    All other columns must be numbers or bools. An index that pandas wrote without a name is left out. In a
+    ``partial`` frame values may be missing, which are NaN then, and so may the column of classes.
     """
     columns, notes = _columns(frame)
     names, rows = [name for name, _ in columns], len(columns[0][1]) if columns else 0
     chosen = [place for place, name in enumerate(names) if label is not None and name == label]
     if len(chosen) > 1:
         raise UserError(f"data.label: {len(chosen)} columns are called {label!r}")
-    if label is not None and not chosen:
+    if label is not None and not chosen and not partial:
         raise UserError(f"data.label: no column {label!r}; there are {listed(names, 20)}{hint}")
     # What pandas wrote down as its index.
     metadata = getattr(getattr(frame, "schema", None), "pandas_metadata", None) or {}
@@ -111,7 +118,7 @@ def from_frame(frame: Any, label: str | None = None, hint: str = "") -> Table:
         raise UserError(f"expected rows and columns of numbers, got {rows} rows and {len(used)} columns")
     x = np.empty((rows, len(used)), np.float32)
     for column, (series, name) in enumerate(used):
-        x[:, column] = _numbers(series, name)
+        x[:, column] = _numbers(series, name, partial)
     notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed([name for _, name in used])}")
     y = columns[chosen[0]][1].to_native() if chosen else None
     return Table(x, y, f"column {label!r}", tuple(notes))
@@ -138,10 +145,12 @@ def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:
     return list(zip((str(name).strip() for name in names), series, strict=True)), notes
 
 
-def _numbers(series: Any, name: str) -> np.ndarray:
-    """A column as float32, every value there and finite."""
+def _numbers(series: Any, name: str, partial: bool) -> np.ndarray:
+    """A column as float32, every value finite and, if it is not ``partial``, there."""
     import narwhals
 
+    if partial and series.null_count() == len(series):
+        return np.full(len(series), np.nan, np.float32)
     if not (series.dtype.is_numeric() or series.dtype == narwhals.Boolean):
         if series.null_count() == len(series):
             raise UserError(f"column {name!r}: expected numbers, got none")
@@ -150,13 +159,13 @@ def _numbers(series: Any, name: str) -> np.ndarray:
         hint = "leave it out, or name it with data.label if it holds the classes"
         got = f"got {series.dtype}; {hint} (row {row}: {series[row]!r:.40})"
         raise UserError(f"column {name!r}: expected numbers, {got}")
-    if series.null_count():
+    if series.null_count() and not partial:
         row = int(np.argmax(series.is_null().to_numpy()))
         raise UserError(f"row {row}, column {name!r}: missing value")
     given = series.cast(narwhals.Float64).to_numpy()
     with np.errstate(over="ignore"):
         values = np.asarray(given, np.float32)
-    wrong = ~(np.abs(values) <= LARGEST_FLOAT)
+    wrong = ~(np.abs(values) <= LARGEST_FLOAT) & ~(np.isnan(values) & partial)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise UserError(f"row {row}, column {name!r}: expected a finite float32 number, got {series[row]}")

@@ -1,6 +1,6 @@
 """The codes of a whole split as NumPy arrays, how sparse they are, and how many latents carry nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, PRNGKeyArray
 
+from vsc_jax.data.examples import Examples
 from vsc_jax.models import Model
 from vsc_jax.models.inputs import as_float
 
@@ -39,18 +40,28 @@ def map_batches(
     batch size, so it should be a function of a module, or be kept by the caller. Every batch has a key of
     its own. ``on_batch`` is called with the number of examples done.
     """
+    parts, done = [], 0
+    for measured in each_batch(measure, model, x, key, batch_size=batch_size):
+        parts.append(measured)
+        done += len(jax.tree.leaves(measured)[0])
+        if on_batch is not None:
+            on_batch(done)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def each_batch(
+    measure: Measure, model: Model, x: Examples, key: PRNGKeyArray, *, batch_size: int = 500
+) -> Iterator[Any]:
+    """What :func:`map_batches` puts together, one batch after the other."""
     graph, params = nnx.split(model)
-    parts, size = [], min(batch_size, len(x))
+    size = min(batch_size, len(x))
     for number, start in enumerate(range(0, len(x), size)):
         batch = np.asarray(x[start : start + size])
         valid = len(batch)
         if valid < size:  # one size is one program
             batch = np.concatenate([batch, np.repeat(batch[-1:], size - valid, axis=0)])
         measured = _measure(measure, graph, params, jnp.asarray(batch), jax.random.fold_in(key, number))
-        parts.append(jax.tree.map(lambda leaf, valid=valid: np.asarray(leaf)[:valid], measured))
-        if on_batch is not None:
-            on_batch(start + valid)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        yield jax.tree.map(lambda leaf, valid=valid: np.asarray(leaf)[:valid], measured)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -3,7 +3,7 @@
 Sampling and interpolation after Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -115,6 +115,32 @@ def _lines(
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False)
     return figure
+
+
+def draw_steered(
+    x: ArrayLike,
+    before: ArrayLike,
+    after: ArrayLike,
+    changes: Mapping[int, float | None],
+    rows: Sequence[int],
+) -> Drawn:
+    """Images, what is decoded from their codes, and from the codes with latents set or, by None, off.
+
+    Facts: ``moved``, the share of the pixels that change visibly.
+    """
+    pictures = [style.as_pictures(images) for images in (x, before, after)]
+    n, height, width = pictures[0].shape[:3]
+    side = (style.WIDTH - 0.8) / max(n, 6)
+    words = [f"latent {j} {'off' if value is None else f'set to {value:g}'}" for j, value in changes.items()]
+    title = f"Decoded before and after a change: {', '.join(words)}"
+    figure = style.new_figure(3 * side * height / width + 0.8, title)
+    axes = figure.subplots()
+    style.show_tiles(
+        axes, np.stack(pictures), rows=("image", "before", "after"), columns=list(map(str, rows))
+    )
+    style.label(axes, x="row of the data")
+    style.bare(axes)
+    return Drawn(figure, {"moved": float((np.abs(pictures[2] - pictures[1]) > VISIBLE).mean())})
 
 
 def draw_conditional_samples(view: CodeView) -> Drawn:

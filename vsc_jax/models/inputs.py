@@ -47,7 +47,7 @@ def as_examples(x: Any, example_shape: tuple[int, ...]) -> Float[Array, "n ..."]
         raise UserError(f"x: expected numbers or bools, got {x.dtype}")
     if _without_channel(x.shape[1:]) != _without_channel(example_shape):
         expected = ", ".join(str(side) for side in ("n", *example_shape))
-        raise ValueError(f"expected a batch of examples [{expected}], got an array of shape {list(x.shape)}")
+        raise UserError(f"expected a batch of examples [{expected}], got an array of shape {list(x.shape)}")
     one = white(x.dtype, 1 + len(example_shape))
     if one == 255 and x.size and not isinstance(x, jax.core.Tracer):
         low, high = int(x.min()), int(x.max())

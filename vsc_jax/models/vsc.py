@@ -184,8 +184,7 @@ class VSC(nnx.Module):
 
     def code(self, x: Any) -> Float[Array, "n latents"]:
         """The deterministic sparse code of each example: its mean where gamma > 1/2, else exactly 0."""
-        q = self.encode(x)
-        return jnp.where(q.gate_logit > 0, q.mean, 0)
+        return hard_code(self.encode(x))
 
     def decode(self, z: ArrayLike, x: Any = None) -> Float[Array, "..."]:
         """``E[x|z]``, ``[..., latents] -> [..., *example_shape]``; counts have the totals of ``x``."""
@@ -413,6 +412,11 @@ class VSC(nnx.Module):
             return losses.spike_slab_kl_matrix(q, p)
         q, p = jax.tree.map(lambda a: a[:, None], q), jax.tree.map(lambda a: a[None], p)
         return jnp.sum(slab_kl(q, p) + losses.bernoulli_kl(q.gate_logit, p.gate_logit), axis=-1)
+
+
+def hard_code(q: Posterior) -> Float[Array, "*batch latents"]:
+    """The deterministic sparse code of a posterior: its mean where gamma > 1/2, else exactly 0."""
+    return jnp.where(q.gate_logit > 0, q.mean, 0)
 
 
 @partial(jax.jit, static_argnames=("graph", "steps"))

@@ -1,6 +1,7 @@
 """A run folder, or the folder of a saved model, opened to be read: configuration, model, data."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,13 +10,15 @@ import jax
 from flax import nnx
 
 from vsc_jax import data
-from vsc_jax.config import Config, from_json
+from vsc_jax.config import Config, from_json, replaced
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.fields import read_json
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
-from vsc_jax.data.loading import can_load
+from vsc_jax.data.dataset import check_values
+from vsc_jax.data.loading import can_load, load_rows
 from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.run.steps import steps_found
 from vsc_jax.training.checkpoints import Checkpoints, with_leaves
 from vsc_jax.training.memory import check_parameters
@@ -78,6 +81,33 @@ class StoredRun(NamedTuple):
             hint = "; those that were given from Python go in with dataset=" if given is None else ""
             raise UserError(f"{folder}: the run was trained on other data than {which} now ({found}){hint}")
         return loaded if settings.binarize == stored else data.load(settings, given)
+
+    def examples(self, given: Any = None, *, directory: Path | None = None) -> Dataset:
+        """Examples for the model to encode: the training part, then the test part of the data set.
+
+        Args:
+          given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own;
+            values may be missing (NaN). Without them, the run's test examples as its results measure them.
+          directory: as for :meth:`dataset`.
+
+        Raises:
+          UserError: naming the file and the value that cannot be used.
+        """
+        config, described = self.config, read_json(self.folder / "data.json")
+        if given is None:
+            from vsc_jax.evaluation.results import as_measured
+
+            measured = as_measured(self.dataset(directory=directory), config.data.binarize, config.seed)
+            return replace(measured, train=measured.train.first(0))
+        shape, constants = tuple(described["example_shape"]), described.get("scaling")
+        color, kind = "rgb" if shape[2:] == (3,) else "grey", constants["kind"] if constants else "none"
+        settings = replaced(config, {"data.color": color, "data.scaling": kind})
+        dataset = load_rows(settings.data, given, described.get("channel_names", ()))
+        with within(given) if isinstance(given, str | Path) else nullcontext():
+            as_examples(as_float(dataset.train.x[:1]), shape)
+            for split in () if constants else (dataset.train, dataset.test):
+                check_values(split.x, config.model.likelihood, "x", f"likelihood {config.model.likelihood}")
+        return dataset
 
 
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:

@@ -1,0 +1,215 @@
+"""Codes as data: ``python -m vsc_jax.encode RUN [DATA] [-o FILE] [--nearest ROW] [--steer LATENT=VALUE]``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from vsc_jax.cli.command_line import Output, RunFolder, UsageError, conf, parse, run_command
+from vsc_jax.config.errors import UserError, within
+
+if TYPE_CHECKING:
+    from vsc_jax.data import Dataset
+    from vsc_jax.evaluation.code_table import CodeTable
+    from vsc_jax.run import StoredRun
+
+_STEERED = 10  # examples, if not given
+_MOST_PICTURES = 20
+
+
+@dataclass(frozen=True)
+class EncodeArguments(Output):
+    """Options of ``python -m vsc_jax.encode``."""
+
+    run: RunFolder
+    data: Annotated[Path | None, conf.Positional, conf.arg(metavar="DATA")] = None
+    """Examples to encode, whatever --data.path takes: .npy, .npz, a table, a folder of images. Default: the
+    test examples of the run."""
+    output: Annotated[Path | None, conf.arg(aliases=["-o"], metavar="FILE")] = None
+    """File for the codes: .npz, which scipy.sparse.load_npz opens, or .parquet, with a column for each
+    latent. With --steer: .npz, or .png for a picture of images."""
+    gates: bool = False
+    """Give a .parquet file columns of gate probabilities as well; an .npz has them."""
+    nearest: Annotated[int | None, conf.arg(metavar="ROW")] = None
+    """Print the examples with the codes most like that of this one, counted from 0."""
+    top: int = 8
+    """How many --nearest prints, the example itself among them."""
+    steer: Annotated[tuple[str, ...], conf.UseAppendAction, conf.arg(metavar="LATENT=VALUE")] = ()
+    """Set a latent in the codes, such as 17=2.5 or 17=off, and write what is decoded from them before and
+    after, not the codes; give it several times for several latents."""
+    rows: Annotated[str | None, conf.arg(metavar="FIRST:LAST")] = None
+    """With --steer: the examples, as Python slices them; : is all. Default: the first 10."""
+    directory: Path | None = None
+    """Folder with prepared TFDS sets, if not the one that the run used."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Encode, and write, search or steer."""
+    arguments = parse(
+        EncodeArguments,
+        "Encode examples by a trained model: write their sparse codes to a file, print which have similar "
+        "codes, or decode the codes with some latents changed.",
+        argv,
+    )
+    changes, rows = _checked(arguments)
+
+    from vsc_jax.run import open_run
+
+    stored = open_run(arguments.run, "run")
+    given = stored.examples(arguments.data, directory=arguments.directory)
+    for note in given.notes:
+        arguments.print(f"{arguments.data}: {note}")
+    if changes:
+        outcome = _steered(arguments, stored, given, changes, rows)
+    else:
+        outcome = _encoded(arguments, stored, given)
+    arguments.print_json(outcome)
+
+
+def encode(run: str | Path, data: Any = None, *, directory: Path | None = None) -> "CodeTable":
+    """The codes of examples by the model of a run or a saved model, as ``python -m vsc_jax.encode`` has them.
+
+    Args:
+      run: its folder.
+      data: a path or data in memory, as :func:`vsc_jax.fit` takes them; the run's test examples by default.
+      directory: folder with prepared TFDS sets, if not the one that the run used.
+
+    Raises:
+      UserError: if the folder is no run, or the data are not of the shape and range of the run's own.
+    """
+    from vsc_jax.evaluation.code_table import code_table
+    from vsc_jax.run import open_run
+
+    stored = open_run(run, "run")
+    model, given = stored.model(), stored.examples(data, directory=directory)
+    with within(data if isinstance(data, str | Path) else "data"):
+        return code_table(model, given)
+
+
+def _checked(arguments: EncodeArguments) -> tuple[dict[int, float | None], slice | None]:
+    """The changes and the rows that are asked for, if the options go together."""
+    changes: dict[int, float | None] = {}
+    for text in arguments.steer:
+        latent, _, value = text.partition("=")
+        try:
+            changes[int(latent)] = None if value == "off" else float(value)
+        except ValueError:
+            expected = "expected LATENT=VALUE or LATENT=off, such as 17=2.5"
+            raise UsageError(f"--steer: {expected}, got {text!r}") from None
+    output, suffixes = arguments.output, (".npz", ".png" if changes else ".parquet")
+    if output is None and (changes or arguments.nearest is None):
+        raise UsageError(f"expected -o FILE ({' or '.join(suffixes)}), or --nearest ROW")
+    if output is not None and output.suffix.lower() not in suffixes:
+        raise UsageError(f"--output: expected a file {' or '.join(suffixes)}, got {output}")
+    if changes and (arguments.nearest is not None or arguments.gates):
+        raise UsageError("--steer: writes no codes; it does not go with --nearest or --gates")
+    if not changes and arguments.rows is not None:
+        raise UsageError("--rows: goes with --steer alone")
+    if arguments.top < 1:
+        raise UsageError(f"--top: expected a number from 1 on, got {arguments.top}")
+    if output is not None and not output.resolve().parent.is_dir():
+        raise UserError(f"--output: no folder {output.resolve().parent}")
+    if arguments.rows is None:
+        return changes, None
+    if not (ends := re.fullmatch(r"(\d*):(\d*)", arguments.rows)):
+        raise UsageError(f"--rows: expected FIRST:LAST, such as 0:10, got {arguments.rows!r}")
+    return changes, slice(*(int(end) if end else None for end in ends.groups()))
+
+
+def _encoded(arguments: EncodeArguments, stored: "StoredRun", given: "Dataset") -> dict[str, Any]:
+    """Encode the examples; write the codes, show those that are nearest."""
+    from vsc_jax.evaluation.code_files import codes_as_npz, codes_as_parquet
+    from vsc_jax.evaluation.code_table import code_table
+
+    count, row = len(given.train) + len(given.test), arguments.nearest
+    if row is not None and not 0 <= row < count:
+        raise UserError(f"--nearest: expected a row from 0 to {count - 1}, got {row}")
+    with within(arguments.data or stored.folder):
+        table = code_table(stored.model(), given)
+    active = float(table.codes.count_nonzero() / count)
+    outcome = {"examples": count, "latents": table.codes.shape[1], "active_per_image": active}
+    if arguments.output is not None:
+        parquet = arguments.output.suffix.lower() == ".parquet"
+        content = codes_as_parquet(table, gates=arguments.gates) if parquet else codes_as_npz(table)
+        _write(arguments.output, content)
+        arguments.print(f"{count:,} codes of {table.codes.shape[1]} latents, {active:.1f} on in each")
+        arguments.print(f"written: {arguments.output}")
+        outcome["written"] = arguments.output
+    if row is not None:
+        outcome["nearest"] = found = _nearest(table, row, arguments.top)
+        widths = {name: max(len(name), *(len(_short(other[name])) for other in found)) for name in found[0]}
+        for line in ({name: name for name in widths}, *found):
+            arguments.print("  ".join(_short(line[name]).rjust(width) for name, width in widths.items()))
+    return outcome
+
+
+def _nearest(table: "CodeTable", row: int, top: int) -> list[dict[str, Any]]:
+    """The examples with the nearest codes: how far, how many latents are on in them, and in both."""
+    from vsc_jax.evaluation.code_table import nearest
+
+    on, found = table.codes[[row]] != 0, []
+    for other, distance in zip(*(a[0] for a in nearest(table.codes, table.codes[[row]], top)), strict=True):
+        theirs = table.codes[[other]] != 0
+        counts = {"on": int(theirs.sum()), "shared": int(on.multiply(theirs).sum())}
+        names = {"label": table.labels, "file": table.files}
+        known = {name: str(values[other]) for name, values in names.items() if values is not None}
+        found.append({"row": int(other), "distance": float(distance), **counts, **known})
+    return found
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _steered(
+    arguments: EncodeArguments,
+    stored: "StoredRun",
+    given: "Dataset",
+    changes: dict[int, float | None],
+    rows: slice | None,
+) -> dict[str, Any]:
+    """Write what is decoded from the codes of some rows, before and after the changes."""
+    import numpy as np
+
+    from vsc_jax.evaluation.code_files import as_npz
+    from vsc_jax.evaluation.code_table import steer
+    from vsc_jax.models.inputs import as_float
+
+    model, output, count = stored.model(), arguments.output or Path(), len(given.train) + len(given.test)
+    picture, chosen = output.suffix.lower() == ".png", range(count)[slice(_STEERED) if rows is None else rows]
+    if wrong := [latent for latent in changes if not 0 <= latent < model.latents]:
+        raise UserError(f"--steer: expected a latent from 0 to {model.latents - 1}, got {wrong[0]}")
+    if not chosen or (rows is not None and (rows.stop or 0) > count):
+        raise UserError(f"--rows: expected some of {count} rows, got {arguments.rows}")
+    if picture and given.form != "image":
+        raise UserError("--output: a .png shows images alone, and these examples are none; name a .npz file")
+    if picture and len(chosen) > _MOST_PICTURES:
+        raise UserError(f"--rows: a .png has room for {_MOST_PICTURES} images, got {len(chosen):,}")
+    later = slice(*(max(end - len(given.train), 0) for end in (chosen.start, chosen.stop)))
+    x = np.concatenate([given.train.x[chosen.start : chosen.stop], given.test.x[later]])
+    with within(arguments.data or stored.folder):
+        steered = steer(model, as_float(x), changes)
+    if picture:
+        from vsc_jax.figures.images import draw_steered
+        from vsc_jax.figures.style import as_png
+
+        drawn = draw_steered(x.reshape(steered.before.shape), *steered, changes, chosen)
+    _write(output, as_png(drawn.figure) if picture else as_npz(**steered._asdict(), rows=np.array(chosen)))
+    moved = float(np.sqrt(np.mean(np.square(steered.after - steered.before), dtype=np.float64)))
+    arguments.print(f"{len(chosen)} rows; values move by {moved:.3g}, root mean square")
+    arguments.print(f"written: {output}")
+    return {"examples": len(chosen), "change": moved, "written": output}
+
+
+def _write(output: Path, content: bytes) -> None:
+    from vsc_jax.training.run_folder import write_file
+
+    try:
+        write_file(output, content)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written ({error.strerror})") from None
+
+
+if __name__ == "__main__":
+    run_command(main)
