@@ -13,6 +13,7 @@ __path__.append(__path__[0] + "/cli")  # `python -m vsc_jax.train` runs cli/trai
 if TYPE_CHECKING:
     from vsc_jax.config import Config, load_preset
     from vsc_jax.config.errors import UserError
+    from vsc_jax.pages.latents import describe_latents
     from vsc_jax.run import Run, fit, load, save
 
 # Imported on first use: `python -m vsc_jax.train --help` must not wait for JAX.
@@ -20,13 +21,14 @@ _HOMES = {
     "Config": "vsc_jax.config",
     "load_preset": "vsc_jax.config",
     "UserError": "vsc_jax.config.errors",
+    "describe_latents": "vsc_jax.pages.latents",
     "Run": "vsc_jax.run",
     "fit": "vsc_jax.run",
     "load": "vsc_jax.run",
     "save": "vsc_jax.run",
 }
 
-__all__ = ["Config", "Run", "UserError", "fit", "load", "load_preset", "save"]
+__all__ = ["Config", "Run", "UserError", "describe_latents", "fit", "load", "load_preset", "save"]
 
 
 def __getattr__(name: str) -> Any:
