@@ -17,5 +17,6 @@ def test_presets_are_found_beside_the_package_or_in_it():
 
 def test_types_pages_and_templates_are_there():
     pages = ("explorer/page.html", "explorer/page.css", "report.html.jinja", "sentences.jinja")
+    pages += ("house.css.jinja", "latents.html.jinja", "latents.js")
     for name in ("py.typed", *(f"pages/{page}" for page in pages)):
         assert (PACKAGE / name).is_file(), name

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vsc_jax.config import Config, load_preset
     from vsc_jax.config.errors import UserError
     from vsc_jax.evaluation.code_table import nearest, steer
+    from vsc_jax.pages.latents import describe_latents
     from vsc_jax.run import Run, fit, load, save
 
 # Imported on first use: `python -m vsc_jax.train --help` must not wait for JAX.
@@ -22,6 +23,7 @@ _HOMES = {
     "Config": "vsc_jax.config",
     "load_preset": "vsc_jax.config",
     "UserError": "vsc_jax.config.errors",
+    "describe_latents": "vsc_jax.pages.latents",
     "nearest": "vsc_jax.evaluation.code_table",
     "steer": "vsc_jax.evaluation.code_table",
     "Run": "vsc_jax.run",
@@ -30,7 +32,18 @@ _HOMES = {
     "save": "vsc_jax.run",
 }
 
-__all__ = ["Config", "Run", "UserError", "fit", "load", "load_preset", "nearest", "save", "steer"]
+__all__ = [
+    "Config",
+    "Run",
+    "UserError",
+    "describe_latents",
+    "fit",
+    "load",
+    "load_preset",
+    "nearest",
+    "save",
+    "steer",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -49,6 +49,20 @@ def test_what_is_no_run_is_named_and_the_rest_is_written_all_the_same(run, quick
     assert (tmp_path / "out" / "report.html").exists()
 
 
+def test_a_page_of_every_latent_is_written_where_asked_for(run, tmp_path, capsys):
+    main([str(run), "--latents", "-o", str(tmp_path)])
+    assert f"written: {tmp_path / 'latents.html'}" in capsys.readouterr().out
+    assert "This model has no gates: all 6 latents are always on" in (tmp_path / "latents.html").read_text()
+    texts = tmp_path / "texts.txt"
+    texts.write_text("one\ntwo\n")
+    with pytest.raises(UserError, match="^--texts: expected 32 lines, one a test example, got 2$"):
+        main([str(run), "--latents", "--texts", str(texts), "-o", str(tmp_path)])
+    with pytest.raises(UserError, match=f"^--texts: {tmp_path / 'none'}: expected a text file in UTF-8"):
+        main([str(run), "--latents", "--texts", str(tmp_path / "none")])
+    with pytest.raises(UsageError, match="^--texts: goes with --latents$"):
+        main([str(run), "--texts", str(texts)])
+
+
 @pytest.mark.parametrize("argv", [[], ["run", "--compare", "ae"]])
 def test_runs_and_compare_exclude_each_other(argv):
     with pytest.raises(UsageError, match=r"either RUN \[RUN \.\.\.\] or --compare"):

@@ -39,6 +39,15 @@ def test_any_other_value_gives_another_digest(part):
     assert digest(replace(DATA, **part)) != digest(DATA)
 
 
+def test_names_of_columns_are_kept_and_no_other_data_without_them(tmp_path):
+    data = replace(DATA, column_names=("a", "b", "c"))
+    identity.save_examples(tmp_path, data, Config())
+    assert identity.load_examples(tmp_path, describe(data), Config()).column_names == data.column_names
+    older = {key: value for key, value in describe(data).items() if key != "column_names"}
+    assert identity.load_examples(tmp_path, older, Config()).column_names == ()
+    assert difference(older, describe(data)) is difference(describe(data), describe(DATA)) is None
+
+
 def test_the_digest_is_of_values_not_of_how_they_lie_in_memory():
     again = replace(DATA, train=Split(np.asfortranarray(X)[:30], Y[:30]), description="in other words")
     assert digest(again) == digest(DATA) == "a6518b85a64bc27cfdda47afb7ebe7bb"

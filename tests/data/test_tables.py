@@ -54,6 +54,7 @@ def test_tables_become_vectors_with_the_label_s_column_apart(kind, tmp_path):
         data.to_parquet(data := tmp_path / "table.parquet")
     dataset = load(DataConfig(label="species"), data)
     assert (dataset.name, dataset.label_names) == (getattr(data, "name", "frame"), ("bee", "cat", "owl"))
+    assert dataset.column_names == tuple(name for name in columns if name != "species")
     found = {}
     for split in (dataset.train, dataset.test):
         names = [dataset.label_names[label] for label in split.labels]

@@ -57,6 +57,8 @@ def test_a_vsc_on_smiley_reports_everything(faces):
     assert (results["test_examples"], results["iwae_examples"], results["iwae_samples"]) == (100, 40, 5)
     assert results["elbo"] == pytest.approx(results["reconstruction"] - results["kl"], rel=1e-5)
     assert not [name for name in results if name.startswith(("probe_accuracy", "cluster_"))]  # no labels
+    assert 0 <= results["idle_latents"] <= results["used_latents"]
+    assert 0 <= results["effective_active"] <= results["active_per_image"]
 
 
 def test_a_posterior_that_ignores_the_data_has_collapsed(letters):
@@ -105,7 +107,7 @@ def test_models_without_gates_report_what_they_have(letters, kind):
     assert ("elbo" in results) == ("iwae" in results) == (kind == "vae")
     assert results["active_per_image"] == 5
     assert {"used_latents", "probe_accuracy", "mse", "explained_variance"} <= set(results)
-    assert {"mean_gamma", "selection_kl", "classifier_agreement"}.isdisjoint(results)
+    assert {"idle_latents", "mean_gamma", "selection_kl", "classifier_agreement"}.isdisjoint(results)
 
 
 def test_an_evaluation_can_be_repeated_and_depends_on_seed_and_binarization(letters):

@@ -34,6 +34,11 @@ class ReportArguments(Output):
     """With --compare: iterations of every run; 25 epochs of MNIST if not given."""
     smoke: bool = False
     """With --compare: shrink the runs so that each ends in seconds."""
+    latents: bool = False
+    """Also write latents.html, which shows every latent: when it is on, what that tells, what it changes, the
+    examples in which it is strongest."""
+    texts: Path | None = None
+    """With --latents: a file of one line for each test example, shown with it; for embeddings of texts."""
     directory: Path | None = None
     """Folder with prepared TFDS sets, if not the one that the runs used."""
 
@@ -48,11 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if bool(arguments.runs) == (arguments.compare is not None):
         raise UsageError("expected either RUN [RUN ...] or --compare MODEL,MODEL")
+    if arguments.texts is not None and not arguments.latents:
+        raise UsageError("--texts: goes with --latents")
 
     from vsc_jax.cli.progress import show_stage
     from vsc_jax.pages import write_report
 
     on_stage = None if arguments.quiet else show_stage
+    texts = None if arguments.texts is None else _lines(arguments.texts)
     runs: Any = arguments.runs
     output, title = arguments.output, None
     if arguments.compare is not None:
@@ -61,14 +69,33 @@ def main(argv: Sequence[str] | None = None) -> None:
         models = ", ".join(arguments.compare.split(","))
         title = f"{models} on {arguments.config_prefix}, side by side at {sizes} latents"
         output = output or Path("report")
-    written = write_report(runs, output, title=title, directory=arguments.directory, on_stage=on_stage)
+    written = write_report(
+        runs,
+        output,
+        title=title,
+        directory=arguments.directory,
+        latents=arguments.latents,
+        texts=texts,
+        on_stage=on_stage,
+    )
     show_stage("")
     for problem in written.problems:
         arguments.print(f"not shown: {problem}")
+    for page in written.latents:
+        arguments.print(f"written: {page}")
     arguments.print(f"written: {written.html} and {written.markdown}")
-    arguments.print_json({"html": written.html, "markdown": written.markdown, "not_shown": written.problems})
+    paths = {"html": written.html, "markdown": written.markdown, "latents": written.latents}
+    arguments.print_json({**paths, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file."""
+    try:
+        return path.read_text("utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--texts: {path}: expected a text file in UTF-8 ({error})") from None
 
 
 def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
@@ -108,12 +135,18 @@ def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
 
 
 def report(
-    runs: str | Path | Sequence[str | Path], dataset: Any = None, *, output: str | Path | None = None
+    runs: str | Path | Sequence[str | Path],
+    dataset: Any = None,
+    *,
+    output: str | Path | None = None,
+    latents: bool = False,
+    texts: Sequence[str] | None = None,
 ) -> Path:
     """Write the report of a run or a saved model, or of several side by side; the page, ``report.html``.
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folders do not keep it;
-    ``output`` the folder to write to, by default a single run's folder, or ``report``.
+    ``output`` the folder to write to, by default a single run's folder, or ``report``. With ``latents`` there
+    is a page of every latent beside it, ``latents.html``, with ``texts`` for the test examples.
 
     Raises:
       UserError: if no folder is a run, or the report cannot be written.
@@ -122,7 +155,7 @@ def report(
 
     folders = [as_path(run, "runs") for run in ([runs] if isinstance(runs, str | Path) else runs)]
     into = None if output is None else as_path(output, "output")
-    return write_report(folders, into, dataset=dataset).html
+    return write_report(folders, into, dataset=dataset, latents=latents, texts=texts).html
 
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
             write_report([run], dataset=dataset, every_figure=False, on_stage=progress.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.print(f"test set (nats an example): {numbers}")
+    if "idle_latents" in run.results:
+        names = ("used_latents", "idle_latents", "effective_active")
+        used, idle, active = (run.results[name] for name in names)
+        shown = f"python -m vsc_jax.report {workdir} --latents shows each"
+        line = f"{idle:.0f} of {used:.0f} used latents are idle, {active:.3g} others are on in an example"
+        arguments.print(f"{line}; {shown}")
     for finding in run.findings:
         arguments.print(str(finding))
     if figures := sorted((workdir / "figures").glob("*.png")):

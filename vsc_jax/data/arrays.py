@@ -32,6 +32,7 @@ def from_arrays(
     name: str = "arrays",
     y_name: str = "y",
     channel_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
     scaling: FixedScaling = "none",
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -53,6 +54,7 @@ def from_arrays(
       name: what the data set is called.
       y_name: what y is called in notes and errors.
       channel_names: names of the channels where x are signals ``[n, time, channels]`` (float), not images.
+      column_names: names of the d values of vectors, if they have any.
       scaling: how a model is to see the values, with constants from the training examples.
       test_fraction: share of x that is held out, between 0 and 1; at least one example, and never all.
       seed: seed of the held-out choice.
@@ -80,7 +82,7 @@ def from_arrays(
     for (part, array), values in zip(classes.items(), examples.values(), strict=False):
         if (found := np.shape(array)) != (len(values),):
             raise UserError(f"{part}: expected {len(values)} labels, one an example, got shape {found}")
-    labels, label_names, said = _labels(classes)
+    labels, label_names, found_in = class_indices(classes)
     train, origin = Split(examples["x"], labels.get(y_name)), f"{name}, its own test examples"
     if x_test is None and whole:
         test = Split(np.asarray(train.x[:0]), None if y is None else labels[y_name][:0])
@@ -94,8 +96,9 @@ def from_arrays(
             if ours != theirs:
                 raise UserError(f"x_test: expected examples of {what} {ours} as in x, got {theirs}")
     constants = None if scaling == "none" or whole else scalings.fit(scaling, train.x, signals=signals)
-    notes, named_channels = (*notes, *said, *masks), tuple(channel_names)
-    return Dataset(name, train, test, label_names, (), origin, named_channels, constants, notes)
+    names = {"channel_names": tuple(channel_names), "column_names": tuple(column_names)}
+    said = (*notes, *found_in, *masks)
+    return Dataset(name, train, test, label_names, (), origin, scaling=constants, notes=said, **names)
 
 
 def _as_examples(x: Any, name: str, free: bool, signals: bool, gaps: bool) -> Examples:
@@ -198,7 +201,7 @@ def named(arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arrays[name] for name in arrays if name != "channels"} | {"channel_names": channels}
 
 
-def _labels(parts: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]:
+def class_indices(parts: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]:
     """Labels ``[n]`` of one or more parts as int32 indices of the sorted classes, their names, and notes."""
     notes: list[str] = []
     values = {part: _classes(y, part, notes) for part, y in parts.items()}

@@ -62,6 +62,7 @@ class Dataset:
     factor_names: tuple[str, ...] = ()  # of the true factors; empty where none are known
     description: str = ""  # one sentence that says what the numbers are (source, grey or binarized, split)
     channel_names: tuple[str, ...] = ()  # of the channels of signals; empty for everything else
+    column_names: tuple[str, ...] = ()  # of the values of vectors, where a table names them
     scaling: Scaling | None = None  # how a model of these data is to see them; x itself is not scaled
     notes: tuple[str, ...] = ()  # what the source was understood to be, and what in it is not used
     files: tuple[str, ...] = ()  # of :func:`vsc_jax.data.loading.load_rows`: what images are from

@@ -25,7 +25,7 @@ _FIELDS = ("x", "labels", "factors", "presence", "subjects")
 
 def describe(dataset: Dataset) -> dict[str, Any]:
     """The content of ``data.json``: enough to know a data set again, and to rebuild a model without it."""
-    lists = ("example_shape", "label_names", "factor_names", "channel_names")
+    lists = ("example_shape", "label_names", "factor_names", "channel_names", "column_names")
     return {
         "name": dataset.name,
         **{name: list(getattr(dataset, name)) for name in lists},
@@ -57,7 +57,7 @@ def digest(dataset: Dataset) -> str:
 def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     """In what two data sets differ, by what ``data.json`` says of them, also in earlier versions."""
     there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
-    said = [name for name in asked if name in there and name not in ("description", "digest")]
+    said = [name for name in asked if name in there and name not in ("description", "digest", "column_names")]
     if found := first_difference({n: there[n] for n in said}, {n: asked[n] for n in said}):
         return found
     same = there.get("digest", asked.get("digest")) == asked.get("digest")
@@ -94,6 +94,7 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
         shape = tuple(described["example_shape"])
         wanted = min(config.evaluate.probe_examples, described["train_examples"])
         names = {key: tuple(described[key]) for key in ("label_names", "factor_names", "channel_names")}
+        names["column_names"] = tuple(described.get("column_names", ()))  # which older runs do not have
         constants = scaling.from_json(described["scaling"], shape)
         dataset = Dataset(
             described["name"], train, test, description=described["description"], scaling=constants, **names

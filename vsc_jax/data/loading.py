@@ -172,6 +172,7 @@ def _in_memory(data: Any, whole: bool) -> dict[str, Any]:
         if is_frame(arrays.get(name)):
             table = from_frame(arrays[name], partial=whole)
             arrays[name] = table.x
+            arrays.setdefault("column_names", table.column_names)
             notes |= dict.fromkeys(table.notes)
     return arrays | {"notes": tuple(notes)}
 

@@ -41,6 +41,7 @@ class Table(NamedTuple):
     y: Any
     y_name: str
     notes: tuple[str, ...]
+    column_names: tuple[str, ...]
 
 
 def is_table(path: Path) -> bool:
@@ -76,7 +77,8 @@ def read_table(
         raise UserError(f"cannot be read as a {suffix} file ({in_a_line(error)})") from None
     hint = "" if has_names else "; the first line is taken for an example (data.header)"
     read = from_frame(table, label, hint, partial=partial)
-    return read._replace(notes=(*notes, *read.notes))
+    names = read.column_names if has_names else ()
+    return read._replace(notes=(*notes, *read.notes), column_names=names)
 
 
 def is_frame(data: Any) -> bool:
@@ -119,9 +121,10 @@ def from_frame(frame: Any, label: str | None = None, hint: str = "", *, partial:
     x = np.empty((rows, len(used)), np.float32)
     for column, (series, name) in enumerate(used):
         x[:, column] = _numbers(series, name, partial)
-    notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed([name for _, name in used])}")
+    used_names = tuple(name for _, name in used)
+    notes.append(f"{len(used)} column{'s' * (len(used) > 1)}: {listed(used_names)}")
     y = columns[chosen[0]][1].to_native() if chosen else None
-    return Table(x, y, f"column {label!r}", tuple(notes))
+    return Table(x, y, f"column {label!r}", tuple(notes), used_names)
 
 
 def _columns(frame: Any) -> tuple[list[tuple[str, Any]], list[str]]:

@@ -36,6 +36,7 @@ class CodeView:
       model: any trained model.
       dataset: its data, as the results are measured (:func:`vsc_jax.evaluation.results.as_measured`).
       seed: seed of noise and samples.
+      codes: the codes of the test examples, where they are there already.
 
     Attributes:
       test: the test split, with ``x``, ``labels``, ``factors`` and ``presence``.
@@ -43,7 +44,7 @@ class CodeView:
       latents: number of latents J.
     """
 
-    def __init__(self, model: Model, dataset: Dataset, *, seed: int = 0):
+    def __init__(self, model: Model, dataset: Dataset, *, seed: int = 0, codes: Codes | None = None):
         self.model = model
         self.dataset = dataset
         self.seed = seed
@@ -51,6 +52,8 @@ class CodeView:
         self.gated = model.gated
         self.latents: int = model.latents
         self._graph, self._params = nnx.split(model)
+        if codes is not None:
+            self.codes = codes
 
     @cached_property
     def codes(self) -> Codes:
@@ -111,11 +114,13 @@ class CodeView:
         first, second = np.argsort(-spread, kind="stable")[:2]
         return int(first), int(second)
 
-    def span(self, latent: int, count: int) -> Float[np.ndarray, " count"]:
+    def span(
+        self, latent: int, count: int, percentiles: tuple[float, float] = SPAN
+    ) -> Float[np.ndarray, " count"]:
         """Evenly spaced values over the range of a latent where it is on; -1 to 1 if it never is."""
         values = self.code[:, latent].astype(np.float64)
         values = values[values != 0]
-        low, high = np.percentile(values, SPAN) if len(values) else (-1.0, 1.0)
+        low, high = np.percentile(values, percentiles) if len(values) else (-1.0, 1.0)
         return np.linspace(low, high, count)
 
     def grid(

@@ -18,6 +18,7 @@ from vsc_jax.data.examples import bernoulli_draw, chunks
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation import factors
 from vsc_jax.evaluation.bounds import importance_weighted
+from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.evaluation.diagnosis import Row, diagnose, late_gain, names
 from vsc_jax.evaluation.disentanglement import (
     dci,
@@ -29,6 +30,7 @@ from vsc_jax.evaluation.disentanglement import (
     sap,
 )
 from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, map_batches, means
+from vsc_jax.evaluation.latents import idle_statistics
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
 from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
 from vsc_jax.evaluation.selection import selection_statistics
@@ -80,7 +82,8 @@ def evaluate(
     on_stage = on_stage or (lambda stage: None)
     key, iwae_key, probe_key = jax.random.split(streams.key(config.seed, Stream.EVALUATION), 3)
     size, binarize = config.evaluate.batch_size, config.data.binarize
-    x = as_measured(dataset, binarize, config.seed).test.x
+    measured = as_measured(dataset, binarize, config.seed)
+    x = measured.test.x
     # Both samples are the same for every model of these data.
     dataset = replace(dataset, train=dataset.train.sample(config.evaluate.probe_examples, config.data.seed))
     probe_pixels = streams.generator(config.seed, Stream.PROBE_PIXELS)
@@ -110,6 +113,9 @@ def evaluate(
     if (gain := late_gain(history)) is not None:
         results["late_gain"] = gain
     results |= {**code_statistics(model, test.codes), **means(errors)}
+    if model.gated:
+        on_stage("idle latents")
+        results |= idle_statistics(CodeView(model, measured, codes=test.codes))
     results["explained_variance"] = explained_variance(results["mse"], total_variance(x))
     if isinstance(model, VSC) and model.refinement:
         results["refine"] = model.refinement

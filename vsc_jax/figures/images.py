@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.code_view import CodeView, discrete_path
+from vsc_jax.evaluation.latents import VISIBLE
 from vsc_jax.evaluation.reconstruction import SHOWN_NOISE, denoising, noise_unit, noisy
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
@@ -22,7 +23,6 @@ EXAMPLES = {"image": 10, "vector": 4, "signal": 2}  # how many are reconstructed
 SAMPLED, SAMPLES, MEASURED = 5, 7, 20  # images that are sampled like, samples shown and measured of each
 PAIRS, STEPS = 2, 10  # of interpolations
 ONE_BLOCK = 8  # more rows of traversals than this are set in two blocks side by side
-VISIBLE = 0.25  # a pixel has changed visibly when it moved by more than this share of its range
 
 
 def draw_reconstructions(view: CodeView) -> Drawn:

@@ -23,6 +23,7 @@ from vsc_jax.figures import FIGURES, OVERVIEW
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png
 from vsc_jax.pages import curves, sentences
+from vsc_jax.pages.latents import latents_page
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import Run, open_run
@@ -39,6 +40,7 @@ class Written(NamedTuple):
     markdown: Path
     problems: list[str]
     refused: list[Path]
+    latents: list[Path]
 
 
 def write_report(
@@ -49,6 +51,8 @@ def write_report(
     directory: Path | None = None,
     dataset: Any = None,
     every_figure: bool = True,
+    latents: bool = False,
+    texts: Sequence[str] | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> Written:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` about one run or several.
@@ -56,7 +60,9 @@ def write_report(
     ``runs`` are folders, or runs in memory, of which model, ``dataset`` and figures are used as they are; or
     such lists by the headings of their tables. ``output`` is by default a single run's own folder, or
     ``report``; ``directory`` and ``dataset`` are those of :meth:`vsc_jax.run.StoredRun.dataset`. Without
-    ``every_figure`` only those are drawn that a run draws when it ends. A UserError if no run can be read.
+    ``every_figure`` only those are drawn that a run draws when it ends. With ``latents`` there is also
+    ``latents.html`` (of several runs one each), with ``texts`` for the test examples. A UserError
+    if no run can be read, or one has no latents to show.
     """
     grouped = runs if isinstance(runs, Mapping) else {"": runs}
     given = {folder_of(run): run for members in grouped.values() for run in members}
@@ -75,7 +81,13 @@ def write_report(
     for source in read:
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
-        illustrate(source, directory, dataset, every_figure=every_figure)
+        view = illustrate(source, directory, dataset, every_figure=every_figure)
+        if latents:
+            if view is None:
+                raise UserError(f"{source.folder}: no page of its latents: {source.missing[-1]}")
+            if on_stage is not None:
+                on_stage(f"latents of {source.label}")
+            source.latents = latents_page(view, source.label, texts)
     groups = {
         heading: [sources[folder] for folder in map(folder_of, members) if folder in sources]
         for heading, members in grouped.items()
@@ -92,15 +104,18 @@ def write_report(
     }
     if output is None:
         output = next(iter(given)) if len(given) == 1 else Path("report")
-    _write(page, output)
+    pages = _write(page, output)
     problems = [*refused.values(), *page["missing"]]
-    return Written(output / "report.html", output / "report.md", problems, list(refused))
+    return Written(output / "report.html", output / "report.md", problems, list(refused), pages)
 
 
 def illustrate(
     source: Source, directory: Path | None = None, dataset: Any = None, *, every_figure: bool = True
-) -> None:
-    """Draw a run's figures, but for those that a run in memory has drawn; or say why they are missing."""
+) -> CodeView | None:
+    """Draw a run's figures, but for those that a run in memory has drawn; or say why they are missing.
+
+    The view of the model that they show, if there is one.
+    """
     run, config = source.run, source.config
 
     def add(name: str, draw: Callable[[], Drawn]) -> None:
@@ -124,7 +139,7 @@ def illustrate(
             model = run.model
     except UserError as error:
         source.missing.append(f"no figures of the model: {error}")
-        return
+        return None
     view = CodeView(model, as_measured(dataset, config.data.binarize, config.seed), seed=config.seed)
     for name in FIGURES if every_figure else OVERVIEW:
         reason = FIGURES[name].missing(view)
@@ -132,6 +147,7 @@ def illustrate(
             add(name, partial(FIGURES[name].draw, view))
         elif reason and reason not in source.missing:
             source.missing.append(reason)
+    return view
 
 
 def shrunk(png: bytes) -> bytes:
@@ -155,18 +171,29 @@ def _missing(sources: Sequence[Source]) -> list[str]:
     return [f"{who[line]}: {line}" for line in lacking]
 
 
-def _write(page: dict[str, Any], output: Path) -> None:
-    """Write figures first and the pages last, each file in one step."""
+def _write(page: dict[str, Any], output: Path) -> list[Path]:
+    """Write figures first and the pages last, each file in one step; the pages of latents."""
+
+    def named(source: Source, name: str) -> str:
+        return (re.sub(r"[^\w.-]+", "_", source.label) + "-" if len(page["runs"]) > 1 else "") + name
 
     def file(source: Source, name: str) -> str:
-        prefix = re.sub(r"[^\w.-]+", "_", source.label) + "-" if len(page["runs"]) > 1 else ""
-        return f"figures/{prefix}{name}.png"
+        return f"figures/{named(source, name)}.png"
 
-    page["file"] = file
+    def latents(source: Source) -> str | None:
+        name = named(source, "latents.html")
+        there = source.folder == output and (output / name).is_file()  # written before
+        return name if source.latents is not None or there else None
+
+    page |= {"file": file, "latents": latents}
     files = {file(run, name): figure.png for run in page["runs"] for name, figure in run.figures.items()}
     files |= {f"figures/{name}.png": curve.png for name, curve in page["curves"].items()}
     plain = _PAGES.overlay(finalize=_markdown).get_template("report.md.jinja").render(page)
     files["report.md"] = re.sub(r"\n{3,}", "\n\n", plain).encode()
+    for run in page["runs"]:
+        if run.latents is not None:
+            shown = _PAGES.get_template("latents.html.jinja").render(run.latents)
+            files[named(run, "latents.html")] = shown.encode()
     files["report.html"] = _PAGES.get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
@@ -174,6 +201,7 @@ def _write(page: dict[str, Any], output: Path) -> None:
             write_file(output / name, content)
     except OSError as error:
         raise UserError(f"{output}: the report cannot be written there ({error.strerror})") from None
+    return [output / named(run, "latents.html") for run in page["runs"] if run.latents is not None]
 
 
 def _markdown(value: object) -> Markup:
@@ -199,6 +227,8 @@ _PAGES.filters |= {
     "what_was_run": sentences.what_was_run,
     "in_short": sentences.in_short,
     "findings": sentences.findings,
+    "percent": sentences.percent,
+    "count": sentences.count,
 }
 _PAGES.globals |= {
     "compared": sentences.compared,

@@ -33,6 +33,7 @@ class Source:
     run: Run | None = None  # if it is in memory
     missing: list[str] = field(default_factory=list)
     figures: dict[str, Illustration] = field(default_factory=dict)
+    latents: dict[str, Any] | None = None  # what the page of its latents shows, if it is asked for
 
 
 def read_source(run: Path | Run, label: str) -> Source:

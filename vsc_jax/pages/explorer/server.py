@@ -6,8 +6,6 @@ listens on the loopback address alone, checks host and origin, and limits the si
 answers, Uvicorn listens; both are the extra ``explore``.
 """
 
-import base64
-import io
 import os
 import socket
 from pathlib import Path
@@ -15,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import uvicorn
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,11 +25,10 @@ from starlette.routing import Route
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import smiley, streams
-from vsc_jax.data.dataset import Form
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.figures.style import PALETTE, as_pictures
 from vsc_jax.models.inputs import as_float
+from vsc_jax.pages.pictures import picture, uri
 
 ADDRESS = "127.0.0.1"
 HOSTS = [ADDRESS, "localhost"]  # so that a page of another site cannot reach the server under its own name
@@ -40,7 +36,6 @@ PORT, TRIED_PORTS = 8765, 20
 LARGEST_VALUE = 1e6  # of a latent, in either direction
 SAMPLES = 8  # drawn at once
 REACH = 99.5  # percentile of the codes' size that the bars reach to
-WIDTH, HEIGHT = 320.0, 200.0  # of a curve
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -110,28 +105,6 @@ class Explorer:
         return picture(np.asarray(as_float(example)), self.view.dataset.form, self._low, self._high)
 
 
-def picture(example: np.ndarray, form: Form, low: float, high: float) -> tuple[bytes, str]:
-    """One example as a PNG image, or as curves in SVG whose foot is ``low`` and whose top is ``high``."""
-    if form == "image":
-        pixels = (255 * as_pictures(example) + 0.5).astype(np.uint8)
-        if pixels.ndim == 3 and pixels.shape[-1] != 3:
-            pixels = pixels.mean(axis=-1).astype(np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, format="png")
-        return buffer.getvalue(), "image/png"
-    curves = (example.T if form == "signal" else example.reshape(1, -1)).astype(np.float64)
-    share = (np.clip(curves, low, high) - low) / (high - low or 1.0)
-    lines = []
-    for number, heights in enumerate(HEIGHT * (1 - share)):
-        across = np.linspace(0, WIDTH, len(heights))
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
-        stroke = PALETTE[number % len(PALETTE)]
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{stroke}" stroke-width="1.2"/>')
-    box = f"-4 -4 {WIDTH + 8:g} {HEIGHT + 8:g}"
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(lines)}</svg>'
-    return svg.encode(), "image/svg+xml"
-
-
 def application(explorer: Explorer) -> Starlette:
     """The web application of one explorer."""
     view = explorer.view
@@ -164,7 +137,7 @@ def application(explorer: Explorer) -> Starlette:
         key = streams.key(seed, Stream.EXPLORED)
         [drawn] = await run_in_threadpool(view.resampled, on[None], SAMPLES, key)
         files = [explorer.picture(decoded) for decoded in await run_in_threadpool(view.decode, drawn)]
-        uris = [f"data:{kind};base64,{base64.b64encode(content).decode()}" for content, kind in files]
+        uris = [uri(file) for file in files]
         return JSONResponse({"z": np.round(drawn, 5).tolist(), "pictures": uris})
 
     routes = [
