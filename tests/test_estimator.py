@@ -168,6 +168,20 @@ def test_reconstructions_are_in_the_units_of_the_data(coder, gaussian):
     np.testing.assert_allclose(rows, expected * coder.scale_ + coder.mean_, rtol=1e-5)
 
 
+def test_noise_is_taken_off_in_the_units_of_the_rows():
+    rng = np.random.default_rng(0)
+    codes = np.where(rng.random((1200, 8)).argsort(1) < 2, rng.normal(size=(1200, 8)), 0)
+    rows = codes @ rng.normal(size=(8, 20)) * np.linspace(1, 9, 20) + 3
+    coder = VariationalSparseCoding(8, steps=600, learning_rate=3e-3, random_state=0).fit(rows[:1000])
+    deviation = rows[:1000].std(axis=0)
+    clean, noisy = rows[1000:], rows[1000:] + 0.5 * deviation * rng.normal(size=(200, 20))
+    for noise in (0.5, "auto"):
+        error = np.square((coder.denoise(noisy, noise=noise) - clean) / deviation).mean()
+        assert error < 0.5 * 0.5**2
+    with pytest.raises(ValueError, match="^noise: expected auto or a number above 0, got -1$"):
+        coder.denoise(noisy, noise=-1)
+
+
 def test_what_is_missing_is_filled_in_from_what_is_there():
     rng = np.random.default_rng(0)
     codes = np.where(rng.random((1200, 12)).argsort(1) < 2, rng.normal(size=(1200, 12)), 0)

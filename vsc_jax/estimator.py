@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
+from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array, check_random_state
@@ -29,6 +30,7 @@ from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
 from vsc_jax.models.values import check_mask
+from vsc_jax.models.vsc import denoised, deviation_of
 from vsc_jax.run.steps import with_steps
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
@@ -249,6 +251,22 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         expected = self._map(_expected, both) * self.scale_ + self.mean_
         return np.where(known, X, expected).astype(np.float32)
 
+    def denoise(self, X: Any, *, noise: Any = "auto") -> np.ndarray:
+        """Rows without their noise (:meth:`vsc_jax.models.VSC.denoise`).
+
+        Args:
+          X: noisy rows ``[rows, features]``.
+          noise: its standard deviation, of standardized features where they are; ``auto`` finds it for each
+            row.
+
+        Returns:
+          float32 ``[rows, features]``.
+        """
+        rows = self._rows(X)
+        deviation = np.full((len(rows), 1), deviation_of(noise), np.float32)
+        found = self._map(_denoised, np.concatenate([rows, deviation], axis=1))
+        return (found * self.scale_ + self.mean_).astype(np.float32)
+
     def score_samples(self, X: Any, *, refine: int = 0) -> np.ndarray:
         """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
@@ -365,6 +383,10 @@ def _expected(model: LinearVSC, both: Float[Array, "n features_twice"], key: PRN
     x, known = jnp.split(both, 2, axis=1)
     q = model.encode(x, observed=known > 0)
     return model.decode(q.gamma * q.mean)
+
+
+def _denoised(model: VSC, both: Float[Array, "n features_1"], key: PRNGKeyArray) -> Array:
+    return denoised(*nnx.split(model), both[:, :-1], both[:, -1])
 
 
 def _bound(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Float[Array, " n"]:

@@ -107,6 +107,12 @@ def test_steered_examples_are_those_of_the_function_and_are_shown(run, capsys):
     assert "10 rows; values move by " in capsys.readouterr().out
 
 
+def test_denoised_examples_are_those_of_the_model(run):
+    main(["run", "--denoise", "0.3", "-o", "clean.npz"])
+    x = open_run(run).dataset().test.x
+    np.testing.assert_allclose(np.load("clean.npz")["x"], vsc_jax.load(run).denoise(x, 0.3), rtol=1e-4)
+
+
 @pytest.mark.parametrize(("options", "named"), [
     ("", r"expected -o FILE \(.npz or .parquet\), or --nearest ROW"),
     ("-o x.csv", r"--output: expected a file .npz or .parquet, got x.csv"),
@@ -123,6 +129,10 @@ def test_steered_examples_are_those_of_the_function_and_are_shown(run, capsys):
     ("--steer 1=1 -o x.npz --rows 30:41", "--rows: expected some of 40 rows, got 30:41"),
     ("--steer 1=1 -o x.png --rows :", "--rows: a .png has room for 20 images, got 40"),
     ("--rows 0:3 -o x.npz", "--rows: goes with --steer alone"),
+    ("--denoise auto -o x.png", "--output: expected a file .npz, got x.png"),
+    ("--denoise much -o x.npz", "--denoise: expected auto or a number, got 'much'"),
+    ("--denoise 0 -o x.npz", "noise: expected auto or a number above 0, got 0.0"),
+    ("--denoise auto --gates -o x.npz", "--denoise: writes no codes; it does not go with --nearest, --steer"),
     ("other.npy -o x.npz", r"other.npy: expected a batch of examples \[n, 8, 8\], got an a"),
     ("nowhere.npy -o x.npz", "nowhere.npy: no such file"),
 ])  # fmt: skip

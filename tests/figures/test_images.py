@@ -7,6 +7,7 @@ import pytest
 from tests.figures.conftest import Painter
 from vsc_jax.data import Split
 from vsc_jax.data.streams import Stream, key
+from vsc_jax.evaluation.reconstruction import SHOWN_NOISE
 from vsc_jax.figures import images as figures
 from vsc_jax.models import Autoencoder
 
@@ -35,7 +36,7 @@ def test_input_reconstruction_and_squared_error_stand_under_each_other(make_view
     clean = view.test.x[:10] / 255
     noise = np.asarray(jax.random.normal(key(0, Stream.SHOWN_NOISE), clean.shape))
     highest = []
-    for part, given in enumerate((clean, np.clip(clean + 0.25 * noise, 0, 1))):
+    for part, given in enumerate((clean, np.clip(clean + SHOWN_NOISE * noise, 0, 1))):
         pictures, errors = axes[2 * part : 2 * part + 2]
         output = np.asarray(view.model.reconstruct(given.astype(np.float32)))
         error = np.square(output - clean)
@@ -47,11 +48,11 @@ def test_input_reconstruction_and_squared_error_stand_under_each_other(make_view
         highest.append(error.max())
     assert [axes[i].images[0].get_clim() for i in (1, 3)] == [(0, pytest.approx(max(highest)))] * 2
     titles = [axes[i].get_title(loc="left") for i in (0, 2)]
-    assert titles == ["Clean input", "Noisy (Gaussian, sd 0.25) input"]
+    assert titles == ["Clean input", "Noisy (Gaussian, sd 0.2) input"]
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "words"), [("bernoulli", "sd 0.25"), ("gaussian", "0.25 of the data's sd")]
+    ("likelihood", "words"), [("bernoulli", "sd 0.2"), ("gaussian", "0.2 of the data's sd")]
 )
 def test_the_facts_measure_the_noise_that_the_figure_shows(make_view, likelihood, words):
     view = make_view("ae", likelihood=likelihood)
@@ -60,10 +61,10 @@ def test_the_facts_measure_the_noise_that_the_figure_shows(make_view, likelihood
     drawn, facts = figures.draw_reconstructions(view)
     noisy = np.asarray(drawn.axes[2].images[0].get_array())[:8, :8]
     noise = np.asarray(jax.random.normal(key(0, Stream.SHOWN_NOISE), (10, 8, 8)))[0]
-    expected = x[0] + 0.25 * (1 if likelihood == "bernoulli" else x.std()) * noise
+    expected = x[0] + SHOWN_NOISE * (1 if likelihood == "bernoulli" else x.std()) * noise
     np.testing.assert_allclose(noisy, np.clip(expected, 0, 1), atol=1e-6)
     assert (facts["noise"], facts["form"], facts["clean"]) == (words, "image", 1.0)
-    noise = np.random.default_rng(1).normal(size=x.shape) * 0.25
+    noise = np.random.default_rng(1).normal(size=x.shape) * SHOWN_NOISE
     clipped = np.clip(x + noise, 0, 1) if likelihood == "bernoulli" else x + noise * x.std()
     assert facts["noisy"] == pytest.approx(1 - np.square(clipped - x).mean() / x.var(), abs=0.04)
     view.test = Split(np.ones((3, 8, 8), np.float32) / 2)  # a reconstruction without any error can be drawn
@@ -89,9 +90,7 @@ def test_vectors_and_signals_are_drawn_as_curves_with_their_error(make_view, kin
     else:
         error = np.square(decoded[1] - clean[1]).sum()
         assert panels[1, 0].get_title(loc="left") == f"squared error {error:.3g}"
-        assert (
-            panels[0, 1].get_title(loc="left").startswith("Noisy (Gaussian, 0.25 of the data's sd) input\n")
-        )
+        assert panels[0, 1].get_title(loc="left").startswith("Noisy (Gaussian, 0.2 of the data's sd) input\n")
         assert (panels[3, 0].get_xlabel(), panels[1, 0].get_ylabel()) == ("dimension", "value")
 
 

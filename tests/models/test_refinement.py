@@ -10,6 +10,7 @@ from vsc_jax.config import ModelConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.models import build, inference, refined
 from vsc_jax.models.inference import check_steps
+from vsc_jax.models.objective import PACE
 from vsc_jax.spike_slab import SpikeSlab
 
 STEPS = 20
@@ -112,3 +113,30 @@ def test_a_model_without_gates_is_not_refined(tiny, kind):
 def test_steps_are_a_whole_number(steps):
     with pytest.raises(UserError, match="refine: expected a whole number of steps, 0 or more, got"):
         check_steps(steps)
+
+
+# Denoising
+
+
+def test_noise_is_taken_off_where_the_model_knows_of_none() -> None:
+    """Atoms with little noise of their own: the encoder's code explains the noise that was added."""
+    linear = {"decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "inference": "ascent"}
+    config = ModelConfig(latents=20, alpha=0.2, **linear)
+    model = build(config, (40,), jax.random.key(0))
+    random = np.random.default_rng(0)
+    atoms = random.normal(size=(20, 40)).astype(np.float32) / 3
+    model.decoder.trunk.raw_atoms[...] = jnp.asarray(atoms / PACE)
+    model.decoder.start_at(jnp.full(40, -5.0))
+    codes = random.normal(size=(30, 20)) * (random.random((30, 20)) < 0.2)
+    clean = (codes @ atoms).astype(np.float32)
+    noisy = clean + 0.3 * random.normal(size=clean.shape).astype(np.float32)
+    before = float(jnp.mean(jnp.square(model.reconstruct(noisy) - clean)))
+    for noise in (0.3, "auto"):
+        after = float(jnp.mean(jnp.square(model.denoise(noisy, noise) - clean)))
+        assert after < (0.75 if noise == 0.3 else 1) * before, (noise, before, after)
+
+
+@pytest.mark.parametrize("noise", [0, -1.0, float("nan"), float("inf"), "much", None])
+def test_noise_that_is_no_deviation_is_refused(noise, tiny, examples) -> None:
+    with pytest.raises(UserError, match="^noise: expected auto or a number above 0, got "):
+        tiny("vsc").denoise(examples, noise)

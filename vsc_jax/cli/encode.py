@@ -1,10 +1,10 @@
-"""Codes as data: ``python -m vsc_jax.encode RUN [DATA] [-o FILE] [--nearest ROW] [--steer LATENT=VALUE]``."""
+"""Codes as data: ``python -m vsc_jax.encode RUN [DATA] [-o FILE]``, and what is decoded from them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from vsc_jax.cli.command_line import Output, RunFolder, UsageError, conf, parse, run_command
 from vsc_jax.config.errors import UserError, within
@@ -40,6 +40,9 @@ class EncodeArguments(Output):
     after, not the codes; give it several times for several latents."""
     rows: Annotated[str | None, conf.arg(metavar="FIRST:LAST")] = None
     """With --steer: the examples, as Python slices them; : is all. Default: the first 10."""
+    denoise: Annotated[str | None, conf.arg(metavar="NOISE")] = None
+    """Write the examples without their noise, as x of an .npz, not the codes: NOISE is its deviation, in the
+    units in which the model sees the data, or auto."""
     directory: Path | None = None
     """Folder with prepared TFDS sets, if not the one that the run used."""
 
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse(
         EncodeArguments,
         "Encode examples by a trained model: write their sparse codes to a file, print which have similar "
-        "codes, or decode the codes with some latents changed.",
+        "codes, decode the codes with some latents changed, or take noise off the examples.",
         argv,
     )
     changes, rows = _checked(arguments)
@@ -62,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.print(f"{arguments.data}: {note}")
     if changes:
         outcome = _steered(arguments, stored, given, changes, rows)
+    elif arguments.denoise is not None:
+        outcome = _denoised(arguments, stored, given)
     else:
         outcome = _encoded(arguments, stored, given)
     arguments.print_json(outcome)
@@ -97,7 +102,13 @@ def _checked(arguments: EncodeArguments) -> tuple[dict[int, float | None], slice
         except ValueError:
             expected = "expected LATENT=VALUE or LATENT=off, such as 17=2.5"
             raise UsageError(f"--steer: {expected}, got {text!r}") from None
-    output, suffixes = arguments.output, (".npz", ".png" if changes else ".parquet")
+    output = arguments.output
+    suffixes = [".npz", ".png" if changes else ".parquet"]
+    if arguments.denoise is not None:
+        if changes or arguments.nearest is not None or arguments.gates:
+            raise UsageError("--denoise: writes no codes; it does not go with --nearest, --steer or --gates")
+        _deviation(arguments.denoise)
+        suffixes = [".npz"]
     if output is None and (changes or arguments.nearest is None):
         raise UsageError(f"expected -o FILE ({' or '.join(suffixes)}), or --nearest ROW")
     if output is not None and output.suffix.lower() not in suffixes:
@@ -200,6 +211,33 @@ def _steered(
     arguments.print(f"{len(chosen)} rows; values move by {moved:.3g}, root mean square")
     arguments.print(f"written: {output}")
     return {"examples": len(chosen), "change": moved, "written": output}
+
+
+def _deviation(text: str) -> float | Literal["auto"]:
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise UsageError(f"--denoise: expected auto or a number, got {text!r}") from None
+
+
+def _denoised(arguments: EncodeArguments, stored: "StoredRun", given: "Dataset") -> dict[str, Any]:
+    """Write the examples without their noise."""
+    import numpy as np
+
+    from vsc_jax.data.examples import chunks
+    from vsc_jax.evaluation.code_files import as_npz
+    from vsc_jax.models import VSC
+    from vsc_jax.models.inputs import as_float
+
+    model, output, noise = stored.model(), arguments.output or Path(), _deviation(arguments.denoise or "")
+    if not isinstance(model, VSC):
+        raise UserError("--denoise: only a VSC can take noise off, not an autoencoder or a VAE")
+    with within(arguments.data or stored.folder):
+        parts = [chunk for part in (given.train, given.test) if len(part) for chunk in chunks(part.x)]
+        clean = np.concatenate([np.asarray(model.denoise(as_float(part), noise)) for part in parts])
+    _write(output, as_npz(x=clean))
+    arguments.print(f"{len(clean):,} examples\nwritten: {output}")
+    return {"examples": len(clean), "written": output}
 
 
 def _write(output: Path, content: bytes) -> None:

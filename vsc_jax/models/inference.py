@@ -40,7 +40,7 @@ _product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 def coordinate_ascent(
     x: Float[Array, "n features"],
     atoms: Float[Array, "latents features"],
-    noise: Float[Array, ""],
+    noise: Float[Array, "#n"] | Float[Array, ""],
     prior: SpikeSlab,
     sweeps: int | Array,
     observed: Bool[Array, "n features"] | None = None,
@@ -54,7 +54,7 @@ def coordinate_ascent(
     Args:
       x: examples, the decoder's bias taken off.
       atoms: what each latent adds to an example when it is 1.
-      noise: variance of every feature given the code.
+      noise: variance of every feature given the code, of all examples or of each.
       prior: fields ``[latents]``.
       sweeps: number of sweeps, at least 1; may be traced.
       observed: the values that count; all, if not given.
@@ -117,7 +117,7 @@ def coordinate_ascent(
     def rows(values: Array) -> Array:
         return values.reshape(-1, n)[:latents].T
 
-    log_var = -jnp.log(square / noise + 1 / prior_var[:, :, None])
+    log_var = -jnp.log(square / jnp.reshape(noise, (1, 1, -1)) + 1 / prior_var[:, :, None])
     log_var = jnp.broadcast_to(log_var, mean.shape)
     return SpikeSlab(rows(mean), rows(log_var), rows(logit))
 

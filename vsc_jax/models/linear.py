@@ -19,7 +19,7 @@ from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import Gaussian
 from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms
-from vsc_jax.models.vsc import VSC
+from vsc_jax.models.vsc import VSC, Posterior
 from vsc_jax.spike_slab import SpikeSlab
 
 # While atoms are not learned yet, a posterior that is found too well explains the data with the wrong ones.
@@ -88,13 +88,24 @@ class LinearVSC(VSC):
     def _infer(self, x: Any, steps: int) -> SpikeSlab:
         return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS + steps)
 
+    def under_noise(self, x: Array, q: Posterior, noise: Float[Array, " n"]) -> SpikeSlab:
+        """The posteriors of examples with Gaussian noise of these deviations beside the model's own."""
+        sweeps = _SWEEPS + self.refinement
+        return self._posterior(as_inputs(x, self.decoder), self.components(), sweeps, added=noise)
+
     def _posterior(
-        self, x: Array, prior: SpikeSlab, sweeps: int | Array, observed: Array | None = None
+        self,
+        x: Array,
+        prior: SpikeSlab,
+        sweeps: int | Array,
+        observed: Array | None = None,
+        added: Array | float = 0.0,
     ) -> SpikeSlab:
         x = x.reshape(x.shape[0], -1) - self.dictionary.bias[None]
         weights = jax.lax.stop_gradient(self.weights[...])
         # One variance for all features: those that are predicted well would else take over the code.
         noise = jnp.mean(jnp.exp(self.decoder.log_var) * jnp.square(weights))
+        noise = noise + jnp.square(added) * jnp.mean(jnp.square(weights))
         prior = SpikeSlab(*(field[0] for field in prior))
         atoms = self.dictionary.atoms * weights[None]
         return coordinate_ascent(x * weights[None], atoms, noise, prior, sweeps, observed)
