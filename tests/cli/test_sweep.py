@@ -14,7 +14,7 @@ from vsc_jax.config import from_json
 from vsc_jax.config.errors import UserError
 
 _SETTINGS = (
-    "--data.path x.npy --model.hidden 8 --model.latents 3 --model.pseudo_inputs 4 --train.steps 12"
+    "--data.path x.npy --model.hidden 8 --model.latents 3 --model.prior fixed --train.steps 12"
     " --train.batch_size 16 --train.log_every 6 --train.learning_rate 0.01 --evaluate.samples 3"
     " --evaluate.figures False --train.progress False"
 )
@@ -110,7 +110,7 @@ def test_another_configuration_in_the_folder_is_refused_and_nothing_new_is_made(
 
 @pytest.mark.parametrize(("argv", "kind", "message"), [
     ("", UsageError, "nothing to vary"),
-    ("--seeds 2 --model.kind vae", UsageError, "--model.pseudo_inputs: only for model kind vsc, not vae"),
+    ("--seeds 2 --model.kind vae", UsageError, "--model.prior: only for model kind vsc, not vae"),
     ("--seeds 2 --memory 0", UsageError, "--memory: expected a number of GiB above 0, got 0.0"),
     ("--seeds 2 --parallel.members 2", UserError, "parallel.members: expected at most 1, the number of"),
     ("--seeds 2 --data.path no.npy", UserError, "no.npy: "),

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from vsc_jax.train import default_workdir, main
 
-import vsc_jax
 from tests.cli.conftest import contents
 from vsc_jax.cli.command_line import UsageError
 from vsc_jax.config import from_json, load_preset, smoke
@@ -89,7 +88,7 @@ def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path
         monkeypatch.setattr(module, name, counting)
 
     def train(argv):
-        small = "--config smiley_vae --smoke --model.hidden 8 --evaluate.samples 1 --train.progress False"
+        small = "--config smiley_ae --smoke --model.hidden 8 --model.latents 2 --train.progress False"
         main(f"{small} {argv}".split())
 
     monkeypatch.chdir(tmp_path)
@@ -102,30 +101,23 @@ def test_data_are_made_and_looked_at_once_and_the_model_stays_in_memory(tmp_path
     counted(arrays, "first_outside")
     counted(dataset, "first_outside")
     np.save("x.npy", np.random.default_rng(0).random((40, 6), np.float32))
-    train("--data.path x.npy --workdir x")
+    train("--data.path x.npy --evaluate.figures False --workdir x")
     # Are they finite; are those of both parts in [0, 1]?
     assert calls == ["first_outside"] * 3
 
 
-def test_counts_are_reconstructed_at_their_totals_and_the_steps_that_are_tried_are_said(
-    tmp_path, monkeypatch, capsys
-):
+def test_the_steps_that_are_tried_are_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    bounds = iter([-9.0, -5.0])
+    monkeypatch.setattr("vsc_jax.run.steps._scores", lambda *_: np.full(50, next(bounds), np.float32))
     monkeypatch.setattr("vsc_jax.run.steps.DOUBLINGS", 1)
-    counts = np.random.default_rng(0).poisson(3.0, (120, 6)).astype(np.float32)
-    np.save("x.npy", counts)
-    small = "--data.path x.npy --model.hidden 8 --model.pseudo_inputs 4 --model.likelihood negative_binomial"
-    small += " --evaluate.samples 1 --evaluate.figures False --train.batch_size 16 --train.log_every 2"
-    main(f"{small} --train.steps auto --workdir run".split())
+    np.save("x.npy", np.random.default_rng(0).random((120, 6), np.float32))
+    small = "--data.path x.npy --model.kind ae --model.hidden 8 --evaluate.figures False --workdir run"
+    main(f"{small} --train.batch_size 16 --train.steps auto --train.log_every 2".split())
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train.steps")]
     assert [line.split()[1] for line in said] == ["4:", "8:"]
-    results = json.loads(Path("run/results.json").read_text())
-    assert said[-1].endswith(f"; {results['steps']} are taken")
-    assert -60 < results["elbo"] < -6
-    model = vsc_jax.load("run")
-    np.testing.assert_allclose(np.exp(model.decoder.offset).sum(), 18, atol=2)
-    np.testing.assert_allclose(model.reconstruct(counts).sum(axis=1), counts.sum(axis=1), rtol=1e-4)
-    assert (model.pseudo_inputs() > 0).all()
+    assert said[-1].endswith("; 8 are taken")
+    assert json.loads(Path("run/results.json").read_text())["steps"] == 8
 
 
 # The other mistakes of a user, without a process for each: the one line and the exit code that a mistake

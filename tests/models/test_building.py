@@ -74,6 +74,14 @@ def test_pseudo_inputs_of_unbounded_data_are_the_data():
     np.testing.assert_array_equal(values[np.lexsort(values.T)], x[np.lexsort(x.T)])
 
 
+def test_counts_are_reconstructed_at_their_totals():
+    x = np.random.default_rng(0).poisson(3.0, (120, 6)).astype(np.float32)
+    made = built(shape=(6,), examples=x, likelihood="negative_binomial", pseudo_inputs=4)
+    np.testing.assert_allclose(np.exp(made.decoder.offset).sum(), 18, atol=2)
+    np.testing.assert_allclose(made.reconstruct(x).sum(axis=1), x.sum(axis=1), rtol=1e-4)
+    assert (made.pseudo_inputs() > 0).all()
+
+
 def test_fixed_prior_has_neither_pseudo_inputs_nor_classifier():
     made = built(prior="fixed", alpha=0.25)
     assert made.pseudo_inputs is None

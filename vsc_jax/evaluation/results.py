@@ -92,7 +92,9 @@ def evaluate(
     on_stage("bound and codes")
     bound, code, errors, latent_kl, chosen = map_batches(_measure_batch, model, x, key, batch_size=size)
     test = _Split(x, Codes(*code), dataset.test.labels)
-    learned, code, *_ = map_batches(_measure_batch, model, probe_x, probe_key, batch_size=size)
+    # Few test examples are one small batch; batches of that size, if not tiny, need no second program.
+    same = max(min(size, len(x)), size // 20)
+    learned, code, *_ = map_batches(_measure_batch, model, probe_x, probe_key, batch_size=same)
     probe = _Split(probe_x, Codes(*code), dataset.train.labels)
     results: Results = means(bound)
     if "elbo" in bound:
