@@ -2,7 +2,7 @@
 
 Autoencoder, Gaussian VAE and Variational Sparse Coding (Tonolini, Jensen and Murray-Smith, UAI 2019) with
 pseudo-inputs, concrete gates, blended prior gates, exact selection and the classifier that learns it, over
-fully connected networks or the seed report's convolution. Natural PyTorch: modules, autograd, ``Adam``.
+fully connected networks or the original report's convolution. Natural PyTorch: modules, autograd, ``Adam``.
 """
 
 import math

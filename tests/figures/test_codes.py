@@ -104,15 +104,24 @@ def test_pseudo_inputs_and_their_supports_are_sorted_by_usage(make_view, tile_at
     assert ticks(bottom, "y") == ["1: 80.0%", "2: 20.0%", "3: 0.0%", "4: 0.0%"]
     assert figure.get_suptitle() == "4 pseudo-inputs, most used first: 2 serve at least one example"
     active = (gamma > 0.5).sum(axis=1)
-    shares = {"serving": 2, "components": 4, "busiest": 0.8}
+    shares = {"name": "pseudo-inputs", "serving": 2, "components": 4, "busiest": 0.8}
     assert facts == {**shares, "latents": 6, "fewest": active.min(), "most": active.max()}
 
 
-def test_the_last_row_of_pseudo_inputs_may_be_short_and_vectors_show_the_supports_alone(make_view):
+def test_the_last_row_of_pseudo_inputs_may_be_short_and_vectors_show_the_supports_alone(make_view, tile_at):
     figure, _ = figures.draw_pseudo_inputs(make_view(pseudo_inputs=13))
     mask = np.ma.getmaskarray(figure.axes[0].images[0].get_array())
     assert not mask[9:17, 18:26].any()
     assert mask[9:17, 27:].all()
+    # Of components there are no inputs: what is decoded from their means stands for them.
+    view = make_view(prior="components")
+    view.__dict__["nearest"] = np.arange(4)
+    figure, facts = figures.draw_pseudo_inputs(view)
+    p = view.model.components()
+    pictures = np.asarray(view.model.decode(np.where(p.gamma > 0.5, p.mean, 0)))
+    np.testing.assert_allclose(tile_at(figure.axes[0], 0, 3), pictures[3], atol=1e-6)
+    assert facts["name"] == "components"
+    assert figure.get_suptitle().startswith("4 components, most used first")
     # With all gates off every latent is shown.
     figure, _ = figures.draw_pseudo_inputs(make_view(data="vectors", initial_gate_logit=-20.0))
     assert len(figure.axes) == 2  # the map and its color bar

@@ -27,7 +27,7 @@ def differentiate(graph, params, x, key, coefficients):
 
 
 def unweighted_kl(q, p):
-    """The seed report's divergence, in which a closed gate still pays for its slab."""
+    """The original report's divergence, in which a closed gate still pays for its slab."""
     slab = losses.gaussian_kl(q.mean, q.log_var, p.mean, p.log_var)
     return slab + losses.bernoulli_kl(q.gate_logit, p.gate_logit)
 

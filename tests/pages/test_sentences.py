@@ -18,7 +18,15 @@ FACTS = {
     },
     "gate_histogram": {"off": 0.7, "on": 0.26, "deviation": 0.4},
     "latent_density": {"used": 5, "latents": 6, "always": 2, "active": 3.5, "low": 2.0, "high": 5.0},
-    "pseudo_inputs": {"serving": 3, "components": 4, "busiest": 0.8, "fewest": 1, "most": 5, "latents": 6},
+    "pseudo_inputs": {
+        "name": "pseudo-inputs",
+        "serving": 3,
+        "components": 4,
+        "busiest": 0.8,
+        "fewest": 1,
+        "most": 5,
+        "latents": 6,
+    },
     "atoms": {"shown": 64, "latents": 64, "most": 0.77, "least": 0.1, "alike": 0.333},
     "conditional_samples": {"within": 0.25},
     "interpolations": {"largest": 1 / 9, "steps": 9, "gated": True, "on": 1, "off": 0},
@@ -90,6 +98,7 @@ def test_numbers_are_written_as_they_are_meant():
     ({"kind": "vae", "tc_weight": 3.0}, "A beta-TCVAE (weight 3) with"),
     ({"alpha": 0.05, "pseudo_inputs": 8}, "Variational Sparse Coding (8 pseudo-inputs, alpha = 0.05) with"),
     ({"prior": "fixed"}, "Variational Sparse Coding (a fixed prior of rate 0.1) with 60 latents,"),
+    ({"prior": "components"}, "Variational Sparse Coding (32 components, alpha = 0.1) with 60 latents"),
     ({"active": 4.0}, "Variational Sparse Coding (32 pseudo-inputs, 4 latents asked to be on) with 60"),
 ])  # fmt: skip
 def test_models_are_named_by_what_makes_them_what_they_are(make_source, options, expected):

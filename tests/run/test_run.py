@@ -172,6 +172,7 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
                     "Not measured."]),
     ({"model.network": "conv1d"}, "a", ["| networks | convolutional networks over time, "]),
     ({"data.path": "smiley"}, "smiley", [UNKNOWN]),
+    ({"model.prior": "components"}, "a", ["The weights hold 4 training examples as they are"]),
     ({"model.decoder": "linear"}, "a", ["| networks | fully connected networks (8), a linear decoder, "]),
     ({"model.decoder": "linear", "model.inference": "ascent"}, "a", ["| no encoder, a linear decoder, "]),
 ])  # fmt: skip

@@ -16,7 +16,9 @@ from vsc_jax.evaluation.encoding import ALWAYS, USED_SHARE
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC
+from vsc_jax.models.nets import Components
 from vsc_jax.models.nets.dictionary import Dictionary
+from vsc_jax.models.vsc import hard_code
 
 UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
 OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart
@@ -131,14 +133,17 @@ def draw_activation(view: CodeView) -> Drawn:
 def draw_pseudo_inputs(view: CodeView) -> Drawn:
     """The pseudo-inputs as images, from the most to the least used, over the gates of their codes.
 
-    Each serves the examples whose nearest component it is. The model must be a VSC that has pseudo-inputs.
+    Of a prior of components their decoded means are shown. Each serves the examples whose nearest component
+    it is. The model must be a VSC with a mixture for its prior.
 
-    Facts: ``serving`` of ``components`` serve an example, the ``busiest`` such a share of them; they have
-    ``fewest`` to ``most`` of ``latents`` on.
+    Facts: ``name`` says what they are; ``serving`` of ``components`` serve an example, the ``busiest`` such a
+    share of them; they have ``fewest`` to ``most`` of ``latents`` on.
     """
     assert isinstance(view.model, VSC)
     assert view.model.pseudo_inputs is not None
-    gamma = np.asarray(view.model.components().gamma)
+    components = view.model.components()
+    name = "components" if isinstance(view.model.pseudo_inputs, Components) else "pseudo-inputs"
+    gamma = np.asarray(components.gamma)
     share = np.bincount(view.nearest, minlength=len(gamma)) / len(view.nearest)
     order = np.argsort(-share, kind="stable")
     on = np.asarray(gamma, np.float64)[order]
@@ -146,13 +151,15 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
     latents = latents[np.argsort(-on[:, latents].mean(axis=0), kind="stable")]
     latents = latents if len(latents) else np.arange(view.latents)
     serving = np.count_nonzero(share)
-    title = f"{len(share)} pseudo-inputs, most used first: {serving} serve at least one example"
+    title = f"{len(share)} {name}, most used first: {serving} serve at least one example"
     matrix_height = min(0.3 + 0.11 * len(share), 4.5)
     if view.dataset.form != "image":
         figure = style.new_figure(matrix_height + 0.9, title)
         bottom = figure.subplots()
     else:
-        images = style.as_pictures(view.model.pseudo_inputs())[order]
+        decoded = name == "components"
+        shown = view.model.decode(hard_code(components)) if decoded else view.model.pseudo_inputs()
+        images = style.as_pictures(np.asarray(shown))[order]
         columns = min(_PER_ROW, len(images))
         rows = -(-len(images) // columns)
         tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
@@ -170,7 +177,7 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
     active = (gamma > 0.5).sum(axis=1)
     facts = {"serving": serving, "components": len(share), "busiest": float(share.max())}
     span = {"fewest": int(active.min()), "most": int(active.max())}
-    return Drawn(figure, {**facts, **span, "latents": view.latents})
+    return Drawn(figure, {"name": name, **facts, **span, "latents": view.latents})
 
 
 def draw_atoms(view: CodeView) -> Drawn:

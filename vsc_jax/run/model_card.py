@@ -60,8 +60,10 @@ def model_card(
     shape = [int(side) for side in data["example_shape"]]
     values = sum(math.prod(size) for size in sizes.values())
     tags = ["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))]
-    unknown = "not known to vsc_jax. Pseudo-inputs resemble training examples: see that\n"
-    unknown += "you may share those before you share this model."
+    held = "Pseudo-inputs resemble training examples"
+    if model.prior == "components":
+        held = f"The weights hold {model.pseudo_inputs} training examples as they are"
+    unknown = f"not known to vsc_jax. {held}: see that\nyou may share those before you share this model."
     terms = f"{origin[1]}. Reference: {origin[2]}." if origin else unknown
     return f"""---
 library_name: vsc_jax
@@ -92,7 +94,7 @@ model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the t
 | parameters | {values:,} in float32, {4 * values / 2**20:.1f} MiB |
 | training | {train.iterations:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
 
-All settings are in `config.json`; the pseudo-inputs of the prior are parameters like any other.
+All settings are in `config.json`; the pseudo-inputs or components of the prior are parameters like any other.
 
 ## Data
 
