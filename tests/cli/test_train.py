@@ -48,13 +48,15 @@ def test_smoke_ends_with_results_and_figures(smoked):
 
 def test_it_says_what_it_does_and_where_everything_is(smoked):
     folder, workdir, done = smoked
-    found = json.loads((workdir / "results.json").read_text())["findings"].split(", ")
+    results = json.loads((workdir / "results.json").read_text())
+    found = results["findings"].split(", ")
     assert found[0] == "too short"
     workdir = workdir.relative_to(folder)
     expected = [
         "VSC on smiley: ",
         f"run folder: {workdir}",
         "test set (nats an example): elbo -",
+        f"{results['idle_latents']:.0f} of {results['used_latents']:.0f} used latents are idle, ",
         *(f"{name}: " for name in found),
         f"figures: {workdir / 'figures'} (",
         f"report: {workdir / 'report.html'}",

@@ -96,8 +96,8 @@ def _under_noise(levels: tuple[float, ...]) -> Measure:
             given = noisy(x, level * noise, model.decoder.limits)
             errors.append(_squared_error(model.reconstruct(given), x))
             on = model.code(given) != 0
-            either = jnp.sum(clean | on, axis=-1)
-            same = jnp.sum(clean & on, axis=-1) / jnp.maximum(either, 1)
+            either = jnp.sum(clean | on, axis=-1, dtype=x.dtype)
+            same = jnp.sum(clean & on, axis=-1, dtype=x.dtype) / jnp.maximum(either, 1)
             shared.append(jnp.where(either > 0, same, 1))
         return jnp.stack(errors, axis=-1), jnp.stack(shared, axis=-1)
 

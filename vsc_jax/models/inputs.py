@@ -91,9 +91,10 @@ def noisy_inputs(
     low, high = decoder.limits
     bounded = math.isfinite(high - low)
     deviation_key, noise_key = jax.random.split(key)
-    deviation = jax.random.uniform(deviation_key, (some.shape[0],) + (1,) * (some.ndim - 1), maxval=noise)
+    ones = (some.shape[0],) + (1,) * (some.ndim - 1)
+    deviation = jax.random.uniform(deviation_key, ones, some.dtype, maxval=noise)
     unit = high - low if bounded else jnp.std(inputs)
-    some = some + unit * deviation * jax.random.normal(noise_key, some.shape)
+    some = some + unit * deviation * jax.random.normal(noise_key, some.shape, some.dtype)
     return jnp.clip(some, low, high) if bounded else some
 
 

@@ -213,7 +213,7 @@ class VSC(nnx.Module):
           UserError: if ``noise`` is neither ``auto`` nor a number above 0.
         """
         x = jnp.clip(as_examples(x, self.decoder.example_shape), *self.decoder.limits)
-        return denoised(*nnx.split(self), x, jnp.full(len(x), deviation_of(noise)))
+        return denoised(*nnx.split(self), x, jnp.full(len(x), deviation_of(noise), x.dtype))
 
     def under_noise(self, x: Array, q: Posterior, noise: Float[Array, " n"]) -> Posterior:
         """The posteriors of examples with Gaussian noise of these deviations, from ``q`` on."""
