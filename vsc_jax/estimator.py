@@ -25,12 +25,12 @@ from vsc_jax.data.dataset import check_values
 from vsc_jax.evaluation.diagnosis import diagnose, late_gain
 from vsc_jax.evaluation.encoding import gate_use, map_batches
 from vsc_jax.models import VSC, refined
+from vsc_jax.models.inference import denoised, deviation_of
 from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
 from vsc_jax.models.values import check_mask
-from vsc_jax.models.vsc import denoised, deviation_of
 from vsc_jax.run.steps import with_steps
 from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes

@@ -136,6 +136,17 @@ def test_noise_is_taken_off_where_the_model_knows_of_none() -> None:
         assert after < (0.75 if noise == 0.3 else 1) * before, (noise, before, after)
 
 
+def test_under_noise_of_the_models_own_size_a_posterior_is_the_refined_one(tiny, examples) -> None:
+    model = tiny("vsc", likelihood="gaussian")
+    model.decoder.start_at(jnp.full(12, 2 * np.log(0.3), jnp.float32))
+    x = jnp.asarray(examples)
+    found = model.under_noise(x, model.encode(x), jnp.full(len(x), 0.3))
+    for field, expected in zip(found, model.encode(x, refine=20), strict=True):
+        np.testing.assert_allclose(field, expected, rtol=1e-3, atol=1e-4)
+    other = model.under_noise(x, model.encode(x), jnp.full(len(x), 3.0))
+    assert not np.allclose(other.mean, found.mean, atol=1e-2)
+
+
 @pytest.mark.parametrize("noise", [0, -1.0, float("nan"), float("inf"), "much", None])
 def test_noise_that_is_no_deviation_is_refused(noise, tiny, examples) -> None:
     with pytest.raises(UserError, match="^noise: expected auto or a number above 0, got "):

@@ -15,10 +15,10 @@ from vsc_jax.data.dataset import Dataset, first_outside
 from vsc_jax.data.examples import Examples
 from vsc_jax.evaluation.encoding import Measure, each_batch
 from vsc_jax.models import Model
+from vsc_jax.models.inference import hard_code
 from vsc_jax.models.inputs import as_examples
 from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.values import place
-from vsc_jax.models.vsc import hard_code
 
 
 class CodeTable(NamedTuple):

@@ -16,9 +16,9 @@ from vsc_jax.evaluation.encoding import ALWAYS, USED_SHARE
 from vsc_jax.figures import style
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models import VSC
+from vsc_jax.models.inference import hard_code
 from vsc_jax.models.nets import Components
 from vsc_jax.models.nets.dictionary import Dictionary
-from vsc_jax.models.vsc import hard_code
 
 UNDECIDED = (0.1, 0.9)  # a gate between these is undecided
 OFTEN, RARELY = 0.5, 0.1  # on in more and in less of the examples of two classes, a latent tells them apart

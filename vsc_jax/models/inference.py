@@ -9,6 +9,7 @@ With any other decoder gradient steps improve what the encoder gives: Kim, Wisem
 *Semi-Amortized Variational Autoencoders*, ICML 2018.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ _ANNEALED = 0.7  # share of the sweeps in which the noise falls to what it is
 _SAMPLES = 8  # of a step of refinement
 _STEP_SIZE = 0.1  # Adam's, in the first step; it falls linearly
 _SLOPE = 8.0  # of the gates, as at the end of training
+_LEAST_NOISE = 1e-3  # that is taken off
 _JUDGED = 8  # times _SAMPLES hard ones decide between start and end
 
 M = TypeVar("M", bound=nnx.Module)
@@ -194,3 +196,62 @@ def refine(
     gains = jax.lax.map(lambda key: bound(end, key) - bound(q, jax.random.clone(key)), fresh)
     better = jnp.mean(gains) > 0
     return jax.tree.map(lambda new, old: jnp.where(better, new, old), end, q)
+
+
+def refine_each(
+    q: Code, prior: Code, log_likelihood: Callable[..., Array], steps: int, *rows: Float[Array, "n ..."]
+) -> Code:
+    """:func:`refine` of the posterior of every example.
+
+    Args:
+      q: fields ``[n, latents]``.
+      prior: its components, fields ``[components, latents]``.
+      log_likelihood: of codes ``[samples, latents]`` and as many copies of an example's entry of ``rows``.
+      steps: number of steps, at least 1.
+      rows: what is known of each example.
+    """
+
+    def of_row(q: Code, *row: Array) -> Code:
+        def of_codes(z: Float[Array, "samples latents"]) -> Float[Array, " samples"]:
+            return log_likelihood(z, *(jnp.broadcast_to(entry, (len(z), *entry.shape)) for entry in row))
+
+        return refine(q, prior, of_codes, steps)
+
+    return jax.vmap(of_row)(q, *rows)
+
+
+def refined_posterior(model: Any, x: Float[Array, "n ..."], q: Code, steps: int) -> Code:
+    """The posteriors ``q`` of a model's examples after ``steps`` steps on their own bounds."""
+    return _refined(*nnx.split(model), x, q, steps)
+
+
+@partial(jax.jit, static_argnames=("graph", "steps"))
+def _refined(graph: nnx.GraphDef, params: Any, x: Array, q: Code, steps: int) -> Code:
+    model = nnx.merge(graph, params)
+    return refine_each(q, model.components(), model.decoder.log_likelihood, steps, x)
+
+
+def hard_code(q: Code) -> Float[Array, "*batch latents"]:
+    """The deterministic sparse code of a posterior: its mean where gamma > 1/2, else exactly 0."""
+    return jnp.where(q.gate_logit > 0, q.mean, 0)
+
+
+def deviation_of(noise: Any) -> float:
+    """A deviation of noise as a number, NaN for ``auto``; :class:`UserError` for what is neither."""
+    if noise == "auto":
+        return math.nan
+    deviation = float(noise) if hasattr(noise, "__float__") else math.nan
+    if not 0 < deviation < math.inf:
+        raise UserError(f"noise: expected auto or a number above 0, got {noise!r}")
+    return deviation
+
+
+@partial(jax.jit, static_argnames="graph")
+def denoised(graph: nnx.GraphDef, params: Any, x: Array, noise: Float[Array, " n"]) -> Float[Array, "n ..."]:
+    """``denoise`` of a VSC that is split, with a deviation for each example; NaN: find it."""
+    model = nnx.merge(graph, params)
+    q, decoder = model.encode(x), model.decoder
+    left = decoder.scaled(model.decode(hard_code(q), x)) - decoder.scaled(x)
+    own = jnp.sqrt(jnp.mean(jnp.square(left), axis=tuple(range(1, x.ndim))))
+    noise = jnp.maximum(jnp.where(jnp.isnan(noise), own, noise), _LEAST_NOISE)
+    return model.decode(hard_code(model.under_noise(x, q, noise)), x)

@@ -5,7 +5,6 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019.
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -16,9 +15,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax import losses
 from vsc_jax.config.choices import Gate
-from vsc_jax.config.errors import UserError
 from vsc_jax.losses.kl import slab_kl
-from vsc_jax.models.inference import check_steps, refine
+from vsc_jax.models.inference import (
+    check_steps,
+    denoised,
+    deviation_of,
+    hard_code,
+    refine_each,
+    refined_posterior,
+)
 from vsc_jax.models.inputs import NOISY_SHARE, as_examples, as_inputs, noisy_inputs
 from vsc_jax.models.nets import Classifier, Components, Decoder, PseudoInputs, Trunk
 from vsc_jax.models.objective import PACE, Coefficients, Metrics, Scalar, Terms, bounded_log_var, noise_kl
@@ -30,7 +35,6 @@ Posterior = SpikeSlab | SoftThreshold
 # How far the rate's logit may go for a number that was asked for: a rate of 1 has no finite loss.
 _REACH = (-60.0, 10.0)
 _DENOISING_STEPS = 20
-_LEAST_NOISE = 1e-3
 
 
 class Selection(NamedTuple):
@@ -176,9 +180,7 @@ class VSC(nnx.Module):
 
     def _infer(self, x: Any, steps: int) -> Any:
         q = self._amortized(as_inputs(x, self.decoder))
-        return (
-            _refined(*nnx.split(self), as_examples(x, self.decoder.example_shape), q, steps) if steps else q
-        )
+        return refined_posterior(self, as_examples(x, self.decoder.example_shape), q, steps) if steps else q
 
     def _amortized(self, inputs: Array, alpha: ArrayLike | None = None) -> Any:
         assert self.encoder is not None
@@ -217,17 +219,13 @@ class VSC(nnx.Module):
 
     def under_noise(self, x: Array, q: Posterior, noise: Float[Array, " n"]) -> Posterior:
         """The posteriors of examples with Gaussian noise of these deviations, from ``q`` on."""
-        prior, scaled = self.components(), self.decoder.scaled
+        scaled = self.decoder.scaled
 
-        def of_row(x: Array, q: Posterior, noise: Scalar) -> Posterior:
-            def log_likelihood(z: Float[Array, "samples latents"]) -> Float[Array, " samples"]:
-                again = jnp.broadcast_to(x, (len(z), *x.shape))
-                left = (scaled(self.decode(z, again)) - scaled(again)) / noise
-                return -0.5 * jnp.sum(jnp.square(left), axis=tuple(range(1, left.ndim)))
+        def log_likelihood(z: Array, x: Array, noise: Array) -> Array:
+            left = scaled(self.decode(z, x)) - scaled(x)
+            return -0.5 * jnp.sum(jnp.square(left), axis=tuple(range(1, left.ndim))) / jnp.square(noise)
 
-            return refine(q, prior, log_likelihood, _DENOISING_STEPS)
-
-        return jax.vmap(of_row)(x, q, noise)
+        return refine_each(q, self.components(), log_likelihood, _DENOISING_STEPS, x, noise)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """``E[x|z]`` for ``n`` draws of z from the prior, gates hard."""
@@ -446,40 +444,3 @@ class VSC(nnx.Module):
             return losses.spike_slab_kl_matrix(q, p)
         q, p = jax.tree.map(lambda a: a[:, None], q), jax.tree.map(lambda a: a[None], p)
         return jnp.sum(slab_kl(q, p) + losses.bernoulli_kl(q.gate_logit, p.gate_logit), axis=-1)
-
-
-def hard_code(q: Posterior) -> Float[Array, "*batch latents"]:
-    """The deterministic sparse code of a posterior: its mean where gamma > 1/2, else exactly 0."""
-    return jnp.where(q.gate_logit > 0, q.mean, 0)
-
-
-def deviation_of(noise: Any) -> float:
-    """A deviation of noise as a number, NaN for ``auto``; :class:`UserError` for what is neither."""
-    if noise == "auto":
-        return math.nan
-    deviation = float(noise) if hasattr(noise, "__float__") else math.nan
-    if not 0 < deviation < math.inf:
-        raise UserError(f"noise: expected auto or a number above 0, got {noise!r}")
-    return deviation
-
-
-@partial(jax.jit, static_argnames="graph")
-def denoised(graph: nnx.GraphDef, params: Any, x: Array, noise: Float[Array, " n"]) -> Float[Array, "n ..."]:
-    """:meth:`VSC.denoise` of a model that is split, with a deviation for each example; NaN: find it."""
-    model = nnx.merge(graph, params)
-    q, decoder = model.encode(x), model.decoder
-    left = decoder.scaled(model.decode(hard_code(q), x)) - decoder.scaled(x)
-    own = jnp.sqrt(jnp.mean(jnp.square(left), axis=tuple(range(1, x.ndim))))
-    noise = jnp.maximum(jnp.where(jnp.isnan(noise), own, noise), _LEAST_NOISE)
-    return model.decode(hard_code(model.under_noise(x, q, noise)), x)
-
-
-@partial(jax.jit, static_argnames=("graph", "steps"))
-def _refined(graph: nnx.GraphDef, params: Any, x: Array, q: Posterior, steps: int) -> Posterior:
-    model = nnx.merge(graph, params)
-    prior = model.components()
-
-    def of_row(x: Array, q: Posterior) -> Posterior:
-        return refine(q, prior, lambda z: model.decoder.log_likelihood(z[:, None], x[None])[:, 0], steps)
-
-    return jax.vmap(of_row)(x, q)
