@@ -167,7 +167,8 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
         mosaic_height = rows * (style.WIDTH - 0.9) / columns * height / width
         figure = style.new_figure(mosaic_height + matrix_height + 1.2, title)
         top, bottom = figure.subplots(2, 1, height_ratios=[mosaic_height, matrix_height])
-        style.label(top, "As images (number of the first of each row at the left)")
+        what = "Their means, decoded" if decoded else "As images"
+        style.label(top, f"{what} (number of the first of each row at the left)")
         style.show_tiles(top, tiles, rows=[f"{row * columns + 1}" for row in range(rows)])
     _heat_map(bottom, on, latents, r"$\gamma$")
     heading = f"Their supports: the {len(latents)} latents that any of them has on"
