@@ -108,10 +108,13 @@ def missing(seed: int) -> None:
         train, x = known.train.astype(float), known.test[:300].astype(float)
         gone = np.random.default_rng(seed).random(x.shape) < 0.5
         given = np.where(gone, np.nan, x)
+        # After complete rows alone an IterativeImputer fills in one round in place of ten.
+        seen = train[:2000]
+        holes = np.where(np.random.default_rng(seed + 1).random(seen.shape) < 0.5, np.nan, seen)
         of_the_mean = np.square(x - train.mean(axis=0))[gone].mean()
         ways: dict[str, Any] = {
-            "iterative": IterativeImputer(random_state=seed).fit(train[:2000]).transform,
-            "neighbors": KNNImputer(n_neighbors=10).fit(train[:2000]).transform,
+            "iterative": IterativeImputer(random_state=seed).fit(np.concatenate([seen, holes])).transform,
+            "neighbors": KNNImputer(n_neighbors=10).fit(seen).transform,
             "learned": VariationalSparseCoding(known.latents, random_state=seed).fit(train).fill,
         }
         told = VariationalSparseCoding(known.latents, active=known.active[0], random_state=seed)
