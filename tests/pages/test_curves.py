@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from vsc_jax.figures.curves import draw_curves
+from vsc_jax.evaluation.reconstruction import Denoised
+from vsc_jax.figures.curves import draw_curves, draw_under_noise
 from vsc_jax.pages.curves import curves_over
 
 LATENTS = ["bound_against_latents", "accuracy_against_latents"]
@@ -58,3 +59,50 @@ def test_a_rate_that_follows_the_number_of_latents_is_swept_with_it(run):
 ])  # fmt: skip
 def test_runs_that_differ_otherwise_or_only_in_their_seed_make_none(run, other):
     assert curves_over([run(alpha=0.1), run(**other)]) == {}
+
+
+@pytest.fixture
+def noisy(run):
+    """A run of which these shares are explained at noise of .1 and .5, and half of the latents stay."""
+
+    def noisy(label, *explained, unit=1.0, kept=0.5, **options):
+        source = run(**options)
+        source.label, source.noise_unit = label, unit
+        rows = zip((0.1, 0.5), explained, strict=True)
+        source.under_noise = {level: Denoised(1 - share, share, kept) for level, share in rows}
+        return source
+
+    return noisy
+
+
+def test_runs_under_noise_are_ranked_and_an_error_above_the_mean_examples_is_told(noisy, monkeypatch):
+    drawn = []
+    module = "vsc_jax.pages.curves.draw_under_noise"
+    monkeypatch.setattr(module, lambda *a: drawn.append(a) or draw_under_noise(*a))
+    sources = [noisy("a", 0.8, -2.58), noisy("b", 0.75, 0.25, kind="vae"), noisy("c", 0.1, -0.1, kind="vae")]
+    curve = curves_over(sources)["explained_against_noise"]
+    assert curve.png.startswith(b"\x89PNG")
+    assert (
+        "here a is ahead of b by 5.0 points at noise of 0.1, and b is ahead of c by 35.0 points"
+        in curve.sentence
+    )
+    assert "At 0.5 the error of a is 3.6 times that of the mean example." in curve.sentence
+    assert "the error of c is 1.1 times" in curve.sentence
+    assert "the error of b" not in curve.sentence
+    assert "on in a with or without that noise, 50 % are on in both." in curve.sentence
+    levels, explained, kept, unit = drawn[0]
+    assert (levels, kept, unit) == ([0.1, 0.5], {"a": [0.5, 0.5]}, "data's range")
+    axes, support = draw_under_noise(*drawn[0]).axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.8, -2.58])  # never clamped
+    assert axes.get_ylim()[0] < -2.58
+    np.testing.assert_array_equal(support.lines[0].get_ydata(), [0.5, 0.5])
+    assert len(draw_under_noise(levels, explained, {}, unit).axes) == 1
+
+
+def test_one_leader_is_named_once_and_noise_of_other_units_is_not_compared(noisy):
+    one, other = noisy("a", 0.8, 0.7), noisy("b", 0.7, 0.4)
+    sentence = curves_over([one, other])["explained_against_noise"].sentence
+    assert sentence.startswith(
+        "Look for lines that stay high: here a is ahead of b by 30.0 points at noise of 0.5."
+    )
+    assert curves_over([one]) == curves_over([one, noisy("b", 0.7, 0.4, unit=2.0)]) == {}

@@ -154,6 +154,17 @@ def test_runs_that_differ_in_one_setting_are_joined_by_curves(bare, tmp_path):
     assert report.html.read_text().count("The bound against alpha. Look for how little sparsity costs") == 1
 
 
+def test_models_side_by_side_are_shown_under_noise(make_run, tmp_path):
+    runs = [make_run(tmp_path / kind, kind=kind) for kind in ("vsc", "ae")]
+    written = write_report(runs, tmp_path / "report", every_figure=False)
+    assert "What is left under noise" in written.html.read_text()
+    assert (tmp_path / "report" / "figures" / "explained_against_noise.png").is_file()
+    text = written.markdown.read_text()
+    assert " points at noise of 0.5." in text
+    assert "Of the latents on in vsc with or without that noise," in text
+    assert "latents on in ae with" not in text
+
+
 def test_groups_have_tables_of_their_own_and_names_cannot_smuggle_markup_into_a_page(bare, tmp_path):
     groups = {"First": [bare("<b>x|y")], "Second": [bare("z")]}
     report = write_report(groups, tmp_path / "out", title="Both")

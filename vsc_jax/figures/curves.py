@@ -4,7 +4,7 @@ Tonolini, Jensen and Murray-Smith, *Variational Sparse Coding*, UAI 2019: evalua
 latents and against the sparsity of the prior.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +75,39 @@ def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bou
         else:
             axes.set_xlim(left=0)
     style.label(axes, "", name, unit)
+    return figure
+
+
+def draw_under_noise(
+    levels: Numbers, explained: Mapping[str, Numbers], kept: Mapping[str, Numbers], unit: str
+) -> Figure:
+    """What models explain of clean examples from noisy ones, and the latents that stay on, of gates.
+
+    ``explained`` and ``kept`` have a value for each of ``levels``, deviations of the noise in ``unit``.
+    """
+    figure = style.new_figure(3.4, "What is left under noise")
+    panels = figure.subplots(1, 2 if kept else 1, squeeze=False)[0]
+    for number, name in enumerate(explained):
+        look = {"color": style.PALETTE[number % len(style.PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
+        panels[0].plot(levels, explained[name], label=name, markersize=4, lw=1.2, **look)
+        if name in kept:
+            panels[1].plot(levels, kept[name], markersize=4, lw=1.2, **look)
+    panels[0].axhline(0, color=style.GRAY, lw=1, ls="--", label="the mean example")
+    titles = (
+        ("Clean examples from noisy ones", "explained variance"),
+        ("Latents on that stay on", "Jaccard index"),
+    )
+    for axes, (title, y) in zip(panels, titles, strict=False):
+        style.open_frame(axes)
+        style.label(axes, title, f"deviation of the noise ({unit} = 1)", y)
+    if kept:
+        panels[1].set_ylim(0, 1.03)
+    handles, names = panels[0].get_legend_handles_labels()
+    legend = figure.legend(
+        handles, names, loc="outside lower center", ncols=2, fontsize=style.SMALL, frameon=False
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 

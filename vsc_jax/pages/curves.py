@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vsc_jax.figures.curves import Curve, draw_curves
+from vsc_jax.data import streams
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.reconstruction import denoising, noise_unit
+from vsc_jax.figures.curves import Curve, draw_curves, draw_under_noise
 from vsc_jax.figures.style import as_png
-from vsc_jax.pages.sentences import nats, percent
+from vsc_jax.pages.sentences import nats, percent, sentence
 from vsc_jax.pages.source import Illustration, Source, comparable
 from vsc_jax.run.sweep import curves_along, summaries
 from vsc_jax.training.run_folder import identity
@@ -29,7 +32,9 @@ _CURVES: dict[str, tuple[str, str, str, str, str | None]] = {
         *("codes that keep the class in few latents", None),
     ),
 }
-TITLES = {name: title for name, (title, *_) in _CURVES.items()}
+_NOISE = "explained_against_noise"
+TITLES = {name: title for name, (title, *_) in _CURVES.items()} | {_NOISE: "What is left under noise"}
+_NOISY = 2000  # test examples, at most, that are given noise
 
 
 def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
@@ -45,7 +50,35 @@ def curves_over(sources: Sequence[Source]) -> dict[str, Illustration]:
             value = written(float(np.max(best.mean)))
             text = f"Look for {look}: here the best value, {value}, is that of {best.name}{where}."
             drawn[name] = Illustration(as_png(figure), text)
+    rows = {s.label: s for s in sources if s.under_noise}
+    if len(rows) > 1 and comparable(sources) and len({s.noise_unit for s in rows.values()}) == 1:
+        drawn[_NOISE] = _under_noise(list(rows.values()))
     return drawn
+
+
+def measure_noise(source: Source, view: CodeView) -> None:
+    """Measure what is left of the first test examples under noise that is the same for every run."""
+    x, key = view.test.x[:_NOISY], streams.key(0, streams.Stream.SHOWN_NOISE)
+    source.noise_unit, source.under_noise = noise_unit(view.model, x), denoising(view.model, x, key)
+
+
+def _under_noise(sources: Sequence[Source]) -> Illustration:
+    levels = list(sources[0].under_noise or {})
+    explained = {s.label: [row.explained_variance for row in (s.under_noise or {}).values()] for s in sources}
+    kept = {
+        s.label: [row.same_support for row in (s.under_noise or {}).values()]
+        for s in sources
+        if s.config.model.kind == "vsc"
+    }
+    ranks = []  # at each level the best, the second, and how far apart they are
+    for place in range(len(levels)):
+        first, second, *_ = sorted(explained, key=lambda name: -explained[name][place])
+        ranks.append((first, second, 100 * (explained[first][place] - explained[second][place])))
+    errors = {name: 1 - values[-1] for name, values in explained.items() if values[-1] < 0}
+    facts = {"levels": levels, "ranks": ranks, "errors": errors, "kept": {n: k[-1] for n, k in kept.items()}}
+    unit = "data's range" if sources[0].noise_unit == 1 else "data's deviation"
+    png = as_png(draw_under_noise(levels, explained, kept, unit))
+    return Illustration(png, sentence(_NOISE, {**facts, "most": _NOISY}))
 
 
 def _curves(sources: Sequence[Source], setting: str, result: str, against: str | None) -> list[Curve]:

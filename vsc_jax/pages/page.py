@@ -82,6 +82,8 @@ def write_report(
         if on_stage is not None:
             on_stage(f"figures of {source.label}")
         view = illustrate(source, directory, dataset, every_figure=every_figure)
+        if view is not None and len(read) > 1:
+            curves.measure_noise(source, view)
         if latents:
             if view is None:
                 raise UserError(f"{source.folder}: no page of its latents: {source.missing[-1]}")

@@ -1,7 +1,7 @@
 """What a report reads of a run: all that is there, its figures, and a line for all that is not."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.fields import read_json
+from vsc_jax.evaluation.reconstruction import Denoised
 from vsc_jax.run import Run, open_run
 from vsc_jax.training.run_folder import Row, read_results, read_rows
 
@@ -33,6 +34,8 @@ class Source:
     run: Run | None = None  # if it is in memory
     missing: list[str] = field(default_factory=list)
     figures: dict[str, Illustration] = field(default_factory=dict)
+    under_noise: Mapping[float, Denoised] | None = None  # what is left of its test examples, beside others
+    noise_unit: float = 1.0
     latents: dict[str, Any] | None = None  # what the page of its latents shows, if it is asked for
 
 
