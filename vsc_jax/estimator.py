@@ -152,9 +152,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         parameters = self.get_params()
         if not isinstance(n_init := parameters["n_init"], Integral) or isinstance(n_init, bool) or n_init < 1:
             raise UserError(f"n_init: expected a whole number, 1 or more, got {n_init!r}")
-        seeds = check_random_state(parameters["random_state"]).randint(
-            np.iinfo(np.int32).max, size=int(n_init)
-        )
+        random = check_random_state(parameters["random_state"])
+        seeds = random.randint(np.iinfo(np.int32).max, size=int(n_init))
         config = _config(parameters, int(seeds[0]))
         check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
@@ -196,9 +195,6 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         Returns:
           float32 ``[rows, latents]``; a CSR array with ``sparse_output``.
-
-        Raises:
-          ValueError: naming the value that cannot be used.
         """
         codes = self._map(_code, self._rows(X), refine)
         return scipy.sparse.csr_array(codes) if self.get_params()["sparse_output"] else codes
@@ -208,37 +204,25 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return self._map(_gamma, self._rows(X), refine)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Decode codes ``[rows, latents]``, dense or sparse, finite.
+        """Decode codes ``[rows, latents]``, dense or sparse, to float32 ``[rows, features]``.
 
-        Returns:
-          float32 ``[rows, features]``, in the units of the data; counts of the mean training row's total.
+        They are in the units of the data; counts are of the mean training row's total.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=np.float32, accept_sparse="csr")
         if scipy.sparse.issparse(codes):
             codes = codes.toarray()
         if codes.shape[1] != self._n_features_out:
-            raise UserError(
-                f"X has {codes.shape[1]} columns, but the codes of this VariationalSparseCoding have"
-                f" {self._n_features_out}"
-            )
+            have = f"the codes of this VariationalSparseCoding have {self._n_features_out}"
+            raise UserError(f"X has {codes.shape[1]} columns, but {have}")
         rows = self._map(_decoded, codes)
         return (rows * self.scale_ + self.mean_).astype(np.float32)
 
     def fill(self, X: Any) -> np.ndarray:
-        """Rows with what is missing filled in.
+        """Rows ``[rows, features]`` with what is missing in them, NaN, filled in, as float32.
 
         The posterior of a row is that given the values that are there; in place of the others stands what is
         expected under it. Only a code that is found by ``ascent`` can be had from a part of a row.
-
-        Args:
-          X: rows ``[rows, features]`` with NaN where a value is missing.
-
-        Returns:
-          float32 ``[rows, features]``.
-
-        Raises:
-          ValueError: naming the value that cannot be used.
         """
         check_is_fitted(self)
         if (inference := self.config_.model.inference) != "ascent":
@@ -252,15 +236,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return np.where(known, X, expected).astype(np.float32)
 
     def denoise(self, X: Any, *, noise: Any = "auto") -> np.ndarray:
-        """Rows without their noise (:meth:`vsc_jax.models.VSC.denoise`).
+        """Rows ``[rows, features]`` without their noise, float32 (:meth:`vsc_jax.models.VSC.denoise`).
 
-        Args:
-          X: noisy rows ``[rows, features]``.
-          noise: its standard deviation, of standardized features where they are; ``auto`` finds it for each
-            row.
-
-        Returns:
-          float32 ``[rows, features]``.
+        ``noise`` is its standard deviation, of standardized features where they are; ``auto`` finds it for
+        each row.
         """
         rows = self._rows(X)
         deviation = np.full((len(rows), 1), deviation_of(noise), np.float32)
@@ -271,11 +250,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
         The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
-        row always gets one number, whatever rows are beside it. It is tighter
-        with ``refine``, as in :meth:`transform`.
-
-        Returns:
-          float32 ``[rows]``.
+        row always gets one number, float32, whatever rows are beside it. It is tighter with ``refine``, as in
+        :meth:`transform`.
         """
         return self._map(_bound, self._rows(X), refine) - np.float32(np.sum(np.log(self.scale_)))
 

@@ -112,10 +112,9 @@ def parse(arguments_type: type[T], description: str, argv: Sequence[str] | None 
                 if name in given:  # in place of the other, which the preset may set
                     config = replaced(config, {other: None})
             defaults = typing.cast(Any, arguments_type)(settings=config)
-            everything = "--help-all" in argv
-            if everything or {"-h", "--help"} & set(argv):
-                left_out = _left_out(config, given, everything)
-                description += "" if everything else _MORE
+            if {"-h", "--help", "--help-all"} & set(argv):
+                left_out = _left_out(config, given, "--help-all" in argv)
+                description += "" if "--help-all" in argv else _MORE
                 argv = ["--help" if token == "--help-all" else token for token in argv]
         with contextlib.redirect_stderr(box):
             arguments = tyro.cli(

@@ -12,7 +12,7 @@ from vsc_jax.config.errors import UserError, within
 if TYPE_CHECKING:
     from vsc_jax.data import Dataset
     from vsc_jax.evaluation.code_table import CodeTable
-    from vsc_jax.run import StoredRun
+    from vsc_jax.models import Model
 
 _STEERED = 10  # examples, if not given
 _MOST_PICTURES = 20
@@ -64,11 +64,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for note in given.notes:
         arguments.print(f"{arguments.data}: {note}")
     if changes:
-        outcome = _steered(arguments, stored, given, changes, rows)
-    elif arguments.denoise is not None:
-        outcome = _denoised(arguments, stored, given)
+        outcome = _steered(arguments, stored.model(), given, changes, rows)
     else:
-        outcome = _encoded(arguments, stored, given)
+        work = _encoded if arguments.denoise is None else _denoised
+        outcome = work(arguments, stored.model(), given)
     arguments.print_json(outcome)
 
 
@@ -79,9 +78,6 @@ def encode(run: str | Path, data: Any = None, *, directory: Path | None = None) 
       run: its folder.
       data: a path or data in memory, as :func:`vsc_jax.fit` takes them; the run's test examples by default.
       directory: folder with prepared TFDS sets, if not the one that the run used.
-
-    Raises:
-      UserError: if the folder is no run, or the data are not of the shape and range of the run's own.
     """
     from vsc_jax.evaluation.code_table import code_table
     from vsc_jax.run import open_run
@@ -102,56 +98,53 @@ def _checked(arguments: EncodeArguments) -> tuple[dict[int, float | None], slice
         except ValueError:
             expected = "expected LATENT=VALUE or LATENT=off, such as 17=2.5"
             raise UsageError(f"--steer: {expected}, got {text!r}") from None
-    output = arguments.output
+    output, searched = arguments.output, arguments.nearest is not None
     suffixes = [".npz", ".png" if changes else ".parquet"]
     if arguments.denoise is not None:
-        if changes or arguments.nearest is not None or arguments.gates:
+        if changes or searched or arguments.gates:
             raise UsageError("--denoise: writes no codes; it does not go with --nearest, --steer or --gates")
         _deviation(arguments.denoise)
         suffixes = [".npz"]
-    if output is None and (changes or arguments.nearest is None):
+    if output is None and (changes or not searched):
         raise UsageError(f"expected -o FILE ({' or '.join(suffixes)}), or --nearest ROW")
     if output is not None and output.suffix.lower() not in suffixes:
         raise UsageError(f"--output: expected a file {' or '.join(suffixes)}, got {output}")
-    if changes and (arguments.nearest is not None or arguments.gates):
+    if changes and (searched or arguments.gates):
         raise UsageError("--steer: writes no codes; it does not go with --nearest or --gates")
-    if not changes and arguments.rows is not None:
-        raise UsageError("--rows: goes with --steer alone")
     if arguments.top < 1:
         raise UsageError(f"--top: expected a number from 1 on, got {arguments.top}")
     if output is not None and not output.resolve().parent.is_dir():
         raise UserError(f"--output: no folder {output.resolve().parent}")
     if arguments.rows is None:
         return changes, None
+    if not changes:
+        raise UsageError("--rows: goes with --steer alone")
     if not (ends := re.fullmatch(r"(\d*):(\d*)", arguments.rows)):
         raise UsageError(f"--rows: expected FIRST:LAST, such as 0:10, got {arguments.rows!r}")
     return changes, slice(*(int(end) if end else None for end in ends.groups()))
 
 
-def _encoded(arguments: EncodeArguments, stored: "StoredRun", given: "Dataset") -> dict[str, Any]:
+def _encoded(arguments: EncodeArguments, model: "Model", given: "Dataset") -> dict[str, Any]:
     """Encode the examples; write the codes, show those that are nearest."""
-    from vsc_jax.evaluation.code_files import codes_as_npz, codes_as_parquet
-    from vsc_jax.evaluation.code_table import code_table
+    from vsc_jax.evaluation.code_table import code_table, codes_as_npz, codes_as_parquet
+    from vsc_jax.evaluation.glossary import in_columns
 
     count, row = len(given.train) + len(given.test), arguments.nearest
     if row is not None and not 0 <= row < count:
         raise UserError(f"--nearest: expected a row from 0 to {count - 1}, got {row}")
-    with within(arguments.data or stored.folder):
-        table = code_table(stored.model(), given)
+    with within(arguments.data or arguments.run):
+        table = code_table(model, given)
     active = float(table.codes.count_nonzero() / count)
-    outcome = {"examples": count, "latents": table.codes.shape[1], "active_per_image": active}
+    outcome: dict[str, Any] = {"examples": count, "latents": model.latents, "active_per_image": active}
     if arguments.output is not None:
         parquet = arguments.output.suffix.lower() == ".parquet"
         content = codes_as_parquet(table, gates=arguments.gates) if parquet else codes_as_npz(table)
-        _write(arguments.output, content)
-        arguments.print(f"{count:,} codes of {table.codes.shape[1]} latents, {active:.1f} on in each")
-        arguments.print(f"written: {arguments.output}")
-        outcome["written"] = arguments.output
+        said = f"{count:,} codes of {model.latents} latents, {active:.1f} on in each"
+        outcome["written"] = _written(arguments, content, said)
     if row is not None:
         outcome["nearest"] = found = _nearest(table, row, arguments.top)
-        widths = {name: max(len(name), *(len(_short(other[name])) for other in found)) for name in found[0]}
-        for line in ({name: name for name in widths}, *found):
-            arguments.print("  ".join(_short(line[name]).rjust(width) for name, width in widths.items()))
+        cells = ((f"{v:.3g}" if isinstance(v, float) else str(v) for v in other.values()) for other in found)
+        arguments.print(in_columns([[*found[0]], *map(list, cells)]))
     return outcome
 
 
@@ -169,13 +162,9 @@ def _nearest(table: "CodeTable", row: int, top: int) -> list[dict[str, Any]]:
     return found
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def _steered(
     arguments: EncodeArguments,
-    stored: "StoredRun",
+    model: "Model",
     given: "Dataset",
     changes: dict[int, float | None],
     rows: slice | None,
@@ -183,12 +172,12 @@ def _steered(
     """Write what is decoded from the codes of some rows, before and after the changes."""
     import numpy as np
 
-    from vsc_jax.evaluation.code_files import as_npz
-    from vsc_jax.evaluation.code_table import steer
+    from vsc_jax.evaluation.code_table import as_npz, steer
     from vsc_jax.models.inputs import as_float
 
-    model, output, count = stored.model(), arguments.output or Path(), len(given.train) + len(given.test)
-    picture, chosen = output.suffix.lower() == ".png", range(count)[slice(_STEERED) if rows is None else rows]
+    count = len(given.train) + len(given.test)
+    chosen = range(count)[slice(_STEERED) if rows is None else rows]
+    picture = arguments.output is not None and arguments.output.suffix.lower() == ".png"
     if wrong := [latent for latent in changes if not 0 <= latent < model.latents]:
         raise UserError(f"--steer: expected a latent from 0 to {model.latents - 1}, got {wrong[0]}")
     if not chosen or (rows is not None and (rows.stop or 0) > count):
@@ -199,18 +188,18 @@ def _steered(
         raise UserError(f"--rows: a .png has room for {_MOST_PICTURES} images, got {len(chosen):,}")
     later = slice(*(max(end - len(given.train), 0) for end in (chosen.start, chosen.stop)))
     x = np.concatenate([given.train.x[chosen.start : chosen.stop], given.test.x[later]])
-    with within(arguments.data or stored.folder):
+    with within(arguments.data or arguments.run):
         steered = steer(model, as_float(x), changes)
     if picture:
         from vsc_jax.figures.images import draw_steered
         from vsc_jax.figures.style import as_png
 
-        drawn = draw_steered(x.reshape(steered.before.shape), *steered, changes, chosen)
-    _write(output, as_png(drawn.figure) if picture else as_npz(**steered._asdict(), rows=np.array(chosen)))
+        content = as_png(draw_steered(x.reshape(steered.before.shape), *steered, changes, chosen).figure)
+    else:
+        content = as_npz(**steered._asdict(), rows=np.array(chosen))
     moved = float(np.sqrt(np.mean(np.square(steered.after - steered.before), dtype=np.float64)))
-    arguments.print(f"{len(chosen)} rows; values move by {moved:.3g}, root mean square")
-    arguments.print(f"written: {output}")
-    return {"examples": len(chosen), "change": moved, "written": output}
+    said = f"{len(chosen)} rows; values move by {moved:.3g}, root mean square"
+    return {"examples": len(chosen), "change": moved, "written": _written(arguments, content, said)}
 
 
 def _deviation(text: str) -> float | Literal["auto"]:
@@ -220,33 +209,35 @@ def _deviation(text: str) -> float | Literal["auto"]:
         raise UsageError(f"--denoise: expected auto or a number, got {text!r}") from None
 
 
-def _denoised(arguments: EncodeArguments, stored: "StoredRun", given: "Dataset") -> dict[str, Any]:
+def _denoised(arguments: EncodeArguments, model: "Model", given: "Dataset") -> dict[str, Any]:
     """Write the examples without their noise."""
     import numpy as np
 
     from vsc_jax.data.examples import chunks
-    from vsc_jax.evaluation.code_files import as_npz
+    from vsc_jax.evaluation.code_table import as_npz
     from vsc_jax.models import VSC
     from vsc_jax.models.inputs import as_float
 
-    model, output, noise = stored.model(), arguments.output or Path(), _deviation(arguments.denoise or "")
     if not isinstance(model, VSC):
         raise UserError("--denoise: only a VSC can take noise off, not an autoencoder or a VAE")
-    with within(arguments.data or stored.folder):
+    noise = _deviation(str(arguments.denoise))
+    with within(arguments.data or arguments.run):
         parts = [chunk for part in (given.train, given.test) if len(part) for chunk in chunks(part.x)]
         clean = np.concatenate([np.asarray(model.denoise(as_float(part), noise)) for part in parts])
-    _write(output, as_npz(x=clean))
-    arguments.print(f"{len(clean):,} examples\nwritten: {output}")
-    return {"examples": len(clean), "written": output}
+    written = _written(arguments, as_npz(x=clean), f"{len(clean):,} examples")
+    return {"examples": len(clean), "written": written}
 
 
-def _write(output: Path, content: bytes) -> None:
+def _written(arguments: EncodeArguments, content: bytes, said: str) -> Path:
+    """Write the output and say so; where it is."""
+    from vsc_jax.data.files import writing
     from vsc_jax.training.run_folder import write_file
 
-    try:
-        write_file(output, content)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written ({error.strerror})") from None
+    assert arguments.output is not None
+    with writing(arguments.output):
+        write_file(arguments.output, content)
+    arguments.print(f"{said}\nwritten: {arguments.output}")
+    return arguments.output
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vsc_jax.cli.command_line import Output, RunFolder, parse, run_command
-from vsc_jax.config import with_overrides
+from vsc_jax.config import Config, with_overrides
 from vsc_jax.config.choices import Binarize
 from vsc_jax.config.errors import UserError
 
@@ -43,38 +43,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         "writes results.json.",
         argv,
     )
+    from vsc_jax.cli.progress import show_stage
+    from vsc_jax.data.files import writing
+    from vsc_jax.evaluation.diagnosis import diagnose
+    from vsc_jax.evaluation.glossary import table
     from vsc_jax.run import open_run
+    from vsc_jax.training.checkpoints import Checkpoints
+    from vsc_jax.training.run_folder import write_json
 
     stored = open_run(arguments.run, "run")
     fields = ["evaluate.samples", "evaluate.examples", "evaluate.probe_examples", "data.binarize"]
     given = {field: getattr(arguments, field.partition(".")[2]) for field in [*fields, "data.directory"]}
-    given = {field: value for field, value in given.items() if value is not None}
-    config = with_overrides(stored.config, given)
+    config = with_overrides(
+        stored.config, {name: value for name, value in given.items() if value is not None}
+    )
     output = arguments.output
     if output is not None and not output.resolve().parent.is_dir():
         raise UserError(f"--output: no folder {output.resolve().parent}")
-
-    from vsc_jax import evaluation
-    from vsc_jax.cli.progress import show_stage
-    from vsc_jax.evaluation.diagnosis import diagnose
-    from vsc_jax.evaluation.glossary import table
-    from vsc_jax.models import refined
-    from vsc_jax.training.checkpoints import Checkpoints
-    from vsc_jax.training.run_folder import read_rows, write_json
-
-    model = stored.model()
-    if arguments.refine:
-        model = refined(model, arguments.refine)
-    dataset = stored.dataset(config=config)
     on_stage = None if arguments.quiet else show_stage
-    results = evaluation.evaluate(
-        model,
-        dataset,
-        config,
-        history=read_rows(stored.folder / "metrics.jsonl"),
-        everything=arguments.all,
-        on_stage=on_stage,
-    )
+    results = _measured(stored, config, None, arguments.refine, everything=arguments.all, on_stage=on_stage)
     show_stage("")
     findings = [str(finding) for finding in diagnose(results, config)]
     arguments.print("\n".join([table(results), "", *findings]))
@@ -93,10 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.print(f"not written: {reason}; --output FILE keeps these results")
     else:
         output = output or stored.folder / "results.json"
-        try:
+        with writing(output):
             write_json(output, results)
-        except OSError as error:
-            raise UserError(f"{output}: cannot be written ({error.strerror})") from None
         arguments.print(f"written: {output}")
     arguments.print_json({"written": output, "results": results, "findings": findings})
 
@@ -112,19 +97,21 @@ def evaluate(
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
     ``everything`` measures what takes minutes, too; ``on_stage`` gets a few words before each part of it.
-
-    Raises:
-      UserError: if the folder is no run, or the data are not those that it was trained on.
     """
-    from vsc_jax import evaluation
     from vsc_jax.run import open_run
-    from vsc_jax.training.run_folder import read_rows
 
     stored = open_run(run, "run")
-    model, data, history = stored.model(), stored.dataset(dataset), read_rows(stored.folder / "metrics.jsonl")
-    return evaluation.evaluate(
-        model, data, stored.config, history=history, everything=everything, on_stage=on_stage
-    )
+    return _measured(stored, stored.config, dataset, everything=everything, on_stage=on_stage)
+
+
+def _measured(stored: Any, config: Config, dataset: Any, refine: int = 0, **options: Any) -> dict[str, Any]:
+    from vsc_jax import evaluation
+    from vsc_jax.models import refined
+    from vsc_jax.training.run_folder import read_rows
+
+    model = refined(stored.model(), refine) if refine else stored.model()
+    data, history = stored.dataset(dataset, config=config), read_rows(stored.folder / "metrics.jsonl")
+    return evaluation.evaluate(model, data, config, history=history, **options)
 
 
 if __name__ == "__main__":

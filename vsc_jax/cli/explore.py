@@ -45,9 +45,6 @@ def explore(
     """Serve the page of a run or a saved model until interrupted; see :class:`ExploreArguments`.
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
-
-    Raises:
-      UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.
     """
     if not 0 <= (port or 0) < 2**16:
         raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
@@ -62,8 +59,7 @@ def explore(
     from vsc_jax.pages.explorer.server import Explorer, listen, server, url
 
     with listen(port) as listening:
-        model, config = stored.model(), stored.config
-        loaded = stored.dataset(dataset, directory=directory)
+        model, config, loaded = stored.model(), stored.config, stored.dataset(dataset, directory=directory)
         view = CodeView(model, as_measured(loaded, config.data.binarize, config.seed), seed=config.seed)
         explorer = Explorer(view, stored.folder.resolve().name)
         print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)

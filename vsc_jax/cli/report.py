@@ -59,8 +59,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax.cli.progress import show_stage
     from vsc_jax.pages import write_report
 
-    on_stage = None if arguments.quiet else show_stage
-    texts = None if arguments.texts is None else _lines(arguments.texts)
+    texts = None
+    if arguments.texts is not None:
+        try:
+            texts = arguments.texts.read_text("utf-8").removesuffix("\n").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"--texts: {arguments.texts}: expected a text file in UTF-8 ({error})") from None
     runs: Any = arguments.runs
     output, title = arguments.output, None
     if arguments.compare is not None:
@@ -76,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         directory=arguments.directory,
         latents=arguments.latents,
         texts=texts,
-        on_stage=on_stage,
+        on_stage=None if arguments.quiet else show_stage,
     )
     show_stage("")
     for problem in written.problems:
@@ -88,14 +92,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.print_json({**paths, "not_shown": written.problems})
     if written.refused:
         raise UserError(f"the report is without {', '.join(map(str, written.refused))}; see above")
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a text file."""
-    try:
-        return path.read_text("utf-8").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--texts: {path}: expected a text file in UTF-8 ({error})") from None
 
 
 def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
@@ -113,11 +109,10 @@ def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
                 raise UserError(f"--compare: no preset {name!r}; presets are {', '.join(preset_names())}")
             config = load_preset(name)
             changes = {"model.network": "conv", "model.latents": latents, "train.batch_size": BATCH_SIZE}
+            changes |= {"train.steps": arguments.steps, "data.directory": arguments.directory}
             if config.model.mixture:
                 changes["model.alpha"] = alpha
-            if arguments.directory is not None:
-                changes["data.directory"] = str(arguments.directory)
-            config = with_overrides(config, {**changes, "train.steps": arguments.steps})
+            config = with_overrides(config, changes)
             config = smoke(config) if arguments.smoke else config
             folder = arguments.workdir / f"{config.name}_conv_{latents}{'_smoke' if arguments.smoke else ''}"
             configs[folder] = config
@@ -147,9 +142,6 @@ def report(
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folders do not keep it;
     ``output`` the folder to write to, by default a single run's folder, or ``report``. With ``latents`` there
     is a page of every latent beside it, ``latents.html``, with ``texts`` for the test examples.
-
-    Raises:
-      UserError: if no folder is a run, or the report cannot be written.
     """
     from vsc_jax.pages import write_report
 

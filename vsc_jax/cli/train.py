@@ -68,14 +68,14 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
     arguments.print("\n".join([*dataset.notes, f"run folder: {workdir}"]))
     with ExitStack() as opened:
         progress = opened.enter_context(Progress(config.train, quiet=arguments.quiet))
-        listeners, tracker = [progress.on_row], None
+        tracker = None
         if arguments.track is not None:
             tracker = opened.enter_context(closing(tracking.Tracker(arguments.track, config, workdir)))
-            listeners.append(tracker.on_row)
 
         def on_row(row: dict[str, Any]) -> None:
-            for listener in listeners:
-                listener(row)
+            progress.on_row(row)
+            if tracker is not None:
+                tracker.on_row(row)
 
         run = fit(config, workdir, dataset=dataset, on_row=on_row, on_stage=progress.on_stage)
         if tracker is not None:
@@ -87,19 +87,17 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
     arguments.print(f"test set (nats an example): {numbers}")
     if "idle_latents" in run.results:
-        names = ("used_latents", "idle_latents", "effective_active")
-        used, idle, active = (run.results[name] for name in names)
-        shown = f"python -m vsc_jax.report {workdir} --latents shows each"
-        line = f"{idle:.0f} of {used:.0f} used latents are idle, {active:.3g} others are on in an example"
-        arguments.print(f"{line}; {shown}")
-    for finding in run.findings:
-        arguments.print(str(finding))
+        idle = "{idle_latents:.0f} of {used_latents:.0f} used latents are idle".format(**run.results)
+        others = f"{run.results['effective_active']:.3g} others are on in an example"
+        arguments.print(f"{idle}, {others}; python -m vsc_jax.report {workdir} --latents shows each")
+    findings = [str(finding) for finding in run.findings]
+    for finding in findings:
+        arguments.print(finding)
     if figures := sorted((workdir / "figures").glob("*.png")):
         arguments.print(f"figures: {workdir / 'figures'} ({', '.join(path.name for path in figures)})")
     if config.evaluate.figures:
         arguments.print(f"report: {report}")
     written = {"workdir": workdir, "figures": figures, "report": report if report.exists() else None}
-    findings = [str(finding) for finding in run.findings]
     arguments.print_json({**written, "results": run.results, "findings": findings})
 
 

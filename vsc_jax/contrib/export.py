@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
+from vsc_jax.data.files import readable, writing
 from vsc_jax.models import Model
 
 ENCODER_FILE = "encoder.stablehlo"
@@ -43,9 +44,6 @@ def export_model(
 
     ``platforms`` say where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; that
     in use by default. Convolutions are written as they are best on the one in use.
-
-    Raises:
-      UserError: if a platform is not known or the folder cannot be written.
     """
     _check_extra()
     if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
@@ -67,20 +65,14 @@ def export_model(
     for (name, shape), program in zip(inputs.items(), (encode, decode), strict=True):
         given = jax.ShapeDtypeStruct(shape, jnp.float32)
         exported = export.export(jax.jit(program), platforms=platforms)(given)
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(exported.serialize())
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder / ENCODER_FILE, folder / DECODER_FILE
 
 
 def load_programs(folder: str | Path) -> Programs:
-    """The programs that :func:`export_model` wrote.
-
-    Raises:
-      UserError: naming the file that is missing or damaged.
-    """
+    """The programs that :func:`export_model` wrote."""
     _check_extra()
     folder = as_path(folder, "folder")
     return Programs(*(jax.jit(_read(folder / name).call) for name in (ENCODER_FILE, DECODER_FILE)))
@@ -93,8 +85,8 @@ def _check_extra() -> None:
 
 def _read(path: Path) -> export.Exported:
     try:
-        return export.deserialize(bytearray(path.read_bytes()))
+        content = bytearray(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except Exception as error:  # flatbuffers has errors of its own for damaged files
-        raise UserError(f"{path}: not a program that jax.export wrote ({error})") from None
+    with readable(f"{path}: not a program that jax.export wrote ({{}})"):
+        return export.deserialize(content)

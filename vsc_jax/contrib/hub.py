@@ -5,10 +5,11 @@ Who may write where is huggingface_hub's own affair (``hf auth login``); nothing
 
 import importlib
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
+from vsc_jax.data.files import readable
 from vsc_jax.models import Model
 from vsc_jax.run import MODEL_FILE, load
 
@@ -19,23 +20,17 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: st
     """Upload a model that ``vsc_jax.save`` wrote, and no other file of its folder; give the commit's URL.
 
     The repository ``owner/name`` is made when missing, ``private`` or not; ``revision`` is a branch of it.
-
-    Raises:
-      UserError: if the folder is no saved model, or the hub refuses.
     """
     folder = as_path(folder, "folder")
     for name in ("config.json", "data.json", MODEL_FILE):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: not a saved model (no {name}); vsc_jax.save writes one")
-    hub = _hub()
-    api = hub.HfApi(library_name="vsc_jax")
-    try:
+    api = _hub().HfApi(library_name="vsc_jax")
+    with readable(f"{repo_id}: not pushed ({{}})"):
         api.create_repo(repo_id, private=private, exist_ok=True)
         message = "Model written by vsc_jax"
         which = {"repo_id": repo_id, "revision": revision, "allow_patterns": list(_FILES)}
         commit = api.upload_folder(folder_path=folder, commit_message=message, **which)
-    except Exception as error:  # of the client, its HTTP library or the system
-        raise UserError(f"{repo_id}: not pushed ({error})") from None
     return str(commit.commit_url)
 
 
@@ -43,21 +38,16 @@ def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None
     """Download the saved model ``owner/name`` at a branch, tag or commit, and load it.
 
     Its files go to ``folder``, or huggingface_hub's cache if not given.
-
-    Raises:
-      UserError: if there is no such model, it cannot be had, or its files are damaged.
     """
+    into = None if folder is None else as_path(folder, "folder")
+    which = {"revision": revision, "local_dir": into, "allow_patterns": list(_FILES)}
     hub = _hub()
-    try:
-        into = None if folder is None else as_path(folder, "folder")
-        which = {"revision": revision, "local_dir": into, "allow_patterns": list(_FILES)}
+    with readable(f"{repo_id}: cannot be had ({{}})"):
         found = hub.snapshot_download(repo_id, library_name="vsc_jax", **which)
-    except Exception as error:  # as above
-        raise UserError(f"{repo_id}: cannot be had ({error})") from None
     return load(found)
 
 
-def _hub() -> ModuleType:
+def _hub() -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ModuleNotFoundError:

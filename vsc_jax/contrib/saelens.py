@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from vsc_jax import __version__
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
+from vsc_jax.data.files import writing
 
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
@@ -33,9 +34,6 @@ def save_sae(
     its atom (``atom_norms`` of the metadata), and where ``codes`` have signs, latent J + j is its negative
     part. Its pursuit ends for an example when what is left is as large as what is left of ``examples``, root
     mean square, by ``codes``.
-
-    Raises:
-      UserError: if shapes do not fit, a number is not finite, or the folder cannot be written.
     """
     folder = as_path(folder, "folder")
     given = {"atoms": atoms, "bias": bias, "examples": examples, "codes": codes}
@@ -74,10 +72,8 @@ def save_sae(
             "atom_norms": norms.tolist(),
         },
     }
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / WEIGHTS_FILE)
         (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder

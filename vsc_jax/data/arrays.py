@@ -18,7 +18,6 @@ from vsc_jax.models.values import as_array, as_float32, is_number, place
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _NAMES = ("x", "y", "x_test", "y_test", "channels")
 _MAGIC = {".npy": b"\x93NUMPY", ".npz": b"PK"}
-_IMAGES = "images [n, height, width, channels]"
 _CLASSES = "expected classes as whole numbers, bools or text"
 _MOST_CLASSES = 65536
 
@@ -61,9 +60,6 @@ def from_arrays(
       notes: what is to be said of the source.
       whole: for a model that is trained: nothing is held out, so that the test part may be empty; values may
         be missing (NaN); no constants are found.
-
-    Raises:
-      UserError: naming the array and, where there is one, the row.
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")
@@ -110,19 +106,19 @@ def _as_examples(x: Any, name: str, free: bool, signals: bool, gaps: bool) -> Ex
     array = x if isinstance(x, LazyArray) else as_array(x, name)
     shape, dtype = array.shape, array.dtype
     whole = array.ndim > 2 and dtype.kind in "biu"
-    forms = f"vectors [n, d] or images [n, height, width] or {_IMAGES[7:]}"
-    first = array.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4
-    last = f"give them channels last: {name}.transpose(0, 2, 3, 1)"
-    for wrong, message in (
-        (not is_number(dtype), f"numbers or bools, got {dtype}"),
-        (array.ndim not in (2, 3, 4), f"{forms}, got shape {shape}"),
-        (array.size == 0, f"at least one value, got shape {shape}"),
-        (first, f"{_IMAGES}, got shape {shape}; {last}"),
-        # They would be taken for pixels where they are encoded.
-        (signals and whole, f"signals as floats, got {dtype}; {name}.astype('float32')"),
-    ):
-        if wrong:
-            raise UserError(f"{name}: expected {message}")
+    wrong, images = "", "[n, height, width, channels]"
+    if not is_number(dtype):
+        wrong = f"numbers or bools, got {dtype}"
+    elif array.ndim not in (2, 3, 4):
+        wrong = f"vectors [n, d] or images [n, height, width] or {images}, got shape {shape}"
+    elif array.size == 0:
+        wrong = f"at least one value, got shape {shape}"
+    elif array.ndim == 4 and shape[1] in (1, 3) and min(shape[2:]) > 4:
+        wrong = f"images {images}, got shape {shape}; give them channels last: {name}.transpose(0, 2, 3, 1)"
+    elif signals and whole:  # they would be taken for pixels where they are encoded
+        wrong = f"signals as floats, got {dtype}; {name}.astype('float32')"
+    if wrong:
+        raise UserError(f"{name}: expected {wrong}")
     if whole and dtype in (bool, np.uint8):
         return select(array)
     examples, low, high, expected = select(array), 0.0, 255.0, "whole numbers from 0 to 255"

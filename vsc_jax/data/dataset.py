@@ -65,7 +65,7 @@ class Dataset:
     column_names: tuple[str, ...] = ()  # of the values of vectors, where a table names them
     scaling: Scaling | None = None  # how a model of these data is to see them; x itself is not scaled
     notes: tuple[str, ...] = ()  # what the source was understood to be, and what in it is not used
-    files: tuple[str, ...] = ()  # of :func:`vsc_jax.data.loading.load_rows`: what images are from
+    files: tuple[str, ...] = ()  # of :func:`vsc_jax.data.loading.load_own`: what images are from
 
     @property
     def example_shape(self) -> tuple[int, ...]:

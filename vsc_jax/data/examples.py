@@ -110,9 +110,8 @@ def scratch(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
         return np.empty(shape, dtype)
     folder = None
     with contextlib.suppress(OSError, RuntimeError):
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=cache_folder()).close()
-        folder = cache_folder()
+        (found := cache_folder()).mkdir(parents=True, exist_ok=True)
+        folder = found if os.access(found, os.W_OK) else None
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             if hasattr(os, "posix_fallocate"):  # a full disk would else end the process

@@ -1,5 +1,6 @@
 """Files: decoded arrays in the cache folder, downloads, and what is refused before it is read."""
 
+import contextlib
 import functools
 import hashlib
 import http.client
@@ -10,7 +11,7 @@ import tempfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,6 +57,26 @@ def in_a_line(error: Exception) -> str:
     return " ".join(str(reason).split()) or type(error).__name__
 
 
+@contextlib.contextmanager
+def readable(says: str) -> Iterator[None]:
+    """What libraries say of damaged files, each in errors of its own, in one line in place of ``{}``."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(says.replace("{}", in_a_line(error))) from None
+
+
+@contextlib.contextmanager
+def writing(place: object) -> Iterator[None]:
+    """An error of the system as one that names the file or folder that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{place}: cannot be written ({error.strerror})") from None
+
+
 def fingerprint(files: Iterable[Path], *state: Any) -> str:
     """A short name of the files' state: another copy, size or time of change gives another one."""
     stats = ((str(file), file.stat()) for file in sorted(files))
@@ -83,12 +104,10 @@ def cached(key: str, build: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
     arrays = build()
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
+        where: Any = {"prefix": f".{key}-", "dir": entry.parent, "ignore_cleanup_errors": True}
         # Written aside and renamed when complete; what the new entry replaces is removed with the rest.
-        with tempfile.TemporaryDirectory(
-            prefix=f".{key}-", dir=entry.parent, ignore_cleanup_errors=True
-        ) as aside:
-            new = Path(aside) / "new"
-            new.mkdir()
+        with tempfile.TemporaryDirectory(**where) as aside:
+            (new := Path(aside) / "new").mkdir()
             for name, array in arrays.items():
                 np.save(new / f"{name}.npy", array, allow_pickle=False)
             (new / _MANIFEST).write_text(json.dumps({name: _checksum(new, name) for name in arrays}))

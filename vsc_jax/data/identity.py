@@ -4,6 +4,7 @@
 which probes are fitted, with all that is known of them. Data that a configuration names are read anew.
 """
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -12,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from vsc_jax.config import Config
-from vsc_jax.config.errors import UserError
+from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.fields import first_difference
 from vsc_jax.data.dataset import Dataset, Split
 from vsc_jax.data.examples import LARGE, chunks
+from vsc_jax.data.files import readable
 from vsc_jax.models import scaling
 
 SAMPLED = 256  # rows, spread evenly, that stand for a split which is larger than LARGE or read row by row
 LARGEST = 2**26  # bytes of examples, before they are compressed, that are put into data.npz
-_FIELDS = ("x", "labels", "factors", "presence", "subjects")
+_FIELDS = [field.name for field in dataclasses.fields(Split)]
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
@@ -56,9 +58,9 @@ def digest(dataset: Dataset) -> str:
 
 def difference(there: dict[str, Any], asked: dict[str, Any]) -> str | None:
     """In what two data sets differ, by what ``data.json`` says of them, also in earlier versions."""
-    there = {**there, "scaling": scaling.renamed(there["scaling"])} if "scaling" in there else there
+    there = {**there, "scaling": scaling.renamed(there.get("scaling"))}
     said = [name for name in asked if name in there and name not in ("description", "digest", "column_names")]
-    if found := first_difference({n: there[n] for n in said}, {n: asked[n] for n in said}):
+    if found := first_difference(there, {name: asked[name] for name in said}):
         return found
     same = there.get("digest", asked.get("digest")) == asked.get("digest")
     return None if same else "of the same shape, with other values"
@@ -86,7 +88,7 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
     if not path.exists():
         given = f"was trained on data given from Python ({described.get('name')})"
         raise UserError(f"{folder}: {given}, and does not keep them; {again}")
-    try:
+    with within(path), readable(f"damaged, or not of this run ({{}}); {again}"):
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = (
                 Split(*(arrays.get(f"{part}_{field}") for field in _FIELDS)) for part in ("train", "test")
@@ -100,8 +102,6 @@ def load_examples(folder: Path, described: dict[str, Any], config: Config) -> Da
             described["name"], train, test, description=described["description"], scaling=constants, **names
         )
         fits = dataset.example_shape == test.x.shape[1:] == shape
-    except Exception as error:  # zipfile, zlib and NumPy have errors of their own for damaged files
-        raise UserError(f"{path}: damaged, or not of this run ({error}); {again}") from None
     if not fits:
         raise UserError(f"{path}: not of this run; {again}")
     if wanted > len(train):

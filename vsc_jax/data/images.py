@@ -2,7 +2,6 @@
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from vsc_jax.config import DataConfig
 from vsc_jax.config.choices import Color
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.arrays import listed
-from vsc_jax.data.files import check_memory, in_a_line
+from vsc_jax.data.files import check_memory, in_a_line, readable
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
@@ -119,10 +118,8 @@ def _splits(path: Path) -> tuple[list[Path], list[str]]:
     used = training + (held_out or unused)
     if len(training) != 1 or len(used) != 2:
         names = ", ".join(entry.name for entry in training + held_out + unused)
-        expected = (
-            "expected one folder train and one folder test or val, or folders of classes with other names"
-        )
-        raise UserError(f"{path}: {expected}, found {names}")
+        expected = "one folder train and one folder test or val, or folders of classes with other names"
+        raise UserError(f"{path}: expected {expected}, found {names}")
     notes = [f"{used[0].name} is the training part, {used[1].name} the test part"]
     beside = {entry.name: count for entry in entries if entry not in used and (count := len(_images(entry)))}
     if beside:
@@ -168,29 +165,20 @@ def _decoded(files: list[Path], config: DataConfig) -> tuple[np.ndarray, int]:
     """All files as one array ``[n, height, width, ...]``, and how many of them have an alpha channel."""
     import PIL.Image
 
-    def look(file: Path) -> tuple[bool, bool]:
-        with PIL.Image.open(file, formats=_FORMATS) as image:
-            return image.has_transparency_data, image.mode not in _GREY_MODES
-
-    with_alpha, colored = zip(*(_reading(file, look) for file in files), strict=True)
-    color = config.color if config.color != "auto" else "rgb" if any(colored) else "grey"
+    damaged, with_alpha, colored = "cannot be read as an image ({})", 0, False
+    for file in files:
+        with within(file), readable(damaged), PIL.Image.open(file, formats=_FORMATS) as image:
+            with_alpha += image.has_transparency_data
+            colored |= image.mode not in _GREY_MODES
+    color = config.color if config.color != "auto" else "rgb" if colored else "grey"
     x = np.empty(0, np.uint8)
     for row, file in enumerate(files):
-        picture = _reading(file, lambda file: fitted(file, config, color))
+        with within(file), readable(damaged):
+            picture = fitted(file, config, color)
+            if row > 0:
+                check_size(picture.shape, x.shape[1:], files[0].name)
         if row == 0:
             check_memory(len(files) * picture.nbytes, f"{file.parent}: {len(files):,} images", "data.resize")
             x = np.empty((len(files), *picture.shape), np.uint8)
-        with within(file):
-            check_size(picture.shape, x.shape[1:], files[0].name)
         x[row] = picture
-    return x, sum(with_alpha)
-
-
-def _reading(file: Path, read: Callable[[Path], Any]) -> Any:
-    with within(file):
-        try:
-            return read(file)
-        except UserError:
-            raise
-        except Exception as error:  # Pillow has many errors of its own for damaged files
-            raise UserError(f"cannot be read as an image ({in_a_line(error)})") from None
+    return x, with_alpha

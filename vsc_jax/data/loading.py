@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import smiley, tfds, uci_har
 from vsc_jax.data.arrays import from_arrays, named, read_arrays
-from vsc_jax.data.dataset import Dataset, check_range
+from vsc_jax.data.dataset import Dataset, Split, check_range
 from vsc_jax.data.examples import Examples, bernoulli_draw, select
 from vsc_jax.data.images import read_folder
 from vsc_jax.data.tables import from_frame, is_frame, is_table, read_table
@@ -33,18 +33,14 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         frame or an Arrow table (``config.label`` names the column of classes); an array, a sparse matrix or
         anything that NumPy makes an array of; a tuple of examples, which may be a frame, and labels; a
         mapping with x and, optionally, y, x_test, y_test and channels; or a path.
-
-    Raises:
-      UserError: naming the file, field or value that cannot be used.
     """
     if isinstance(data, Dataset):
         return data
     try:
-        whole = _source(config) if data is None else _own(data, config)
+        whole = _source(config) if data is None else load_own(config, data)
     except MemoryError:
-        raise UserError(
-            "data.train_examples, data.test_examples: the examples do not fit in memory"
-        ) from None
+        both = "data.train_examples, data.test_examples"
+        raise UserError(f"{both}: the examples do not fit in memory") from None
     shuffled = data is None and config.path is None and config.name in _SHUFFLED
     dataset = _cut(whole, config, shuffled=shuffled)
     kind, signals = config.scaling, dataset.form == "signal"
@@ -87,7 +83,7 @@ def _source(config: DataConfig) -> Dataset:
         if path is not None:
             as_path(path, f"data.{field}")
     if config.path is not None and config.name != "uci_har":
-        return _own(config.path, config)
+        return load_own(config, config.path)
     if known:
         return tfds.load_tfds(config)
     if config.name not in SOURCES:
@@ -105,59 +101,45 @@ SOURCES: dict[str, Callable[[DataConfig], Dataset]] = {
 """What ``data.name`` may be, and who loads it."""
 
 
-def load_rows(config: DataConfig, data: Any, channel_names: Sequence[str] = ()) -> Dataset:
-    """All examples of your own data as they are, for a model that is trained: a training and a test part.
-
-    The latter is empty, if the data have none. Values may be missing (NaN), and so may the column of classes.
+def load_own(
+    config: DataConfig, data: Any, *, whole: bool = False, channel_names: Sequence[str] = ()
+) -> Dataset:
+    """Your own data: a path to a file of arrays, a table or a folder of images, or what is in memory.
 
     Args:
-      config: how the data are read, and whether they are scaled.
+      config: how the data are read, held out and scaled.
       data: as for :func:`load`, or a path.
+      whole: all examples as they are, for a model that is trained: the test part is empty, if the data have
+        none, and values may be missing (NaN), as may the column of classes.
       channel_names: names of the channels if examples are signals and do not name them.
-
-    Raises:
-      UserError: naming the file, field or value that cannot be used.
     """
-    where, parts = _parts(data, config, whole=True)
-    with where:
+    path, parts = None, {}
+    if isinstance(data, str | Path):
+        path = as_path(data, "data.path")
+        table = is_table(path)
+        if path.is_dir() and not table:
+            parts = read_folder(path, config)  # whose errors name the file
+        with within(path):
+            if table:
+                read = read_table(path, config.label, config.header, config.separator, partial=whole)
+                parts = read._asdict()
+            parts = {**(parts or read_arrays(path)), "name": path.name}
+    elif is_frame(data):
+        parts = {"name": "frame", **from_frame(data, config.label, partial=whole)._asdict()}
+    else:
+        parts = _in_memory(data, whole)
+    with nullcontext() if path is None else within(path):
         files = tuple(parts.pop("files", ()))
         parts["channel_names"] = parts.get("channel_names") or channel_names
-        kind = "none" if config.scaling == "auto" else config.scaling
-        return replace(from_arrays(**parts, scaling=kind, whole=True), files=files)
-
-
-def _own(data: Any, config: DataConfig) -> Dataset:
-    """Own data: a path to a file of arrays, a table or a folder of images, or what is in memory."""
-    where, parts = _parts(data, config)
-    with where:
-        parts.pop("files", None)
-        if config.label is not None and "y_name" not in parts:
+        if not whole and config.label is not None and "y_name" not in parts:
             note = f"data.label {config.label} is not used: the data are no table with a column of labels"
             parts["notes"] = (*parts.get("notes", ()), note)
         # What the scaling ``auto`` is, is decided when the form of the data is known.
         kind = "none" if config.scaling == "auto" else config.scaling
-        return from_arrays(**parts, scaling=kind, test_fraction=config.test_fraction, seed=config.seed)
-
-
-def _parts(
-    data: Any, config: DataConfig, *, whole: bool = False
-) -> tuple[AbstractContextManager[None], dict[str, Any]]:
-    """Own data as :func:`from_arrays` takes them, and what names their file in an error about them."""
-    if not isinstance(data, str | Path):
-        if is_frame(data):
-            return nullcontext(), {
-                "name": "frame",
-                **from_frame(data, config.label, partial=whole)._asdict(),
-            }
-        return nullcontext(), _in_memory(data, whole)
-    path = as_path(data, "data.path")
-    if path.is_dir() and not is_table(path):
-        return within(path), {**read_folder(path, config), "name": path.name}
-    with within(path):
-        if is_table(path):
-            table = read_table(path, config.label, config.header, config.separator, partial=whole)
-            return within(path), {**table._asdict(), "name": path.name}
-        return within(path), {**read_arrays(path), "name": path.name}
+        held_out: Any = {"test_fraction": config.test_fraction, "seed": config.seed}
+        return replace(
+            from_arrays(**parts, scaling=kind, whole=whole, **held_out), files=files if whole else ()
+        )
 
 
 def _in_memory(data: Any, whole: bool) -> dict[str, Any]:
@@ -184,11 +166,10 @@ def _cut(dataset: Dataset, config: DataConfig, *, shuffled: bool) -> Dataset:
     for part, n in (("train", config.train_examples), ("test", config.test_examples)):
         if n is None:
             continue
-        split: Any = getattr(dataset, part)
+        split: Split = getattr(dataset, part)
         parts[part] = split = split.first(n) if shuffled else split.sample(n, config.seed)
-        labels = split.labels
-        absent = [] if labels is None else [name for i, name in enumerate(names) if not (labels == i).any()]
-        if absent:
+        there = range(len(names)) if split.labels is None else np.unique(split.labels)
+        if absent := [name for i, name in enumerate(names) if i not in there]:
             first = ", ".join(absent[:_MOST_NAMES]) + ", ..." * (len(absent) > _MOST_NAMES)
             classes = f"{len(absent)} of {len(names)} classes"
             notes.append(f"data.{part}_examples {n:,} leaves no example of {classes}: {first}")

@@ -216,8 +216,8 @@ def _decode_split(
         raise UserError(f"{what} be read as the {split} split, {reason}") from error
     if n == 0:
         raise UserError(f"expected examples in the {split} split, found none")
-    found = {"x": x, "labels": None if label is None else labels, "factors": values if factors else None}
-    return {name: array for name, array in found.items() if array is not None}
+    known = {"labels": labels} if label is not None else {}
+    return {"x": x, **known, **({"factors": values} if factors else {})}
 
 
 def _at(example: Any, path: str) -> Any:

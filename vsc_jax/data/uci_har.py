@@ -19,7 +19,7 @@ from vsc_jax.config.choices import Representation
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.data.arrays import LARGEST_FLOAT
 from vsc_jax.data.dataset import Dataset, Split, first_outside
-from vsc_jax.data.files import cached, check_archive, downloaded, fingerprint, in_a_line
+from vsc_jax.data.files import cached, check_archive, downloaded, fingerprint, readable
 
 # The copy that a university course offers, with the checksum that many have noted independently.
 URL = "https://d396qusza40orc.cloudfront.net/getdata%2Fprojectfiles%2FUCI%20HAR%20Dataset.zip"
@@ -76,12 +76,11 @@ class Members(NamedTuple):
 
     def read(self, name: str) -> bytes:
         """The content of a file; one that is not there, or damaged, is named in a UserError."""
-        try:
-            return self.content(name)
-        except (KeyError, FileNotFoundError):
-            raise UserError(f"expected a file {name} in it, found none") from None
-        except Exception as error:  # every way of compressing has errors of its own
-            raise UserError(f"{name}: damaged or incomplete ({in_a_line(error)})") from None
+        with readable(f"{name}: damaged or incomplete ({{}})"):
+            try:
+                return self.content(name)
+            except (KeyError, FileNotFoundError):
+                raise UserError(f"expected a file {name} in it, found none") from None
 
 
 @contextmanager
@@ -94,10 +93,8 @@ def opened(path: Path | io.BytesIO, *, largest: int = _LARGEST) -> Iterator[Memb
         files = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         yield Members(files, lambda name: (path / name).read_bytes())
         return
-    try:
+    with readable("not a zip archive, or an incomplete one ({})"):
         archive = zipfile.ZipFile(path)
-    except Exception as error:  # zipfile has its own, and passes on those of what it is made of
-        raise UserError(f"not a zip archive, or an incomplete one ({in_a_line(error)})") from None
     with archive:
         check_archive(archive, largest)
         members = Members(archive.namelist(), archive.read)

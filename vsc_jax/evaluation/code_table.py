@@ -1,5 +1,6 @@
 """Codes as data: the sparse codes of any examples, which of them are alike, and what a change of one does."""
 
+import io
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from jaxtyping import Array, Float, PRNGKeyArray
+from sklearn.metrics.pairwise import cosine_distances
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, first_outside
@@ -35,9 +37,6 @@ def code_table(model: Model, given: Dataset, *, batch_size: int = 500) -> CodeTa
 
     Where values are missing (NaN), which a model with ``inference`` ascent takes, the posteriors are those
     given the others.
-
-    Raises:
-      UserError: naming a missing value that the model cannot do without.
     """
     codes, gates, labels = [], [], []
     for x, known in ((split.x, split.labels) for split in (given.train, given.test) if len(split)):
@@ -76,6 +75,44 @@ def _of_a_part(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
     return hard_code(q), q.gamma
 
 
+def as_npz(**arrays: Any) -> bytes:
+    """Named arrays, those that are not None."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **{name: array for name, array in arrays.items() if array is not None})
+    return file.getvalue()
+
+
+def codes_as_npz(table: CodeTable) -> bytes:
+    """What ``scipy.sparse.load_npz`` opens: it gives the codes, a CSR array ``[n, latents]``.
+
+    The arrays are those of SciPy (``format``, ``shape``, ``data``, ``indices``, ``indptr``), and beside them
+    ``gates``, float32 ``[n, latents]``, and ``labels`` and ``files``, text ``[n]``, as far as there are any.
+    """
+    stored = {name: getattr(table.codes, name) for name in ("shape", "data", "indices", "indptr")}
+    known = {"gates": table.gates, "labels": table.labels, "files": table.files}
+    return as_npz(format=b"csr", _is_array=True, **stored, **known)
+
+
+def codes_as_parquet(table: CodeTable, *, gates: bool = False) -> bytes:
+    """A row for each example, with the columns ``label``, ``file``, ``latent_0``, ``latent_1`` and so on.
+
+    The first two are there if labels and files are known. ``gates`` adds ``gate_0`` and so on, of a model
+    that has gates.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    names = {"label": table.labels, "file": table.files}
+    columns = {name: text for name, text in names.items() if text is not None}
+    numbers = {"latent": table.codes.toarray(), "gate": table.gates if gates else None}
+    for name, values in numbers.items():
+        if values is not None:
+            columns |= {f"{name}_{latent}": column for latent, column in enumerate(values.T)}
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
 def nearest(codes: Any, query: Any, k: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """The k examples whose codes are most like each query, the most alike first.
 
@@ -91,9 +128,6 @@ def nearest(codes: Any, query: Any, k: int = 8) -> tuple[np.ndarray, np.ndarray]
 
     Returns:
       Rows of ``codes`` and their distances, ``[k]`` each, or ``[m, k]``.
-
-    Raises:
-      UserError: if the shapes do not fit, a number is not finite, or ``k`` is none.
     """
     query = query.toarray() if scipy.sparse.issparse(query) else np.asarray(query)
     (n, *latents), (*one, last) = np.shape(codes) or (0,), np.shape(query) or (0,)
@@ -107,18 +141,12 @@ def nearest(codes: Any, query: Any, k: int = 8) -> tuple[np.ndarray, np.ndarray]
     for name, values in (("codes", table.data), ("query", asked.data)):
         if not np.isfinite(values).all():
             raise UserError(f"{name}: expected finite numbers")
-    (table, none), (asked, none_asked) = _unit_rows(table), _unit_rows(asked)
-    cosine = (asked @ table.T).toarray() + (none_asked[:, None] & none[None])
-    distance = np.clip(np.round(1 - cosine, 12), 0, 2)  # a code is not apart from itself
+    none, none_asked = (abs(codes).sum(axis=1) == 0 for codes in (table, asked))
+    apart = np.where(none_asked[:, None] & none, 0, cosine_distances(asked, table))
+    distance = np.round(apart, 12)  # a code is not apart from itself
     rows = np.argsort(distance, axis=1, kind="stable")[:, : int(k)]
     distance = np.take_along_axis(distance, rows, axis=1)
     return (rows, distance) if one else (rows[0], distance[0])
-
-
-def _unit_rows(codes: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, np.ndarray]:
-    """Rows divided by their lengths, and which of them are all 0."""
-    lengths = np.sqrt(codes.power(2).sum(axis=1))
-    return scipy.sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ codes, lengths == 0
 
 
 class Steered(NamedTuple):
@@ -135,9 +163,6 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
       model: any trained model.
       x: examples ``[n, *example_shape]``; values may be missing (NaN) for a model with ``inference`` ascent.
       changes: the value that each latent gets in all codes, by its number; None switches it off, which is 0.
-
-    Raises:
-      UserError: naming the latent that does not exist, or the value that is not finite.
     """
     for latent, value in changes.items():
         if not hasattr(latent, "__index__") or not 0 <= latent < model.latents:

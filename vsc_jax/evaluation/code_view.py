@@ -45,12 +45,8 @@ class CodeView:
     """
 
     def __init__(self, model: Model, dataset: Dataset, *, seed: int = 0, codes: Codes | None = None):
-        self.model = model
-        self.dataset = dataset
-        self.seed = seed
-        self.test = dataset.test
-        self.gated = model.gated
-        self.latents: int = model.latents
+        self.model, self.dataset, self.seed = model, dataset, seed
+        self.test, self.gated, self.latents = dataset.test, model.gated, int(model.latents)
         self._graph, self._params = nnx.split(model)
         if codes is not None:
             self.codes = codes
@@ -159,9 +155,8 @@ class CodeView:
         factors, presence = self.test.factors, self.test.presence
         if factors is None or presence is None:
             raise ValueError(f"{self.dataset.name}: has no true factors")
-        values = [
-            Factor("", v, there > 0, discrete=False) for v, there in zip(factors.T, presence.T, strict=True)
-        ]
+        parts = zip(factors.T, presence.T, strict=True)
+        values = [Factor("", v, there > 0, discrete=False) for v, there in parts]
         return correlation(np.abs(factors), np.abs(self.code)), correlations(self.code, values).T
 
 

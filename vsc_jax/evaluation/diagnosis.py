@@ -5,7 +5,7 @@ the run's model. Limits are constants of this module; none of them is a test of 
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from vsc_jax.config import Config
@@ -61,13 +61,8 @@ class Finding(NamedTuple):
 def late_gain(history: Sequence[Row]) -> float | None:
     """Nats that the bound (an autoencoder's reconstruction) rose over the last tenth of the iterations.
 
-    The mean of that tenth's rows less that of the tenth before, or of the last row before.
-
-    Args:
-      history: the rows of ``metrics.jsonl``.
-
-    Returns:
-      The nats an example; None if there are too few rows to tell.
+    The mean of that tenth's rows of ``metrics.jsonl`` less that of the tenth before, or of the last row
+    before; None if there are too few rows to tell.
     """
     if not history:
         return None
@@ -75,9 +70,8 @@ def late_gain(history: Sequence[Row]) -> float | None:
     key = "elbo" if "elbo" in history[-1] else "reconstruction"
     before = [row for row in history if row["step"] <= (1 - LATE) * last]
     late = [row[key] for row in history[len(before) :]]
-    tenth = [row[key] for row in before if row["step"] > (1 - 2 * LATE) * last] or [
-        row[key] for row in before[-1:]
-    ]
+    tenth = [row[key] for row in before if row["step"] > (1 - 2 * LATE) * last]
+    tenth = tenth or [row[key] for row in before[-1:]]
     return sum(late) / len(late) - sum(tenth) / len(tenth) if tenth else None
 
 
@@ -97,10 +91,12 @@ def diagnose(results: Mapping[str, Any], config: Config) -> list[Finding]:
         if config.model.likelihood in ("gaussian", "student_t") and config.data.scaling != "standardize":
             changes = {"data.scaling": "standardize", **changes}
         return [Finding("not finite", f"{wrong[0]} of the test examples is {results[wrong[0]]}", changes)]
-    found = [_too_short(results, config), _collapsed(results, config)]
-    if found[-1] is None:  # a code that says nothing has no other faults
-        found += [rule(results, config) for rule in (_always_on, _fixed_gates, _number_on, _overfitted)]
-    return [finding for finding in found if finding is not None]
+    found, collapsed = [*_too_short(results, config)], [*_collapsed(results, config)]
+    if collapsed:  # a code that says nothing has no other faults
+        return found + collapsed
+    if config.model.kind == "vsc":
+        found += [*_gates(results, config), *_number_on(results, config)]
+    return [*found, *_overfitted(results, config)]
 
 
 def names(findings: Sequence[Finding]) -> str:
@@ -108,21 +104,19 @@ def names(findings: Sequence[Finding]) -> str:
     return ", ".join(finding.name for finding in findings) or "none"
 
 
-def _too_short(results: Row, config: Config) -> Finding | None:
-    steps = _steps(results, config)
-    longer: dict[str, Any] = {"train.steps": 2 * steps}
+def _too_short(results: Row, config: Config) -> Iterator[Finding]:
+    steps, gain = _steps(results, config), results.get("late_gain", 0.0)
     if steps < max(_FEWEST, _ROWS * config.train.log_every):
         says = f"{steps:,} iterations are too few to learn much, or to see whether the bound has settled"
-        return Finding("too short", says, longer)
-    gain = results.get("late_gain", 0.0)
-    what = "training bound" if "kl" in results else "log p(x|z) in training"
-    if not gain > max(_NATS, _STILL_RISING * results.get("kl", 0.0)):
-        return None
-    says = f"the {what} still rose by {gain:.1f} nats over the last tenth of the {steps:,} iterations"
-    return Finding("too short", says, longer)
+    elif gain > max(_NATS, _STILL_RISING * results.get("kl", 0.0)):
+        what = "training bound" if "kl" in results else "log p(x|z) in training"
+        says = f"the {what} still rose by {gain:.1f} nats over the last tenth of the {steps:,} iterations"
+    else:
+        return
+    yield Finding("too short", says, {"train.steps": 2 * steps})
 
 
-def _collapsed(results: Row, config: Config) -> Finding | None:
+def _collapsed(results: Row, config: Config) -> Iterator[Finding]:
     model = config.model
     reasons: list[str] = []
     changes: dict[str, Any] = {}
@@ -133,7 +127,7 @@ def _collapsed(results: Row, config: Config) -> Finding | None:
     if model.kind == "ae" and results.get("explained_variance", 1.0) < _UNEXPLAINED:
         reasons.append(f"its output explains {results['explained_variance']:.1%} of the variance")
     if not reasons:
-        return None
+        return
     if model.kind == "vsc" and model.inference != "ascent":
         if model.gate == "bernoulli":
             changes["model.gate"] = "concrete"
@@ -150,34 +144,23 @@ def _collapsed(results: Row, config: Config) -> Finding | None:
     if model.kind == "vae" and config.schedule.kl.until < 0.5:
         changes["schedule.kl.until"] = 0.5
     changes["train.learning_rate"] = config.train.learning_rate / 4
-    return Finding("collapsed", " and ".join(reasons), changes)
+    yield Finding("collapsed", " and ".join(reasons), changes)
 
 
-def _always_on(results: Row, config: Config) -> Finding | None:
-    if config.model.kind != "vsc" or not (always := results.get("always_on_latents", 0)):
-        return None
-    used = f"{always:.0f} of the {results['used_latents']:.0f} latents in use"
-    says = f"{used} {'is' if always == 1 else 'are'} on in over 95 % of the examples"
-    return Finding("always on", says, _rarer(results, config))
-
-
-def _fixed_gates(results: Row, config: Config) -> Finding | None:
-    if config.model.kind != "vsc" or not (fixed := results.get("fixed_gates", 0)):
-        return None
-    used = f"{fixed:.0f} of the {results['used_latents']:.0f} latents in use"
-    says = f"the gate{'s' * (fixed != 1)} of {used} hardly var{'ies' if fixed == 1 else 'y'} with the example"
-    return Finding("fixed gates", f"{says} (deviation below .2)", _rarer(results, config))
-
-
-def _rarer(results: Row, config: Config) -> dict[str, Any]:
-    """What makes latents be on in fewer examples."""
+def _gates(results: Row, config: Config) -> Iterator[Finding]:
     model = config.model
-    changes: dict[str, Any] = {}
-    if model.active is None:
-        changes["model.active"] = _few(config)
+    rarer: dict[str, Any] = {} if model.active is not None else {"model.active": _few(config)}
     if model.inference != "ascent" and model.usage_weight < _USAGE:
-        changes["model.usage_weight"] = _USAGE
-    return {**changes, "train.steps": 2 * _steps(results, config)}
+        rarer["model.usage_weight"] = _USAGE
+    rarer["train.steps"] = 2 * _steps(results, config)
+    used = f"of the {results.get('used_latents', 0):.0f} latents in use"
+    if always := results.get("always_on_latents"):
+        says = f"{always:.0f} {used} {'is' if always == 1 else 'are'} on in over 95 % of the examples"
+        yield Finding("always on", says, rarer)
+    if fixed := results.get("fixed_gates"):
+        who, vary = ("the gate", "varies") if fixed == 1 else ("the gates", "vary")
+        says = f"{who} of {fixed:.0f} {used} hardly {vary} with the example (deviation below .2)"
+        yield Finding("fixed gates", says, rarer)
 
 
 def _steps(results: Row, config: Config) -> int:
@@ -190,31 +173,27 @@ def _few(config: Config) -> float:
     return float(max(1, round(config.model.rate * config.model.latents))) if config.model.latents > 1 else 0.5
 
 
-def _number_on(results: Row, config: Config) -> Finding | None:
+def _number_on(results: Row, config: Config) -> Iterator[Finding]:
     model, on = config.model, results.get("active_per_image")
-    if model.kind != "vsc" or on is None:
-        return None
+    if on is None:
+        return
     if model.active is not None:
-        if abs(on / model.active - 1) <= _MISSED:
-            return None
+        longer = {"train.steps": 2 * _steps(results, config)}
         says = f"{on:.3g} latents are on in an example, where {model.active:g} were asked for"
-        if model.mixture:
-            return Finding("number on", says, {"model.prior": "fixed"})
-        return Finding("number on", says, {"train.steps": 2 * _steps(results, config)})
-    if model.alpha is None or 0.5 <= on / (asked := model.alpha * model.latents) <= 2:
-        return None
-    says = f"{on:.3g} latents are on in an example, far from alpha times latents, {asked:.3g}"
-    return Finding("number on", says, {"model.active": asked})
+        if abs(on / model.active - 1) > _MISSED:
+            yield Finding("number on", says, {"model.prior": "fixed"} if model.mixture else longer)
+    elif model.alpha is not None and not 0.5 <= on / (asked := model.alpha * model.latents) <= 2:
+        says = f"{on:.3g} latents are on in an example, far from alpha times latents, {asked:.3g}"
+        yield Finding("number on", says, {"model.active": asked})
 
 
-def _overfitted(results: Row, config: Config) -> Finding | None:
+def _overfitted(results: Row, config: Config) -> Iterator[Finding]:
     if not {"elbo_median", "train_elbo_median", "median_error", "kl"} <= results.keys():
-        return None
+        return
     gap = results["train_elbo_median"] - results["elbo_median"]
-    if not gap - 2 * results["median_error"] > max(2 * _NATS, _OVERFITTED * results["kl"]):
-        return None
-    says = f"the bound of the median test example is {gap:.1f} nats below that of a training example"
-    changes: dict[str, Any] = {"train.steps": max(_steps(results, config) // 2, 1)}
-    if config.train.weight_decay < 0.1:
-        changes["train.weight_decay"] = 0.1
-    return Finding("overfitted", says, changes)
+    if gap - 2 * results["median_error"] > max(2 * _NATS, _OVERFITTED * results["kl"]):
+        says = f"the bound of the median test example is {gap:.1f} nats below that of a training example"
+        changes: dict[str, Any] = {"train.steps": max(_steps(results, config) // 2, 1)}
+        if config.train.weight_decay < 0.1:
+            changes["train.weight_decay"] = 0.1
+        yield Finding("overfitted", says, changes)

@@ -40,12 +40,10 @@ def information(code: np.ndarray, factors: Factors) -> Float[np.ndarray, "latent
 
 
 def _share(cells: np.ndarray, classes: np.ndarray) -> float:
-    kinds = classes.max() + 1
-    joint = np.bincount(cells * kinds + classes, minlength=(BINS + 1) * kinds).reshape(-1, kinds) / len(
-        classes
-    )
+    kinds, n = classes.max() + 1, len(classes)
+    joint = np.bincount(cells * kinds + classes, minlength=(BINS + 1) * kinds).reshape(-1, kinds) / n
     by_cell, by_class = joint.sum(axis=1), joint.sum(axis=0)
-    chance = (np.count_nonzero(by_cell) - 1) * (kinds - 1) / (2 * len(classes))
+    chance = (np.count_nonzero(by_cell) - 1) * (kinds - 1) / (2 * n)
     total = entr(by_class).sum()
     shared = entr(by_cell).sum() + total - entr(joint).sum()
     return max(0.0, float((shared - chance) / (total - chance))) if total > chance else 0.0
@@ -146,14 +144,10 @@ def _threshold(code: np.ndarray, factor: Factor) -> Float[np.ndarray, " latents"
 
 
 class DCI(NamedTuple):
-    """The three scores, each in [0, 1].
+    """Does each latent serve one factor? Is each served by one latent? How well does the whole code predict?
 
-    Attributes:
-      disentanglement: does each latent serve one factor (latents weighted by their importance)?
-      completeness: is each factor served by one latent?
-      informativeness: how well the whole code predicts the factors of new examples, mean over factors:
-        R^2 for a real factor; for a discrete one the share of the errors of the best constant guess
-        that are avoided.
+    Scores in [0, 1]; the first weighs latents by their importance. ``informativeness`` is, of new examples,
+    the mean over factors of R^2, or for a discrete one of the share of a constant guess's errors avoided.
     """
 
     disentanglement: float

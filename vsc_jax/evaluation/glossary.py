@@ -1,5 +1,6 @@
 """What every key of ``results.json`` means, and the results as a table to read."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 Unit = Literal["nats", "number", "share", "error", "words"]
@@ -127,16 +128,28 @@ def format_value(name: str, value: Any) -> str:
     return f"{value:.{ {'nats': 2, 'share': 3, 'error': 5, 'words': 0}[known.unit] }f}"
 
 
+def by_group(names: Iterable[str]) -> dict[str, list[str]]:
+    """Results under their headings, both in the order of :data:`GLOSSARY`, what it does not have last."""
+    rank = {name: place for place, name in enumerate(GLOSSARY)}
+    groups: dict[str, list[str]] = {entry.group: [] for entry in (*GLOSSARY.values(), _OTHER)}
+    for name in sorted(names, key=lambda name: rank.get(name, len(rank))):
+        groups[(explain(name) or _OTHER).group].append(name)
+    return {group: members for group, members in groups.items() if members}
+
+
 def table(results: dict[str, Any]) -> str:
     """The results by group, one a line: name, value, meaning."""
-    order = {name: place for place, name in enumerate(GLOSSARY)}
-    names = sorted((name for name in results if name != "data"), key=lambda name: order.get(name, len(order)))
-    cells = [(explain(name) or _OTHER, name, format_value(name, results[name])) for name in names]
-    first, second = (max((len(cell[i]) for cell in cells), default=0) for i in (1, 2))
+    values = {name: format_value(name, value) for name, value in results.items() if name != "data"}
+    first, second = (max(map(len, column), default=0) for column in (values, values.values()))
     lines = [str(results["data"])] if "data" in results else []
-    for group in dict.fromkeys(entry.group for entry in (*GLOSSARY.values(), _OTHER)):
-        rows = [
-            f"  {name:{first}}  {value:>{second}}  {e.text}" for e, name, value in cells if e.group == group
-        ]
-        lines += ["", group, *(row.rstrip() for row in rows)] if rows else []
+    for group, names in by_group(values).items():
+        texts = [(explain(name) or _OTHER).text for name in names]
+        rows = zip(names, texts, strict=True)
+        lines += ["", group, *(f"  {n:{first}}  {values[n]:>{second}}  {text}".rstrip() for n, text in rows)]
     return "\n".join(lines)
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, row, widths)).rstrip() for row in rows)

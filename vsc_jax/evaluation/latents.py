@@ -122,9 +122,8 @@ def decoded(view: CodeView, latent: int, values: Sequence[float | None]) -> np.n
 
 def idle_latents(view: CodeView) -> list[int]:
     """The used latents whose removal moves the output by almost nothing; see :data:`IDLE`."""
-    variance = _variance(view)
-    moved = {int(j): _moved(view, decoded(view, int(j), (None, 0.0)), variance) for j in view.used}
-    return [j for j, share in moved.items() if share < IDLE]
+    variance, used = _variance(view), view.used.tolist()
+    return [j for j in used if _moved(view, decoded(view, j, (None, 0.0)), variance) < IDLE]
 
 
 def idle_statistics(view: CodeView) -> dict[str, float]:

@@ -23,13 +23,10 @@ SHOWN_NOISE = 0.2
 
 
 class Denoised(NamedTuple):
-    """What is left of examples under noise.
+    """What is left of examples under noise: squared error of a clean value, and :func:`explained_variance`.
 
-    Attributes:
-      mse: squared error of the clean examples from noisy ones, mean over their values.
-      explained_variance: the same as :func:`explained_variance`.
-      same_support: the share of the latents on for the clean or the noisy example that are on for both
-        (Jaccard index, 1 where none is), mean over the examples; 1 without gates.
+    ``same_support`` is the share of the latents on for the clean or the noisy example that are on for both
+    (Jaccard index, 1 where none is), mean over the examples; 1 without gates.
     """
 
     mse: float

@@ -16,19 +16,10 @@ from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset, sample_rows
 from vsc_jax.data.examples import bernoulli_draw, chunks
 from vsc_jax.data.streams import Stream
-from vsc_jax.evaluation import factors
+from vsc_jax.evaluation import disentanglement, factors
 from vsc_jax.evaluation.bounds import importance_weighted
 from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.evaluation.diagnosis import Row, diagnose, late_gain, names
-from vsc_jax.evaluation.disentanglement import (
-    dci,
-    factor_vae_score,
-    infomec,
-    information,
-    mig,
-    modularity,
-    sap,
-)
 from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, map_batches, means
 from vsc_jax.evaluation.latents import idle_statistics
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
@@ -157,7 +148,7 @@ def evaluate(
                 images = smiley.crop(faces.images) if small else faces.images
                 return codes(model, images * np.uint8(255), code_key, batch_size=size).expected
 
-            results["factor_vae"] = factor_vae_score(represent, seed=config.seed)
+            results["factor_vae"] = disentanglement.factor_vae_score(represent, seed=config.seed)
     found = names(diagnose(results, config))
     return {**results, "data": in_words(dataset, binarize), "findings": found}
 
@@ -215,9 +206,9 @@ def _disentanglement(
         on_stage("attributes")
         form = "gamma" if model.gated else "mean"
         code, new = getattr(train.codes, form), getattr(test.codes, form)
-        scores = dci(code, known, new, asked)
+        scores = disentanglement.dci(code, known, new, asked)
         results |= {
-            "attribute_modularity": modularity(information(new, asked)),
+            "attribute_modularity": disentanglement.modularity(disentanglement.information(new, asked)),
             "attribute_disentanglement": scores.disentanglement,
             "attribute_informativeness": scores.informativeness,
             "attribute_explicitness": explicitness(code, known, new, asked),
@@ -226,16 +217,17 @@ def _disentanglement(
     if known:
         code, new = train.codes.expected, test.codes.expected
         on_stage("features: mutual information")
-        shares, (infom, infoc) = information(new, asked), infomec(test.codes.sparse, asked)
+        shares = disentanglement.information(new, asked)
+        infom, infoc = disentanglement.infomec(test.codes.sparse, asked)
         on_stage("features: trees")
-        scores = dci(code, known, new, asked)
+        scores = disentanglement.dci(code, known, new, asked)
         results |= {
             "feature_r2": linear_r2(code, known, new, asked),
-            "feature_mig": mig(shares),
-            "feature_modularity": modularity(shares),
+            "feature_mig": disentanglement.mig(shares),
+            "feature_modularity": disentanglement.modularity(shares),
             "feature_infom": infom,
             "feature_infoc": infoc,
-            "feature_sap": sap(new, asked),
+            "feature_sap": disentanglement.sap(new, asked),
             **{f"feature_{name}": score for name, score in scores._asdict().items()},
         }
     return results

@@ -20,9 +20,7 @@ def selection_statistics(
 ) -> dict[str, float]:
     """Use of the pseudo-inputs, price of each selection, agreement with the classes ``[n]``, if known.
 
-    The others are what ``model.selections`` gives.
-
-    The keys are explained in the glossary. ``cluster_accuracy`` is there only where there are no more
+    The others are what ``model.selections`` gives. ``cluster_accuracy`` is there only where there are no more
     pseudo-inputs than classes, so that it can reach 1. ``cluster_purity`` cannot fall when clusters are
     split: compare only at the same number of them.
     """

@@ -112,9 +112,8 @@ def draw_activation(view: CodeView) -> Drawn:
     order = order[np.isin(order, view.used)] if len(view.used) else order
     title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
     if hidden := view.latents - len(order):
-        title += (
-            f"\n({hidden} of {view.latents} are left out: on in fewer than {USED_SHARE:.0%} of the examples)"
-        )
+        rarely = f"on in fewer than {USED_SHARE:.0%} of the examples"
+        title += f"\n({hidden} of {view.latents} are left out: {rarely})"
     figure = style.new_figure(len(maps) * (0.17 * max(len(names), 6) + 0.75) + 0.4, title)
     panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]
     for axes, (means, heading, bar, top) in zip(panels, maps, strict=True):
@@ -160,16 +159,12 @@ def draw_pseudo_inputs(view: CodeView) -> Drawn:
         decoded = name == "components"
         shown = view.model.decode(hard_code(components)) if decoded else view.model.pseudo_inputs()
         images = style.as_pictures(np.asarray(shown))[order]
-        columns = min(_PER_ROW, len(images))
-        rows = -(-len(images) // columns)
-        tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
-        height, width = images.shape[1:3]
-        mosaic_height = rows * (style.WIDTH - 0.9) / columns * height / width
+        tiles, numbers, mosaic_height = _mosaic(images, _PER_ROW)
         figure = style.new_figure(mosaic_height + matrix_height + 1.2, title)
         top, bottom = figure.subplots(2, 1, height_ratios=[mosaic_height, matrix_height])
         what = "Their means, decoded" if decoded else "As images"
         style.label(top, f"{what} (number of the first of each row at the left)")
-        style.show_tiles(top, tiles, rows=[f"{row * columns + 1}" for row in range(rows)])
+        style.show_tiles(top, tiles, rows=numbers)
     _heat_map(bottom, on, latents, r"$\gamma$")
     heading = f"Their supports: the {len(latents)} latents that any of them has on"
     style.label(bottom, heading, "latent", "rank: share of the examples")
@@ -195,18 +190,25 @@ def draw_atoms(view: CodeView) -> Drawn:
     alike = np.abs(unit @ unit.T - np.eye(len(unit))).max()
     images = 0.5 + 0.5 * atoms / np.maximum(np.abs(atoms).max(axis=1, keepdims=True), 1e-12)
     images = images.reshape(-1, *view.model.decoder.example_shape)
-    columns = min(2 * _PER_ROW, len(images))
-    rows = -(-len(images) // columns)
-    height, width = images.shape[1:3]
+    tiles, numbers, height = _mosaic(images, 2 * _PER_ROW)
     title = f"{len(images)} of {view.latents} atoms, the one that is on most often first"
-    figure = style.new_figure(rows * (style.WIDTH - 0.9) / columns * height / width + 0.8, title)
+    figure = style.new_figure(height + 0.8, title)
     axes = figure.subplots()
-    tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
-    names = [f"{row * columns + 1}" for row in range(rows)]
-    style.show_tiles(axes, tiles, rows=names, colors=style.DIVERGING)
+    style.show_tiles(axes, tiles, rows=numbers, colors=style.DIVERGING)
     style.label(axes, x="each from minus (blue) to plus (red) its largest entry")
     ends = {"most": float(view.density[order[0]]), "least": float(view.density[order[-1]])}
-    return Drawn(figure, {"shown": len(images), "latents": view.latents, **ends, "alike": float(alike)})
+    facts = {"shown": len(images), "latents": view.latents, **ends, "alike": float(alike)}
+    return Drawn(figure, facts)
+
+
+def _mosaic(images: np.ndarray, most: int) -> tuple[np.ndarray, list[str], float]:
+    """Images as rows of at most ``most``, the number of each row's first, and the height in inches."""
+    columns = min(most, len(images))
+    rows = -(-len(images) // columns)
+    tiles = style.padded(images, rows * columns).reshape(rows, columns, *images.shape[1:])
+    height, width = images.shape[1:3]
+    numbers = [f"{row * columns + 1}" for row in range(rows)]
+    return tiles, numbers, rows * (style.WIDTH - 0.9) / columns * height / width
 
 
 def order_into_blocks(size: ArrayLike, signed: ArrayLike, groups: ArrayLike) -> np.ndarray:

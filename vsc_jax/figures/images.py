@@ -46,10 +46,9 @@ def draw_reconstructions(view: CodeView) -> Drawn:
         figure = _images(inputs, outputs, titles)
     else:
         figure = _lines(inputs, outputs, titles, view.dataset.channel_names if form == "signal" else ())
-    explained, denoised = (
-        found.explained_variance for found in denoising(model, x, key, noise=(0.0, SHOWN_NOISE)).values()
-    )
-    return Drawn(figure, {"clean": explained, "noisy": denoised, "noise": level, "form": form})
+    found = denoising(model, x, key, noise=(0.0, SHOWN_NOISE)).values()
+    explained = dict(zip(("clean", "noisy"), (each.explained_variance for each in found), strict=True))
+    return Drawn(figure, {**explained, "noise": level, "form": form})
 
 
 def _images(inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
@@ -135,9 +134,8 @@ def draw_steered(
     title = f"Decoded before and after a change: {', '.join(words)}"
     figure = style.new_figure(3 * side * height / width + 0.8, title)
     axes = figure.subplots()
-    style.show_tiles(
-        axes, np.stack(pictures), rows=("image", "before", "after"), columns=list(map(str, rows))
-    )
+    names, columns = ("image", "before", "after"), list(map(str, rows))
+    style.show_tiles(axes, np.stack(pictures), rows=names, columns=columns)
     style.label(axes, x="row of the data")
     style.bare(axes)
     return Drawn(figure, {"moved": float((np.abs(pictures[2] - pictures[1]) > VISIBLE).mean())})

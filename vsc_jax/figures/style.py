@@ -116,11 +116,9 @@ def show_tiles(
         pictures = pictures.mean(axis=-1)
     n, m, height, width, *channels = pictures.shape
     down, across = height + gap, width + gap
-    spaced = np.pad(pictures, [(0, 0), (0, 0), (0, gap), (0, gap), *[(0, 0)] * len(channels)],
-                    constant_values=np.nan)  # fmt: skip
-    canvas = spaced.swapaxes(1, 2).reshape(n * down, m * across, *channels)[
-        : n * down - gap, : m * across - gap
-    ]
+    canvas = np.full((n, down, m, across, *channels), np.nan)
+    canvas[:, :height, :, :width] = pictures.swapaxes(1, 2)
+    canvas = canvas.reshape(n * down, m * across, *channels)[: n * down - gap, : m * across - gap]
     if channels:
         visible = ~np.isnan(canvas).any(axis=-1, keepdims=True)
         canvas = np.concatenate([np.where(visible, canvas, 0), visible], axis=-1)

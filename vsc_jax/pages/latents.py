@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ import matplotlib
 import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
-from PIL import Image
 
 from vsc_jax import __version__
 from vsc_jax.config.errors import UserError
@@ -52,9 +50,6 @@ def describe_latents(
     Returns:
       Latents, whose ``table`` has a dictionary for each one that is ever on: ``pandas.DataFrame(table)`` is a
       frame. The entry ``meaning`` is a sentence of the others.
-
-    Raises:
-      ValueError: if the data do not fit the model, or labels or names do not fit the data.
     """
     given = data.test.x if isinstance(data, Dataset) else data
     x = np.asarray(as_examples(given, model.decoder.example_shape))
@@ -99,17 +94,12 @@ def _with_meaning(found: Latents) -> Latents:
 
 
 def latents_page(view: CodeView, title: str, texts: Sequence[str] | None = None) -> dict[str, Any]:
-    """What the template of the page needs; ``texts`` are shown for the test examples, one for each.
-
-    Raises:
-      UserError: if there are more or fewer texts than test examples.
-    """
+    """What the template of the page needs; ``texts`` are shown for the test examples, one for each."""
     if texts is not None and len(texts) != len(view.test):
         raise UserError(f"--texts: expected {len(view.test):,} lines, one a test example, got {len(texts):,}")
     found = _with_meaning(describe(view))
-    order = list(found.present)
-    rank = {row["latent"]: order.index(row["tells"]) if row["tells"] else len(order) for row in found.table}
-    rows = sorted(found.table, key=lambda row: (rank[row["latent"]], -row["moved"]))
+    rank = {name: place for place, name in enumerate(found.present)}
+    rows = sorted(found.table, key=lambda row: (rank.get(row["tells"], len(rank)), -row["moved"]))
     script = (Path(__file__).parent / "latents.js").read_text()
     idle = [row["latent"] for row in found.table if row["idle"]]
     active = view.density.sum()
@@ -145,7 +135,7 @@ def _pictures(found: Latents, row: Mapping[str, Any], texts: Sequence[str] | Non
         content, text = None, texts[example] if texts is not None else ""
         values = np.asarray(as_float(view.test.x[example]))
         if form == "image":
-            content = uri(_small(picture(values, form, *ends)))
+            content = uri(picture(values, form, *ends, _LARGEST))
         elif form == "signal":
             content = uri(curves(values[:, places].T, *ends, width=_STROKE))
         elif texts is None and view.dataset.column_names:
@@ -163,7 +153,7 @@ def _pictures(found: Latents, row: Mapping[str, Any], texts: Sequence[str] | Non
     swept, values, card["example"] = found.sweep(latent, SWEEP)
     if form == "image":
         names = ["off", *(f"{value:+.1f}".replace("-", "−") for value in values)]  # noqa: RUF001
-        files = [_small(picture(each, form, *ends)) for each in swept]
+        files = [picture(each, form, *ends, _LARGEST) for each in swept]
         card["sweep"] = [(name, uri(file)) for name, file in zip(names, files, strict=True)]
         own, off = decoded(view, latent, (None, 0.0))
         change = (own - off).reshape(*own.shape[:3], -1).mean(axis=-1)
@@ -176,29 +166,17 @@ def _pictures(found: Latents, row: Mapping[str, Any], texts: Sequence[str] | Non
         strokes = (style.PALETTE[0], "#9aa5b1", style.PALETTE[1])
         for place in places:
             three = swept[[1, 0, -1], :, place]
-            drawn = curves(three, float(three.min()), float(three.max()), strokes, _STROKE)
-            card["sweep"].append((found.names[place], uri(drawn)))
+            drawn = uri(curves(three, float(three.min()), float(three.max()), strokes, _STROKE))
+            card["sweep"].append((found.names[place], drawn))
     trunk = view.model.decoder.trunk
     if isinstance(trunk, Dictionary) and form != "vector":
         atom = np.asarray(trunk.atoms, np.float64)[latent].reshape(view.model.decoder.example_shape)
         if form == "image":
-            card["effect"].append(
-                ("atom", _colored(atom.reshape(*atom.shape[:2], -1).mean(axis=-1), style.DIVERGING))
-            )
+            drawn = _colored(atom.reshape(*atom.shape[:2], -1).mean(axis=-1), style.DIVERGING)
         else:
-            card["effect"].append(("atom", uri(picture(atom, form, float(atom.min()), float(atom.max())))))
+            drawn = uri(picture(atom, form, float(atom.min()), float(atom.max())))
+        card["effect"].append(("atom", drawn))
     return card
-
-
-def _small(file: tuple[bytes, str]) -> tuple[bytes, str]:
-    """A picture that is not larger than a card shows it."""
-    if file[1] != "image/png":
-        return file
-    with Image.open(io.BytesIO(file[0])) as image:
-        if max(image.size) <= _LARGEST:
-            return file
-        image.thumbnail((_LARGEST, _LARGEST))
-        return as_file(np.asarray(image))
 
 
 def _colored(values: np.ndarray, colors: str) -> str:
@@ -206,7 +184,7 @@ def _colored(values: np.ndarray, colors: str) -> str:
     top = float(np.abs(values).max()) or 1.0
     share = values / top if colors == style.SEQUENTIAL else 0.5 + 0.5 * values / top
     pixels = matplotlib.colormaps[colors](share, bytes=True)[..., :3]
-    return uri(_small(as_file(np.ascontiguousarray(pixels))))
+    return uri(as_file(np.ascontiguousarray(pixels), _LARGEST))
 
 
 def _map(found: Latents) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup, escape
 from PIL import Image
 
@@ -78,17 +77,16 @@ def write_report(
     if not sources:
         raise UserError("; ".join(refused.values()))
     read = list(sources.values())
+    say = on_stage or (lambda stage: None)
     for source in read:
-        if on_stage is not None:
-            on_stage(f"figures of {source.label}")
+        say(f"figures of {source.label}")
         view = illustrate(source, directory, dataset, every_figure=every_figure)
         if view is not None and len(read) > 1:
             curves.measure_noise(source, view)
         if latents:
             if view is None:
                 raise UserError(f"{source.folder}: no page of its latents: {source.missing[-1]}")
-            if on_stage is not None:
-                on_stage(f"latents of {source.label}")
+            say(f"latents of {source.label}")
             source.latents = latents_page(view, source.label, texts)
     groups = {
         heading: [sources[folder] for folder in map(folder_of, members) if folder in sources]
@@ -163,14 +161,12 @@ def shrunk(png: bytes) -> bytes:
 
 def _missing(sources: Sequence[Source]) -> list[str]:
     """What is not shown; what several runs lack alike is said once."""
-    lacking: dict[str, list[str]] = {}
-    for source in sources:
-        for line in source.missing:
-            lacking.setdefault(line, []).append(source.label)
-    if len(sources) == 1:
-        return list(lacking)
-    who = {line: "every run" if len(n) == len(sources) else ", ".join(n) for line, n in lacking.items()}
-    return [f"{who[line]}: {line}" for line in lacking]
+    said = []
+    for line in dict.fromkeys(line for source in sources for line in source.missing):
+        lacking = [source.label for source in sources if line in source.missing]
+        who = "every run" if len(lacking) == len(sources) else ", ".join(lacking)
+        said.append(line if len(sources) == 1 else f"{who}: {line}")
+    return said
 
 
 def _write(page: dict[str, Any], output: Path) -> list[Path]:
@@ -213,13 +209,8 @@ def _markdown(value: object) -> Markup:
     return Markup(re.sub(r"([\\`*\[\]|<>#])", r"\\\1", str(value)).replace("\n", " "))
 
 
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
+_PAGES = sentences.TEMPLATES.overlay(
+    autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
 )
 _PAGES.filters |= {
     "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(shrunk(png)).decode(),
@@ -229,8 +220,6 @@ _PAGES.filters |= {
     "what_was_run": sentences.what_was_run,
     "in_short": sentences.in_short,
     "findings": sentences.findings,
-    "percent": sentences.percent,
-    "count": sentences.count,
 }
 _PAGES.globals |= {
     "compared": sentences.compared,

@@ -13,23 +13,27 @@ from vsc_jax.figures.style import PALETTE, as_pictures
 WIDTH, HEIGHT = 320.0, 200.0  # of a curve
 
 
-def picture(example: np.ndarray, form: Form, low: float, high: float) -> tuple[bytes, str]:
+def picture(
+    example: np.ndarray, form: Form, low: float, high: float, most: int | None = None
+) -> tuple[bytes, str]:
     """One example as a PNG image, or as curves in SVG whose foot is ``low`` and whose top is ``high``.
 
-    The file and its media type.
+    The file and its media type; ``most`` is that of :func:`as_file`.
     """
     if form == "image":
         pixels = (255 * as_pictures(example) + 0.5).astype(np.uint8)
         if pixels.ndim == 3 and pixels.shape[-1] != 3:
             pixels = pixels.mean(axis=-1).astype(np.uint8)
-        return as_file(pixels)
+        return as_file(pixels, most)
     return curves((example.T if form == "signal" else example.reshape(1, -1)), low, high)
 
 
-def as_file(pixels: np.ndarray) -> tuple[bytes, str]:
-    """Gray or colored pixels, uint8, as a PNG file, and its media type."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png")
+def as_file(pixels: np.ndarray, most: int | None = None) -> tuple[bytes, str]:
+    """Gray or colored pixels, uint8, as a PNG file of at most ``most`` x ``most``, and its media type."""
+    buffer, image = io.BytesIO(), Image.fromarray(pixels)
+    if most is not None:
+        image.thumbnail((most, most))
+    image.save(buffer, format="png")
     return buffer.getvalue(), "image/png"
 
 

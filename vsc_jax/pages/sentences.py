@@ -13,7 +13,7 @@ from vsc_jax.run.model_card import networks
 
 def sentence(name: str, facts: Mapping[str, Any]) -> str:
     """The sentence on a figure, made of its facts; empty if ``sentences.jinja`` has none for it."""
-    template = _TEMPLATES.get_template("sentences.jinja")
+    template = TEMPLATES.get_template("sentences.jinja")
     block = template.blocks.get(name)
     return "" if block is None else " ".join("".join(block(template.new_context(dict(facts)))).split())
 
@@ -41,12 +41,12 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_TEMPLATES = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
 )
-_TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count}
-_TEMPLATES.filters["comma"] = lambda number: number if number == "auto" else f"{number:,}"
-_TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")  # noqa: RUF001
+TEMPLATES.filters |= {"nats": nats, "percent": percent, "count": count}
+TEMPLATES.filters["comma"] = lambda number: number if number == "auto" else f"{number:,}"
+TEMPLATES.filters["signed"] = lambda value: f"{value:+.1f}".replace("-", "−")  # noqa: RUF001
 
 
 def what_was_run(source: Source) -> str:

@@ -57,7 +57,8 @@ def read_source(run: Path | Run, label: str) -> Source:
         source.missing.append(str(error))
     if not measured:
         how = f"python -m vsc_jax.evaluate {run} measures them"
-        how = f"training is at iteration {step:,} of {steps}" if steps == "auto" or step < steps else how
+        if steps == "auto" or step < steps:
+            how = f"training is at iteration {step:,} of {steps}"
         source.missing.append(f"no results yet: {how}")
     return source
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from vsc_jax.config import Ramp, load_preset, preset_names
-from vsc_jax.evaluation.glossary import GLOSSARY, explain, format_value
+from vsc_jax.evaluation.glossary import by_group, explain, format_value
 from vsc_jax.pages.source import Source, comparable
 
 ABSENT = "–"  # noqa: RUF001 (a dash, in a cell that has no value)
@@ -35,16 +35,13 @@ class TableRow(NamedTuple):
 
 def results_tables(sources: Sequence[Source]) -> dict[str, list[TableRow]]:
     """The results of all runs by heading, in the order of ``vsc_jax.evaluation.glossary``."""
-    names = {name for source in sources for name in source.results}
-    rank = {name: place for place, name in enumerate(GLOSSARY)}
-    tables: dict[str, list[TableRow]] = {known.group: [] for known in GLOSSARY.values()}
-    for name in sorted(names, key=lambda name: (rank.get(name, len(rank)), name)):
+    rows = {}
+    for name in dict.fromkeys(name for source in sources for name in source.results):
         values = [source.results.get(name) for source in sources]
         known, best = explain(name), _best(name, sources)
         cells = [Cell(ABSENT if v is None else _number(name, v), v is not None and v == best) for v in values]
-        row = TableRow(name, known.text if known else "", cells)
-        tables.setdefault(known.group if known else "Other", []).append(row)
-    return {title: rows for title, rows in tables.items() if rows}
+        rows[name] = TableRow(name, known.text if known else "", cells)
+    return {heading: [rows[name] for name in names] for heading, names in by_group(rows).items()}
 
 
 def settings_rows(sources: Sequence[Source]) -> tuple[list[TableRow], list[TableRow]]:

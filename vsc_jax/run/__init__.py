@@ -13,6 +13,7 @@ from vsc_jax.config import Config, to_dict, validate
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset
+from vsc_jax.data.files import writing
 from vsc_jax.data.identity import describe, save_examples
 from vsc_jax.data.loading import called, can_load
 from vsc_jax.models import Model, scaling
@@ -132,16 +133,11 @@ def finish(
             results = evaluate(trained.model, dataset, config, history=trained.history, on_stage=on_stage)
         if folder is not None:
             write_json(folder / "results.json", results)
-    facts: dict[str, dict[str, Any]] = {}
-    if folder is not None and config.evaluate.figures and not (folder / "figures").exists():
-        if on_stage is not None:
-            on_stage("figures")
-        facts = _draw(trained, config, dataset, folder)
-    return Run(trained.model, results, trained.history, folder, config, facts=facts)
-
-
-def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> dict[str, dict[str, Any]]:
-    """Write the first figures; return their facts."""
+    run = Run(trained.model, results, trained.history, folder, config)
+    if folder is None or not config.evaluate.figures or (folder / "figures").exists():
+        return run
+    if on_stage is not None:
+        on_stage("figures")
     from vsc_jax.evaluation.code_view import CodeView
     from vsc_jax.evaluation.results import as_measured
     from vsc_jax.figures import OVERVIEW, draw_all, draw_history
@@ -157,16 +153,13 @@ def _draw(trained: Trained, config: Config, dataset: Dataset, folder: Path) -> d
     for name, (figure, _) in drawn.items():
         write_file(temporary / f"{name}.png", as_png(figure))
     temporary.rename(folder / "figures")
-    return {name: facts for name, (_, facts) in drawn.items()}
+    return replace(run, facts={name: facts for name, (_, facts) in drawn.items()})
 
 
 def save(run: Run, folder: str | Path) -> Path:
     """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
 
     The folder is made when missing, and given back; files of a model saved there before are replaced.
-
-    Raises:
-      UserError: if the folder cannot be written, or is a run folder.
     """
     from safetensors.flax import save_file
 
@@ -177,7 +170,7 @@ def save(run: Run, folder: str | Path) -> Path:
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
     shape = run.model.decoder.example_shape
     data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling), **run.data}
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", to_dict(run.config))
         write_json(folder / "data.json", data)
@@ -188,6 +181,4 @@ def save(run: Run, folder: str | Path) -> Path:
         temporary.replace(folder / MODEL_FILE)
         sizes = {name: leaf.shape for name, leaf in leaves.items()}
         write_file(folder / "README.md", model_card(run.config, data, run.results, sizes))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     return folder

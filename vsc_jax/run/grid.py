@@ -40,10 +40,6 @@ def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> li
     A text of ``grid`` is ``FIELD=VALUE,VALUE``, or ``FIELD=FIELD=VALUE,VALUE`` for fields that move together;
     layers of ``model.hidden`` are joined by an x, such as ``800x400``. ``seeds`` is how many seeds, from the
     configuration's own on; 1 if neither given nor in the grid.
-
-    Raises:
-      UserError: on a grid with nothing to vary, a field that does not exist, cannot vary or is given
-        twice, or a value of another type.
     """
     axes = [_axis(config, text) for text in grid]
     fields = [field for axis in axes for field in axis.fields]
@@ -96,9 +92,8 @@ def _axis(config: Config, text: str) -> Axis:
     read = tuple(_read(config, fields, value.strip()) for value in values.split(",") if value.strip())
     if not read:
         raise UserError(f"--grid: {fields[0]}: no values; expected {fields[0]}=VALUE,VALUE")
-    for value in read:
-        if read.count(value) > 1:
-            raise UserError(f"--grid: {fields[0]}: {_written(value)} is given twice")
+    if twice := [value for value in read if read.count(value) > 1]:
+        raise UserError(f"--grid: {fields[0]}: {_written(twice[0])} is given twice")
     return Axis(tuple(fields), read)
 
 

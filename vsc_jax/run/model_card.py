@@ -15,11 +15,7 @@ from vsc_jax.evaluation.glossary import explain, format_value
 # Title, license and reference of the data sets that the library reads by name.
 _ORIGINS = {
     "smiley": ("Smiley", "drawn by vsc_jax itself, MIT", "Tonolini, Jensen and Murray-Smith, UAI 2019"),
-    "mnist": (
-        "MNIST",
-        "CC BY-SA 3.0",
-        "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86(11), 1998",
-    ),
+    "mnist": ("MNIST", "CC BY-SA 3.0", "LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998"),
     "fashion_mnist": ("Fashion-MNIST", "MIT, Zalando SE", "Xiao, Rasul and Vollgraf, arXiv:1708.07747"),
     "uci_har": (
         "Human Activity Recognition Using Smartphones",

@@ -140,9 +140,10 @@ def _bound(model: Model, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Float[A
     return jnp.mean(jax.vmap(lambda key: model.bounds(x, key)[name])(jax.random.split(key, _DRAWS)), axis=0)
 
 
-def _gain(new: np.ndarray, old: np.ndarray) -> tuple[float, float]:
-    """:func:`_trimmed` of the paired differences; what is not finite is worse than all else."""
-    new, old = (np.where(np.isfinite(scores), scores, -np.inf).astype(np.float64) for scores in (new, old))
+def _gain(scores: Scores) -> tuple[float, float]:
+    """:func:`_trimmed` of what the last doubling brought; what is not finite is worse than all else."""
+    last = list(scores.values())[-2:]
+    old, new = (np.where(np.isfinite(each), each, -np.inf).astype(np.float64) for each in last)
     with np.errstate(invalid="ignore"):
         return _trimmed(np.where(new == old, 0, new - old))
 
@@ -162,15 +163,14 @@ def _best(scores: Scores) -> int:
     *before, last = scores
     if not before:
         return last
-    gain, error = _gain(scores[last], scores[before[-1]])
+    gain, error = _gain(scores)
     return last if gain > error else before[-1]
 
 
 def _done(scores: Scores) -> bool:
-    if len(scores) in (0, 1) or len(scores) > DOUBLINGS:
+    if not 2 <= len(scores) <= DOUBLINGS:
         return len(scores) > DOUBLINGS
-    old, new = list(scores.values())[-2:]
-    gain, error = _gain(new, old)
+    gain, error = _gain(scores)
     return not gain > max(error, LEAST_GAIN)
 
 
@@ -179,7 +179,7 @@ def _line(scores: Scores) -> str:
     *before, steps = scores
     line = f"train.steps {steps:,}: validation bound {_trimmed(scores[steps])[0]:.2f} nats"
     if before:
-        line += " ({:+.2f} ± {:.2f})".format(*_gain(scores[steps], scores[before[-1]]))
+        line += " ({:+.2f} ± {:.2f})".format(*_gain(scores))
     return line + (f"; {_best(scores):,} are taken" if _done(scores) else "; go on")
 
 

@@ -16,7 +16,7 @@ from vsc_jax.config.fields import read_json
 from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
 from vsc_jax.data.dataset import check_values
-from vsc_jax.data.loading import can_load, load_rows
+from vsc_jax.data.loading import can_load, load_own
 from vsc_jax.models import Model, build, parameter_count, scaling
 from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.run.steps import steps_found
@@ -59,9 +59,6 @@ class StoredRun(NamedTuple):
             what the run folder keeps is used.
           config: the run's configuration with other settings of the evaluation or another ``data.binarize``.
           directory: folder with prepared TFDS sets, if not the one that the run used.
-
-        Raises:
-          UserError: if the data are not at hand, or are not those that ``data.json`` describes.
         """
         folder, stored, config = self.folder, self.config.data.binarize, config or self.config
         described = read_json(folder / "data.json")
@@ -70,9 +67,8 @@ class StoredRun(NamedTuple):
             settings = replace(settings, path=Path(described["path"]))
         if given is None and not can_load(settings):
             if "static" in {stored, settings.binarize} and stored != settings.binarize:
-                raise UserError(
-                    f"data.binarize: the data that {folder} keeps are {stored}, got {settings.binarize}"
-                )
+                kept = f"the data that {folder} keeps are {stored}"
+                raise UserError(f"data.binarize: {kept}, got {settings.binarize}")
             return identity.load_examples(folder, described, config)
         loaded = data.load(replace(settings, binarize=stored), given)
         data.check_range(loaded, config.model.likelihood)
@@ -89,9 +85,6 @@ class StoredRun(NamedTuple):
           given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own;
             values may be missing (NaN). Without them, the run's test examples as its results measure them.
           directory: as for :meth:`dataset`.
-
-        Raises:
-          UserError: naming the file and the value that cannot be used.
         """
         config, described = self.config, read_json(self.folder / "data.json")
         if given is None:
@@ -102,7 +95,7 @@ class StoredRun(NamedTuple):
         shape, constants = tuple(described["example_shape"]), described.get("scaling")
         color, kind = "rgb" if shape[2:] == (3,) else "grey", constants["kind"] if constants else "none"
         settings = replaced(config, {"data.color": color, "data.scaling": kind})
-        dataset = load_rows(settings.data, given, described.get("channel_names", ()))
+        dataset = load_own(settings.data, given, whole=True, channel_names=described.get("channel_names", ()))
         with within(given) if isinstance(given, str | Path) else nullcontext():
             as_examples(as_float(dataset.train.x[:1]), shape)
             for split in () if constants else (dataset.train, dataset.test):
@@ -123,11 +116,7 @@ def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
 
 
 def load(folder: str | Path) -> Model:
-    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`.
-
-    Raises:
-      UserError: naming the folder if it is neither, or the file that is missing or damaged.
-    """
+    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`."""
     return open_run(folder).model()
 
 

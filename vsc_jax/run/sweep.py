@@ -20,6 +20,7 @@ from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.paths import as_path
 from vsc_jax.data.identity import describe
+from vsc_jax.evaluation.glossary import in_columns
 from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.style import as_png
 from vsc_jax.run import finish
@@ -208,9 +209,7 @@ def table(axes: Sequence[Axis], members: Sequence[Member]) -> str:
         spreads = {name: "" if math.isnan(sd) else f" ± {sd:.2g}" for name, sd in row.sd.items()}
         cells = [f"{row.mean[name]:.4g}{spreads[name]}" if name in row.mean else "-" for name in names]
         lines.append([*(str(row.settings[field]) for field in fields), str(row.members), *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [[cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    return in_columns(lines)
 
 
 def draw_pictures(folder: Path, axes: Sequence[Axis], members: Sequence[Member]) -> list[Path]:
@@ -246,25 +245,15 @@ def curves_along(
     Empty where the field's values are no numbers (the rows are means over the seeds, which are none either),
     or where no curve has two.
     """
-    measured = {
-        name: [row for row in rows if {result, against or result} <= row.mean.keys()]
-        for name, rows in groups.items()
-    }
     if not all(_is_number(row.settings.get(field)) for rows in groups.values() for row in rows):
         return []
-    if all(len(rows) < 2 for rows in measured.values()):
-        return []
-    return [
-        Curve(
-            name=name,
-            x=np.array([row.mean[against] if against else row.settings[field] for row in rows], float),
-            mean=np.array([row.mean[result] for row in rows]),
-            sd=_spread(rows, result),
-            x_sd=None if against is None else _spread(rows, against),
-        )
-        for name, rows in measured.items()
-        if rows
-    ]
+    curves = []
+    for name, every in groups.items():
+        if rows := [row for row in every if {result, against or result} <= row.mean.keys()]:
+            x = np.array([row.mean[against] if against else row.settings[field] for row in rows], float)
+            mean, sd = np.array([row.mean[result] for row in rows]), _spread(rows, result)
+            curves.append(Curve(name, x, mean, sd, None if against is None else _spread(rows, against)))
+    return curves if any(len(curve.mean) > 1 for curve in curves) else []
 
 
 def _spread(rows: Sequence[Summary], result: str) -> np.ndarray | None:
