@@ -90,21 +90,18 @@ def test_what_seems_wrong_is_said_with_parameters_of_the_class(coder, gaussian):
     assert line.endswith("no latent is on in even 1 % of the examples; try beta=1, or learning_rate=0.0005")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        ({}, ("linear", "fixed", "ascent")),
-        ({"likelihood": "student_t"}, ("linear", "fixed", "encoder")),
-        ({"gate": "threshold"}, ("linear", "fixed", "encoder")),
-        ({"likelihood": "bernoulli"}, ("linear", "fixed", "lista")),
-        ({"likelihood": "bernoulli", "gate": "threshold"}, ("linear", "fixed", "encoder")),
-        ({"likelihood": "bernoulli", "prior": "pseudo"}, ("linear", "pseudo", "encoder")),
-        ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
-        ({"beta": 2.0}, ("linear", "fixed", "encoder")),
-        ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
-        ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
-    ],
-)
+@pytest.mark.parametrize(("parameters", "expected"), [
+    ({}, ("linear", "fixed", "ascent")),
+    ({"likelihood": "student_t"}, ("linear", "fixed", "encoder")),
+    ({"gate": "threshold"}, ("linear", "fixed", "encoder")),
+    ({"likelihood": "bernoulli"}, ("linear", "fixed", "lista")),
+    ({"likelihood": "bernoulli", "gate": "threshold"}, ("linear", "fixed", "encoder")),
+    ({"likelihood": "bernoulli", "prior": "pseudo"}, ("linear", "pseudo", "encoder")),
+    ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
+    ({"beta": 2.0}, ("linear", "fixed", "encoder")),
+    ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
+    ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
+])  # fmt: skip
 def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(parameters, expected, gaussian):
     rows = gaussian[:30]
     if parameters.get("likelihood") == "bernoulli":
@@ -131,14 +128,11 @@ def test_a_row_is_its_code_times_the_atoms(coder, gaussian):
     assert not hasattr(network.fit(gaussian[:30]), "components_")
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"steps": 600},
-        {"decoder": "mlp", "steps": 1500},
-        {"decoder": "mlp", "steps": 1500, "gate": "threshold"},
-    ],
-)
+@pytest.mark.parametrize("parameters", [
+    {"steps": 600},
+    {"decoder": "mlp", "steps": 1500},
+    {"decoder": "mlp", "steps": 1500, "gate": "threshold"},
+])  # fmt: skip
 def test_as_many_latents_are_on_as_were_asked_for(parameters):
     X = np.random.default_rng(0).normal(size=(500, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
     coder = VariationalSparseCoding(8, active=3, random_state=0, **parameters).fit(X)
@@ -255,15 +249,12 @@ def test_names_travel_with_pandas(gaussian):
         coder.transform(frame[["b", "a", "c"]])
 
 
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"alpha": 1.5}, "alpha: expected a number between 0 and 1, exclusive, got 1.5"),
-        ({"n_init": 0}, "n_init: expected a whole number, 1 or more, got 0"),
-        ({"n_init": True}, "n_init: expected a whole number, 1 or more, got True"),
-        ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
-    ],
-)
+@pytest.mark.parametrize(("parameters", "message"), [
+    ({"alpha": 1.5}, "alpha: expected a number between 0 and 1, exclusive, got 1.5"),
+    ({"n_init": 0}, "n_init: expected a whole number, 1 or more, got 0"),
+    ({"n_init": True}, "n_init: expected a whole number, 1 or more, got True"),
+    ({"steps": 0}, "steps: expected a number from 1 to 2147483647, got 0"),
+])  # fmt: skip
 def test_a_parameter_that_cannot_be_used_is_named(parameters, message, gaussian):
     assert error_of(VariationalSparseCoding(**parameters).fit, gaussian) == message
 

@@ -129,15 +129,10 @@ def test_options_of_sampling_go_by_name_and_the_slope_is_one_if_not_given():
             function(first, jax.random.key(0), "concrete")
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda q: sample(q, jax.random.key(0)),
-        lambda q: log_prob(q, 0.0),
-        lambda q: warm_up(q, 0.5),
-        lambda q: blend_gates(q, 0.5, 0.1),
-    ],
-)
+@pytest.mark.parametrize("function", [
+    lambda q: sample(q, jax.random.key(0)), lambda q: log_prob(q, 0.0), lambda q: warm_up(q, 0.5),
+    lambda q: blend_gates(q, 0.5, 0.1),
+])  # fmt: skip
 def test_fields_of_different_shapes_and_integer_means_are_an_error(function):
     with pytest.raises(AssertionError, match="shape"):
         function(SpikeSlab(np.zeros(3), np.zeros(3), np.zeros(1)))

@@ -232,15 +232,11 @@ def test_importance_weighted_bound_reaches_the_enumerated_evidence():
     assert best < bounds[0] < bounds[1] < bounds[2] < evidence
 
 
-@pytest.mark.parametrize(
-    ("log_weights", "expected"),
-    [
-        (np.log([[1.0, 2.0], [3.0, 2.0]]), np.log([2.0, 2.0])),
-        (np.array([[-3.0, -700.0]]), [-3.0, -700.0]),
-        (np.array([-1e6, -1e6 - 1e4]), -1e6 - np.log(2)),
-    ],
-    ids=["two samples", "one sample", "very unlikely"],
-)
+@pytest.mark.parametrize(("log_weights", "expected"), [
+    (np.log([[1.0, 2.0], [3.0, 2.0]]), np.log([2.0, 2.0])),
+    (np.array([[-3.0, -700.0]]), [-3.0, -700.0]),
+    (np.array([-1e6, -1e6 - 1e4]), -1e6 - np.log(2)),
+], ids=["two samples", "one sample", "very unlikely"])  # fmt: skip
 def test_importance_weighted_bound_hand_values(log_weights, expected):
     np.testing.assert_allclose(importance_weighted_bound(log_weights), expected, rtol=1e-6)
 

@@ -103,16 +103,13 @@ def test_a_model_can_be_built_abstractly():
     assert [leaf.shape for leaf in jax.tree.leaves(abstract)] == [leaf.shape for leaf in leaves(built())]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"prior": "fixed", "decoder": "linear"},
-        {"prior": "fixed", "decoder": "linear", "inference": "lista"},
-        {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"},
-        {"network": "conv"},
-    ],
-)
+@pytest.mark.parametrize("settings", [
+    {},
+    {"prior": "fixed", "decoder": "linear"},
+    {"prior": "fixed", "decoder": "linear", "inference": "lista"},
+    {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"},
+    {"network": "conv"},
+])  # fmt: skip
 def test_about_as_many_parameters_are_counted_as_are_made(settings):
     config = ModelConfig(latents=30, hidden=(50,), **settings)
     made = build(config, (20, 20), jax.random.key(0))
