@@ -72,12 +72,13 @@ def members(tiny):
 
 
 @pytest.fixture(scope="module")
-def eight(shared, members, dataset, tmp_path_factory):
+def eight(shared, members, dataset, tmp_path_factory, optimized):
     """What eight devices trained, and the folder."""
     folder = tmp_path_factory.mktemp("eight")
     np.save(folder / "train.npy", dataset.train.x)
     np.save(folder / "test.npy", dataset.test.x)
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    flags["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
     configs = json.dumps([to_dict(config) for config in (shared, *members)])
     command = [sys.executable, "-c", _PROGRAM, configs, str(folder)]
     ended = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
