@@ -16,6 +16,7 @@ import scipy.special
 import scipy.stats
 from jaxtyping import TypeCheckError
 
+from tests.spikes import random_spike_slab
 from vsc_jax.spike_slab import (
     SpikeLaplace,
     SpikeSlab,
@@ -76,12 +77,6 @@ def gates_and_gradient(gate, sharpness, seed):
     """Gates at ``GATE_LOGITS`` and the derivative of each by its own logit; same noise for a seed."""
     result = _gates_and_gradients(GATE_LOGITS, jax.random.key(seed), sharpness)[gate]
     return [np.asarray(array, np.float64) for array in result]
-
-
-def random_spike_slab(seed, shape):
-    rng = np.random.default_rng(seed)
-    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
-    return SpikeSlab(*fields)
 
 
 # Every combination of extreme means, log-variances and logits.
