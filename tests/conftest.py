@@ -26,6 +26,12 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
+# Most of the suite's time is the compiler's, and its programs are small: they are compiled with few
+# optimizations, here and in what the tests start. Tests of what the compiler does ask for ``optimized``, and
+# so do those of a sweep's members, which are the runs alone to the last bit as users compile them.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+jax.config.update("jax_disable_most_optimizations", True)
+
 # What one test compiles is compiled once: for the other workers and for what tests start as well, until the
 # suite ends. This process was given JAX's variables before it could be asked, so that it is told again.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -92,6 +98,19 @@ def x64() -> Iterator[None]:
     """The test runs with 64-bit types enabled; arrays default to float64."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="module")
+def optimized() -> Iterator[None]:
+    """From here to the module's end programs are compiled as a user's are.
+
+    Fixtures of wider scope than a module, which other modules compare with, must not be asked for after it.
+    """
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

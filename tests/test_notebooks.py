@@ -38,6 +38,7 @@ def test_every_notebook_runs(tmp_path):
         "PYTHONPATH": str(ROOT),
         "VSC_JAX_SMOKE": "1",
         "MPLBACKEND": "agg",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",  # they work for longer than it takes to compile them
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(
@@ -76,16 +77,13 @@ def test_notebooks_have_the_first_cell_and_the_badge_of_the_repository():
         assert tool["written"](published, script.stem, repository) == text
 
 
-@pytest.mark.parametrize(
-    ("installed", "gpu", "extra"),
-    [
-        (["jax", "jax-cuda12-plugin"], True, "[cuda12]"),
-        (["jax", "jax-cuda13-plugin"], True, "[cuda13]"),
-        (["jax", "libtpu"], False, "[tpu]"),
-        (["jax"], True, "[cuda12]"),
-        (["jax"], False, ""),
-    ],
-)
+@pytest.mark.parametrize(("installed", "gpu", "extra"), [
+    (["jax", "jax-cuda12-plugin"], True, "[cuda12]"),
+    (["jax", "jax-cuda13-plugin"], True, "[cuda13]"),
+    (["jax", "libtpu"], False, "[tpu]"),
+    (["jax"], True, "[cuda12]"),
+    (["jax"], False, ""),
+])  # fmt: skip
 def test_the_first_cell_brings_jax_with_the_plugin_of_the_runtime(
     installed, gpu, extra, tmp_path, monkeypatch, capsys
 ):

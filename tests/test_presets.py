@@ -62,6 +62,9 @@ def test_one_step_on_its_own_data(name, dataset):
     )
     loaded = dataset(config)
     check(config, loaded)
+    # A model's program is the same on other data: all are trained on Smiley, and one on every other set.
+    if config.data.name != "smiley" and not name.endswith("_vsc"):
+        return
     [row] = train(config, loaded).history
     assert math.isfinite(row["loss"])
     assert row["reconstruction"] < 0

@@ -113,14 +113,11 @@ def test_a_runs_config_is_data_and_its_paths_stay_words(run, tmp_path):
     assert events == []
 
 
-@pytest.mark.parametrize(
-    ("file", "section", "values", "message"),
-    [
-        ("config.json", "model", {"latents": 2**31 - 1}, "model.latents, model.hidden, model.pseudo_inputs:"),
-        ("config.json", "model", {"latents": -5}, "config.json: model.latents: expected a number from 1"),
-        ("data.json", None, {"example_shape": [2**40]}, "model.latents, model.hidden, model.pseudo_inputs:"),
-    ],
-)
+@pytest.mark.parametrize(("file", "section", "values", "message"), [
+    ("config.json", "model", {"latents": 2**31 - 1}, "model.latents, model.hidden, model.pseudo_inputs:"),
+    ("config.json", "model", {"latents": -5}, "config.json: model.latents: expected a number from 1"),
+    ("data.json", None, {"example_shape": [2**40]}, "model.latents, model.hidden, model.pseudo_inputs:"),
+])  # fmt: skip
 def test_sizes_that_would_take_all_the_memory_are_refused_first(
     run, tmp_path, file, section, values, message
 ):

@@ -16,6 +16,7 @@ import scipy.special
 import scipy.stats
 from jaxtyping import TypeCheckError
 
+from tests.spikes import random_spike_slab
 from vsc_jax.spike_slab import (
     SpikeLaplace,
     SpikeSlab,
@@ -78,12 +79,6 @@ def gates_and_gradient(gate, sharpness, seed):
     return [np.asarray(array, np.float64) for array in result]
 
 
-def random_spike_slab(seed, shape):
-    rng = np.random.default_rng(seed)
-    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
-    return SpikeSlab(*fields)
-
-
 # Every combination of extreme means, log-variances and logits.
 EXTREMES = SpikeSlab(
     *np.float32(
@@ -129,15 +124,10 @@ def test_options_of_sampling_go_by_name_and_the_slope_is_one_if_not_given():
             function(first, jax.random.key(0), "concrete")
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda q: sample(q, jax.random.key(0)),
-        lambda q: log_prob(q, 0.0),
-        lambda q: warm_up(q, 0.5),
-        lambda q: blend_gates(q, 0.5, 0.1),
-    ],
-)
+@pytest.mark.parametrize("function", [
+    lambda q: sample(q, jax.random.key(0)), lambda q: log_prob(q, 0.0), lambda q: warm_up(q, 0.5),
+    lambda q: blend_gates(q, 0.5, 0.1),
+])  # fmt: skip
 def test_fields_of_different_shapes_and_integer_means_are_an_error(function):
     with pytest.raises(AssertionError, match="shape"):
         function(SpikeSlab(np.zeros(3), np.zeros(3), np.zeros(1)))

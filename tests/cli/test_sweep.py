@@ -30,7 +30,7 @@ def working_folder(folder, patch):
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory):
+def swept(tmp_path_factory, optimized):
     """A sweep of two rates, two learning rates, one of them absurd, and one seed, with a second start."""
     with pytest.MonkeyPatch.context() as patch:
         folder = working_folder(tmp_path_factory.mktemp("sweep"), patch)

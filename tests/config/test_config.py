@@ -76,16 +76,13 @@ def test_a_preset_file_is_given_by_path_and_may_import_its_neighbours(tmp_path):
     assert sys.path == before
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("config = 3", "defines no `config`"),
-        ("config = ", "SyntaxError"),
-        ("import no_such_module", "ModuleNotFoundError"),
-        ("raise SystemExit(3)", "SystemExit: 3"),
-        ("from vsc_jax.config import *\nconfig = Config(model=ModelConfig(latents='60'))", "latents"),
-    ],
-)
+@pytest.mark.parametrize(("text", "expected"), [
+    ("config = 3", "defines no `config`"),
+    ("config = ", "SyntaxError"),
+    ("import no_such_module", "ModuleNotFoundError"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
+    ("from vsc_jax.config import *\nconfig = Config(model=ModelConfig(latents='60'))", "latents"),
+])  # fmt: skip
 def test_bad_preset_file_is_named(text, expected, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(text)
@@ -99,20 +96,17 @@ def test_unknown_preset_lists_the_known_ones():
         assert error_of(load_preset, missing) == f"--config: no file {missing}"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{", "not a readable JSON file"),
-        ("[]", "expected a JSON object"),
-        ("[" * 100_000, "not a readable JSON file"),
-        ('{"seed": ' + "9" * 5000 + "}", "not a readable JSON file"),
-        ('{"model": {"latent": 3}}', "model.latent: unknown key"),
-        ('{"modle": {}}', "modle: unknown key"),
-        ('{"schedule": {"kl": {"start": 1.0}}}', "schedule.kl.end: missing"),
-        ('{"schedule": {"kl": {"start": 1.0, "end": 1, "till": 1}}}', "schedule.kl.till: unknown key"),
-        ('{"data": {"presence": 0.4}}', "data.presence: unknown key"),
-    ],
-)
+@pytest.mark.parametrize(("text", "expected"), [
+    ("{", "not a readable JSON file"),
+    ("[]", "expected a JSON object"),
+    ("[" * 100_000, "not a readable JSON file"),
+    ('{"seed": ' + "9" * 5000 + "}", "not a readable JSON file"),
+    ('{"model": {"latent": 3}}', "model.latent: unknown key"),
+    ('{"modle": {}}', "modle: unknown key"),
+    ('{"schedule": {"kl": {"start": 1.0}}}', "schedule.kl.end: missing"),
+    ('{"schedule": {"kl": {"start": 1.0, "end": 1, "till": 1}}}', "schedule.kl.till: unknown key"),
+    ('{"data": {"presence": 0.4}}', "data.presence: unknown key"),
+])  # fmt: skip
 def test_bad_json_is_one_line_that_names_file_and_key(text, expected, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(text)
@@ -146,37 +140,34 @@ def test_missing_fields_keep_their_defaults_and_whole_numbers_are_taken_for_floa
     assert (beta, type(beta)) == (4.0, float)
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        ("model.latents", True, "model.latents: expected int, got True"),
-        ("model.latents", 60.0, "model.latents: expected int, got 60.0"),
-        ("model.latents", None, "model.latents: expected int, got None"),
-        ("model.alpha", "0.1", 'model.alpha: expected float, got "0.1"'),
-        ("model.kind", "zz", 'model.kind: expected one of ae, vae, vsc, got "zz"'),
-        ("data.image_size", 28.0, "data.image_size: expected one of 28, 32, got 28.0"),
-        ("model.hidden", 400, "model.hidden: expected list, got 400"),
-        ("model.hidden", [400, "b"], 'model.hidden[1]: expected int, got "b"'),
-        ("train.progress", 1, "train.progress: expected bool, got 1"),
-        ("data.path", 3, "data.path: expected path, got 3"),
-        ("schedule.kl", 1.0, "schedule.kl: expected an object, got 1.0"),
-        ("model.alpha", 0.0, "model.alpha: expected a number between 0 and 1, exclusive, got 0.0"),
-        ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
-        ("model.latents", 0, "model.latents: expected a number from 1 to 2147483647, got 0"),
-        ("model.hidden", [400, 0], "model.hidden[1]: expected a number from 1 to 2147483647, got 0"),
-        ("model.alpha", 1e-50, "model.alpha: expected a number neither 0 nor 1 in float32"),
-        ("model.prior_rate", 0.99999999, "model.prior_rate: expected a number neither 0 nor 1 in fl"),
-        ("train.steps", "aut", 'train.steps: expected a number or auto, got "aut"'),
-        ("train.steps", None, "train.steps: expected int, got None"),
-        ("train.learning_rate", 0.0, "train.learning_rate: expected a number between 0 and 1000, exclusive"),
-        ("schedule.warm_up.end", 1.5, "schedule.warm_up: expected start and end from 0 to 1"),
-        ("schedule.prior_blend.start", 2.0, "schedule.prior_blend: expected start and end from 0 to 1"),
-        ("schedule.sparsity.begin", 0.9, "schedule.sparsity: expected begin <= until"),
-        ("train.precision", "float16", "train.precision: expected one of "),
-        ("name", "../elsewhere", "name: expected letters, digits, dots, dashes and underscores"),
-        ("name", "", "name: expected letters, digits, dots, dashes and underscores"),
-    ],
-)
+@pytest.mark.parametrize(("path", "value", "expected"), [
+    ("model.latents", True, "model.latents: expected int, got True"),
+    ("model.latents", 60.0, "model.latents: expected int, got 60.0"),
+    ("model.latents", None, "model.latents: expected int, got None"),
+    ("model.alpha", "0.1", 'model.alpha: expected float, got "0.1"'),
+    ("model.kind", "zz", 'model.kind: expected one of ae, vae, vsc, got "zz"'),
+    ("data.image_size", 28.0, "data.image_size: expected one of 28, 32, got 28.0"),
+    ("model.hidden", 400, "model.hidden: expected list, got 400"),
+    ("model.hidden", [400, "b"], 'model.hidden[1]: expected int, got "b"'),
+    ("train.progress", 1, "train.progress: expected bool, got 1"),
+    ("data.path", 3, "data.path: expected path, got 3"),
+    ("schedule.kl", 1.0, "schedule.kl: expected an object, got 1.0"),
+    ("model.alpha", 0.0, "model.alpha: expected a number between 0 and 1, exclusive, got 0.0"),
+    ("model.alpha", 1.0, "model.alpha: expected a number between 0 and 1, exclusive, got 1.0"),
+    ("model.latents", 0, "model.latents: expected a number from 1 to 2147483647, got 0"),
+    ("model.hidden", [400, 0], "model.hidden[1]: expected a number from 1 to 2147483647, got 0"),
+    ("model.alpha", 1e-50, "model.alpha: expected a number neither 0 nor 1 in float32"),
+    ("model.prior_rate", 0.99999999, "model.prior_rate: expected a number neither 0 nor 1 in fl"),
+    ("train.steps", "aut", 'train.steps: expected a number or auto, got "aut"'),
+    ("train.steps", None, "train.steps: expected int, got None"),
+    ("train.learning_rate", 0.0, "train.learning_rate: expected a number between 0 and 1000, exclusive"),
+    ("schedule.warm_up.end", 1.5, "schedule.warm_up: expected start and end from 0 to 1"),
+    ("schedule.prior_blend.start", 2.0, "schedule.prior_blend: expected start and end from 0 to 1"),
+    ("schedule.sparsity.begin", 0.9, "schedule.sparsity: expected begin <= until"),
+    ("train.precision", "float16", "train.precision: expected one of "),
+    ("name", "../elsewhere", "name: expected letters, digits, dots, dashes and underscores"),
+    ("name", "", "name: expected letters, digits, dots, dashes and underscores"),
+])  # fmt: skip
 def test_wrong_type_or_value_is_named_with_what_was_expected(path, value, expected):
     assert error_of(lambda: validate(with_value(path, value))).startswith(expected)
 

@@ -64,17 +64,10 @@ def test_one_hot_columns_have_the_groups_of_the_training_split():
     )
 
 
-@pytest.mark.parametrize(
-    ("shape", "channels", "form"),
-    [
-        ((28, 28), "", "image"),
-        ((32, 32, 3), "", "image"),
-        ((561,), "", "vector"),
-        ((128, 9), "", "image"),
-        ((128, 9), "abcdefghi", "signal"),
-        ((128, 3), "", "vector"),
-    ],
-)
+@pytest.mark.parametrize(("shape", "channels", "form"), [
+    ((28, 28), "", "image"), ((32, 32, 3), "", "image"), ((561,), "", "vector"), ((128, 9), "", "image"),
+    ((128, 9), "abcdefghi", "signal"), ((128, 3), "", "vector"),
+])  # fmt: skip
 def test_an_example_is_a_signal_where_channels_are_named_and_an_image_where_there_is_room(
     shape, channels, form
 ):

@@ -29,19 +29,10 @@ def of_a_source(_=None):
 
 
 @pytest.mark.parametrize("make", [select, of_a_source], ids=["mapped file", "source"])
-@pytest.mark.parametrize(
-    "index",
-    [
-        3,
-        -1,
-        np.int64(7),
-        slice(5),
-        slice(40, 60),
-        slice(None, None, -7),
-        np.array([[4, 4], [0, 49]]),
-        np.zeros(0, int),
-    ],
-)
+@pytest.mark.parametrize("index", [
+    3, -1, np.int64(7), slice(5), slice(40, 60), slice(None, None, -7), np.array([[4, 4], [0, 49]]),
+    np.zeros(0, int),
+])  # fmt: skip
 def test_what_is_asked_for_is_what_an_array_would_give(make, index, mapped):
     lazy = make(mapped)
     assert isinstance(lazy, LazyArray)

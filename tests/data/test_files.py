@@ -35,16 +35,13 @@ def test_second_call_reads_memory_mapped_arrays_and_builds_nothing(build, cache_
     assert sorted(path.name for path in cache_folder.iterdir()) == ["set-1", "set-2"]
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("x.npy", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
-        ("x.npy", lambda content: content[:-5]),
-        ("x.npy", None),
-        ("manifest.json", None),
-        *(("manifest.json", lambda _, content=content: content) for content in (b"{", b"[]", b"1", b"\xff")),
-    ],
-)
+@pytest.mark.parametrize(("name", "damage"), [
+    ("x.npy", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+    ("x.npy", lambda content: content[:-5]),
+    ("x.npy", None),
+    ("manifest.json", None),
+    *(("manifest.json", lambda _, content=content: content) for content in (b"{", b"[]", b"1", b"\xff")),
+])  # fmt: skip
 def test_damaged_entry_is_built_again(name, damage, build, cache_folder):
     files.cached("set-1", build)
     path = cache_folder / "set-1" / name

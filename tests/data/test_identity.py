@@ -23,18 +23,15 @@ def changed(array, index):
     return other
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"train": Split(changed(X[:30], (29, 2)), Y[:30])},
-        {"test": Split(changed(X[30:], (0, 0)), Y[30:])},
-        {"train": Split(X[:30], changed(Y[:30], 7))},
-        {"test": Split(X[30:], changed(Y[30:], 7))},
-        {"train": Split(X[:30])},
-        {"train": Split(X[:30][::-1], Y[:30])},
-        {"train": Split(X[:30].view(np.int32), Y[:30])},
-    ],
-)
+@pytest.mark.parametrize("part", [
+    {"train": Split(changed(X[:30], (29, 2)), Y[:30])},
+    {"test": Split(changed(X[30:], (0, 0)), Y[30:])},
+    {"train": Split(X[:30], changed(Y[:30], 7))},
+    {"test": Split(X[30:], changed(Y[30:], 7))},
+    {"train": Split(X[:30])},
+    {"train": Split(X[:30][::-1], Y[:30])},
+    {"train": Split(X[:30].view(np.int32), Y[:30])},
+])  # fmt: skip
 def test_any_other_value_gives_another_digest(part):
     assert digest(replace(DATA, **part)) != digest(DATA)
 

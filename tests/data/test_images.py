@@ -162,10 +162,9 @@ def test_what_is_transparent_is_laid_on_white_and_told(tmp_path):
     assert dataset.notes == ("3 of 4 images have an alpha channel: they are laid on white",)
 
 
-@pytest.mark.parametrize(
-    ("training", "held_out"),
-    [("Train", "Test"), ("train", "val"), ("TRAIN", "validation"), ("training", "valid")],
-)
+@pytest.mark.parametrize(("training", "held_out"), [
+    ("Train", "Test"), ("train", "val"), ("TRAIN", "validation"), ("training", "valid"),
+])  # fmt: skip
 def test_the_parts_are_known_in_any_case_of_letters_and_val_stands_in_for_test(training, held_out, tmp_path):
     for part, images in ((training, GREY[:4]), (held_out, GREY[4:])):
         saved(tmp_path / part / "a", images[:1])

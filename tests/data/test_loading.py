@@ -75,20 +75,15 @@ def test_static_binarization_is_one_draw_of_the_seed_and_dynamic_left_to_who_tak
 NAMES = "data.name: expected smiley, mnist, fashion_mnist, uci_har or tfds:NAME, got"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"name": "Fashion-MNST"}, f"{NAMES} 'Fashion-MNST'; did you mean fashion_mnist\\?$"),
-        ({"name": "zzz"}, f"{NAMES} 'zzz'$"),
-        ({"train_examples": 2**31 - 1}, "data.train_examples, data.test_examples: the examples do not fit"),
-        ({"value": 7.5, "binarize": "static"}, r"x.npy: expected values in \[0, 1\] for data.binarize stati"),
-        ({"value": 7.5, "binarize": "dynamic"}, r"x.npy: expected values in \[0, 1\] for data.binarize dyna"),
-        (
-            {"value": 0.5, "binarize": "static", "scaling": "unit"},
-            "data.scaling: expected none with data.binarize static, got unit$",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    ({"name": "Fashion-MNST"}, f"{NAMES} 'Fashion-MNST'; did you mean fashion_mnist\\?$"),
+    ({"name": "zzz"}, f"{NAMES} 'zzz'$"),
+    ({"train_examples": 2**31 - 1}, "data.train_examples, data.test_examples: the examples do not fit"),
+    ({"value": 7.5, "binarize": "static"}, r"x.npy: expected values in \[0, 1\] for data.binarize stati"),
+    ({"value": 7.5, "binarize": "dynamic"}, r"x.npy: expected values in \[0, 1\] for data.binarize dyna"),
+    ({"value": 0.5, "binarize": "static", "scaling": "unit"},
+     "data.scaling: expected none with data.binarize static, got unit$"),
+])  # fmt: skip
 def test_sections_that_do_not_suit_are_named(options, message, tmp_path):
     options = dict(options)
     if "value" in options:

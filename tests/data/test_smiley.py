@@ -84,34 +84,28 @@ def changed(array, row, column, value):
     return array
 
 
-@pytest.mark.parametrize(
-    ("presence", "values", "message"),
-    [
-        (ONES, ZEROS[:, :17], r"values: expected numbers \[n, 18\], got float64 \[3, 17\]$"),
-        (ONES, ZEROS[0], r"values: expected numbers \[n, 18\]"),
-        (ONES, np.full((3, 18), "a"), r"values: expected numbers \[n, 18\], got <U1"),
-        (ONES, changed(ZEROS, 1, 7, np.nan), "values: expected finite .* got nan in row 1, column 7$"),
-        (ONES, changed(ZEROS, 0, 3, 1e9), "values: .* at most 20, got 1000000000.0 in row 0, column 3$"),
-        (np.ones((3, 5)), ZEROS, r"presence: expected shape \[n, 4\] or \[n, 18\], got \[3, 5\]$"),
-        (np.ones(3), ZEROS, "presence: expected shape"),
-        (np.ones((2, 4)), ZEROS, "presence: expected 3 rows, as many as values, got 2$"),
-        (changed(ONES, 0, 0, 0.5), ZEROS, "presence: expected only 0 and 1$"),
-        (changed(ONES, 0, 0, np.nan), ZEROS, "presence: expected only 0 and 1$"),
-        (changed(np.ones((3, 18)), 2, 5, 0), ZEROS, "presence: row 2 differs within an attribute"),
-    ],
-)
+@pytest.mark.parametrize(("presence", "values", "message"), [
+    (ONES, ZEROS[:, :17], r"values: expected numbers \[n, 18\], got float64 \[3, 17\]$"),
+    (ONES, ZEROS[0], r"values: expected numbers \[n, 18\]"),
+    (ONES, np.full((3, 18), "a"), r"values: expected numbers \[n, 18\], got <U1"),
+    (ONES, changed(ZEROS, 1, 7, np.nan), "values: expected finite .* got nan in row 1, column 7$"),
+    (ONES, changed(ZEROS, 0, 3, 1e9), "values: .* at most 20, got 1000000000.0 in row 0, column 3$"),
+    (np.ones((3, 5)), ZEROS, r"presence: expected shape \[n, 4\] or \[n, 18\], got \[3, 5\]$"),
+    (np.ones(3), ZEROS, "presence: expected shape"),
+    (np.ones((2, 4)), ZEROS, "presence: expected 3 rows, as many as values, got 2$"),
+    (changed(ONES, 0, 0, 0.5), ZEROS, "presence: expected only 0 and 1$"),
+    (changed(ONES, 0, 0, np.nan), ZEROS, "presence: expected only 0 and 1$"),
+    (changed(np.ones((3, 18)), 2, 5, 0), ZEROS, "presence: row 2 differs within an attribute"),
+])  # fmt: skip
 def test_bad_factors_are_named(presence, values, message):
     assert_refused(f"^{message}", smiley.render, presence, values)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((0, -1), "n: expected a number of images of at least 0, got -1"),
-        ((-1, 1), "seed: expected an integer of at least 0, got -1"),
-        ((0, 1, 1.5), "presence: expected a probability from 0 to 1, got 1.5"),
-        ((0, 1, float("nan")), "presence: expected a probability from 0 to 1, got nan"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((0, -1), "n: expected a number of images of at least 0, got -1"),
+    ((-1, 1), "seed: expected an integer of at least 0, got -1"),
+    ((0, 1, 1.5), "presence: expected a probability from 0 to 1, got 1.5"),
+    ((0, 1, float("nan")), "presence: expected a probability from 0 to 1, got nan"),
+])  # fmt: skip
 def test_bad_draws_are_named(arguments, message):
     assert error_of(smiley.generate, *arguments) == message

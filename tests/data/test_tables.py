@@ -70,21 +70,15 @@ def test_whole_numbers_bools_and_numbered_classes_are_taken():
 
 
 @pytest.mark.parametrize("kind", FRAMES)
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"b": [0.0, 0, None]}, "row 2, column 'b': missing value$"),
-        ({"b": [0.0, 0, np.inf]}, "row 2, column 'b': expected a finite float32 number, got inf$"),
-        ({"y": ["u", None, "v"]}, "row 1, column 'y': missing value$"),
-        ({"y": ["u", " ", "v"]}, "row 1, column 'y': missing value$"),
-        (
-            {"y": [1.0, 0.5, 2]},
-            "row 1, column 'y': expected classes as whole numbers, bools or text, got 0.5$",
-        ),
-        ({"time": 1.7e9 + 3.0 * np.arange(3)}, "column 'time': stored as float32, which"),
-        ({}, "data.label: no column 'y'; there are a$"),
-    ],
-)
+@pytest.mark.parametrize(("columns", "message"), [
+    ({"b": [0.0, 0, None]}, "row 2, column 'b': missing value$"),
+    ({"b": [0.0, 0, np.inf]}, "row 2, column 'b': expected a finite float32 number, got inf$"),
+    ({"y": ["u", None, "v"]}, "row 1, column 'y': missing value$"),
+    ({"y": ["u", " ", "v"]}, "row 1, column 'y': missing value$"),
+    ({"y": [1.0, 0.5, 2]}, "row 1, column 'y': expected classes as whole numbers, bools or text, got 0.5$"),
+    ({"time": 1.7e9 + 3.0 * np.arange(3)}, "column 'time': stored as float32, which"),
+    ({}, "data.label: no column 'y'; there are a$"),
+])  # fmt: skip
 def test_faults_of_a_frame_name_row_and_column(kind, columns, message):
     label = "y" if "y" in columns or not columns else None
     frame = FRAMES[kind]({"a": [1.0, 2, 3], **columns})
@@ -280,23 +274,20 @@ def test_spaces_after_commas_are_no_part_of_names_or_classes(of):
 # Separators, encodings, widths
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "note"),
-    [
-        ("t.csv", "a;b\n1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line names"),
-        ("t.csv", "a;b\n1.5;2\n2.5;3\n", "separator semicolon; "),
-        ("t.csv", "1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line is an ex"),
-        ("t.TSV", "a\tb\n1.5\t2\n2.5\t3\n", "separator tab; "),
-        ("t.txt", "  1.5  2.0\n  2.5  3.0\n", "separator space; the first line is an example"),
-        ("t.data", "1.5 2\n2.5 3\n", "separator space; "),
-        ("t.csv", "a|b\n1.5|2\n2.5|3\n", "separator bar; "),
-        ("t.CSV", "\r\na,b\r\n1.5,2\r\n\r\n2.5,3\r\n", "separator comma; "),
-        ("t.csv", "\ufeffa,b,\n1.5,2,\n2.5,3,\n", "separator comma; "),
-        ("t.csv", "a\tb\n1,5\t2\n2,5\t3\n".encode("utf-16"), "separator tab, decimal comma; "),
-        ("t.csv.gz", gzip.compress(b"a,b\n1.5,2\n2.5,3\n", mtime=0), "separator comma; "),
-        ("t.tsv.GZ", gzip.compress(b"a\tb\n1.5\t2\n2.5\t3\n", mtime=0), "separator tab; "),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "note"), [
+    ("t.csv", "a;b\n1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line names"),
+    ("t.csv", "a;b\n1.5;2\n2.5;3\n", "separator semicolon; "),
+    ("t.csv", "1,5;2\n2,5;3\n", "separator semicolon, decimal comma; the first line is an ex"),
+    ("t.TSV", "a\tb\n1.5\t2\n2.5\t3\n", "separator tab; "),
+    ("t.txt", "  1.5  2.0\n  2.5  3.0\n", "separator space; the first line is an example"),
+    ("t.data", "1.5 2\n2.5 3\n", "separator space; "),
+    ("t.csv", "a|b\n1.5|2\n2.5|3\n", "separator bar; "),
+    ("t.CSV", "\r\na,b\r\n1.5,2\r\n\r\n2.5,3\r\n", "separator comma; "),
+    ("t.csv", "\ufeffa,b,\n1.5,2,\n2.5,3,\n", "separator comma; "),
+    ("t.csv", "a\tb\n1,5\t2\n2,5\t3\n".encode("utf-16"), "separator tab, decimal comma; "),
+    ("t.csv.gz", gzip.compress(b"a,b\n1.5,2\n2.5,3\n", mtime=0), "separator comma; "),
+    ("t.tsv.GZ", gzip.compress(b"a\tb\n1.5\t2\n2.5\t3\n", mtime=0), "separator tab; "),
+])  # fmt: skip
 def test_separator_decimal_sign_and_encoding_are_found_out(name, content, note, of):
     table = of(content, name=name)
     assert table.x.tolist() == [[1.5, 2], [2.5, 3]]

@@ -116,25 +116,15 @@ def test_damaged_records_name_the_file(damage, split, tiny_mnist, cache_folder):
 CLASSES = ('"numClasses": "10"', '"numClasses": "5"')
 
 
-@pytest.mark.parametrize(
-    ("name", "change", "message"),
-    [
-        ("mnist-test.array_record-00000-of-00001", None, "cannot be read as the test split"),
-        ("dataset_info.json", ("{", "["), "cannot be read as a TFDS set"),
-        ("features.json", ("{", "["), "cannot be read as a TFDS set"),
-        ("dataset_info.json", ("array_record", "tfrecord"), "expected ArrayRecord files, got tfrecord; .*tf"),
-        (
-            "dataset_info.json",
-            ('"name": "train"', '"name": "fit"'),
-            "expected a split train, found fit, test$",
-        ),
-        (
-            "features.json",
-            CLASSES,
-            r"example \d of the train split: label: expected a class from 0 to 4, got \d$",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("name", "change", "message"), [
+    ("mnist-test.array_record-00000-of-00001", None, "cannot be read as the test split"),
+    ("dataset_info.json", ("{", "["), "cannot be read as a TFDS set"),
+    ("features.json", ("{", "["), "cannot be read as a TFDS set"),
+    ("dataset_info.json", ("array_record", "tfrecord"), "expected ArrayRecord files, got tfrecord; .*tf"),
+    ("dataset_info.json", ('"name": "train"', '"name": "fit"'), "expected a split train, found fit, test$"),
+    ("features.json", CLASSES,
+     r"example \d of the train split: label: expected a class from 0 to 4, got \d$"),
+])  # fmt: skip
 def test_damaged_or_unsuitable_sets_name_the_folder(name, change, message, tiny_mnist):
     path = tiny_mnist.folder / name
     path.unlink() if change is None else path.write_text(path.read_text().replace(*change))
@@ -265,10 +255,9 @@ def test_pixels_of_0_and_1_are_black_and_white_also_when_they_are_resized(root):
     np.testing.assert_array_equal(coloured.train.x[..., 2], whole.train.x)
 
 
-@pytest.mark.parametrize(
-    ("name", "label", "factors"),
-    [("dsprites", "label_shape", 9), ("smallnorb", "label_category", 4), ("celeb_a", None, 51)],
-)
+@pytest.mark.parametrize(("name", "label", "factors"), [
+    ("dsprites", "label_shape", 9), ("smallnorb", "label_category", 4), ("celeb_a", None, 51),
+])  # fmt: skip
 def test_features_of_the_real_sets_are_understood(name, label, factors):
     features = tensorflow_datasets.builder(name).info.features
     image, found, numbers = tfds._columns(tfds._leaves(features), DataConfig(label=label))
@@ -297,18 +286,15 @@ IMAGE = "data.image: expected one of the features with images"
 LABEL = "data.label: expected one of the features"
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("tiny_norb", {"image": "picture"}, rf"{IMAGE} \(image, image2\), got picture$"),
-        ("tiny_text", {}, rf"{IMAGE} \(there are none\), got none$"),
-        ("tiny_deep", {}, "image: expected images of uint8, got uint16$"),
-        ("tiny_sprites", {"label": "value_x"}, f"{LABEL} label_shape, got value_x$"),
-        ("tiny_sprites", {"label": "id"}, f"{LABEL} label_shape, got id$"),
-        ("tiny_celeb", {"crop": 11}, ".* expected at least 11 x 11 pixels for data.crop, got 12 x 10$"),
-        ("tiny_norb", {"memory": 100}, "4 images of the train split would take 0.0 GB"),
-    ],
-)
+@pytest.mark.parametrize(("name", "options", "message"), [
+    ("tiny_norb", {"image": "picture"}, rf"{IMAGE} \(image, image2\), got picture$"),
+    ("tiny_text", {}, rf"{IMAGE} \(there are none\), got none$"),
+    ("tiny_deep", {}, "image: expected images of uint8, got uint16$"),
+    ("tiny_sprites", {"label": "value_x"}, f"{LABEL} label_shape, got value_x$"),
+    ("tiny_sprites", {"label": "id"}, f"{LABEL} label_shape, got id$"),
+    ("tiny_celeb", {"crop": 11}, ".* expected at least 11 x 11 pixels for data.crop, got 12 x 10$"),
+    ("tiny_norb", {"memory": 100}, "4 images of the train split would take 0.0 GB"),
+])  # fmt: skip
 def test_features_that_do_not_suit_are_named(root, name, options, message, monkeypatch):
     options = dict(options)
     memory = options.pop("memory", 10**9)

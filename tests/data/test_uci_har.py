@@ -81,22 +81,19 @@ SIGNAL = "train/Inertial Signals/total_acc_z_train.txt"
 ROW = ["0"] * 561
 
 
-@pytest.mark.parametrize(
-    ("name", "line", "content", "message"),
-    [
-        (X, 2, " 0.5 0.25", "line 3: expected 561 numbers, got 2"),
-        (TEST, 0, " ".join([*ROW[1:], "one"]), "line 1: expected numbers (could not convert string to float"),
-        (TEST, 4, " ".join([*ROW[:7], "nan", *ROW[8:]]), "line 5, column 8: expected a finite"),
-        (TEST, 4, " ".join([*ROW[1:], "1e99"]), "line 5, column 561: expected a finite"),
-        *((Y, 6, y, f"line 7: expected a whole number from 1 to 3, got {y}") for y in ("4", "0", "1.5")),
-        (Y, 6, None, "expected 8 lines, one a window, got 7"),
-        (PEOPLE, 0, "x", "line 1: expected numbers (could not convert string to float: 'x')"),
-        ("activity_labels.txt", 1, "3 SITTING", "expected lines of a number 1, 2, ... and a name"),
-        (SIGNAL, 0, None, "expected 8 lines, one a window, got 7"),
-        (X, slice(None), None, "expected lines of 561 numbers, got none"),
-        *((name, None, None, "expected a file") for name in (X, "test/y_test.txt", PEOPLE)),
-    ],
-)
+@pytest.mark.parametrize(("name", "line", "content", "message"), [
+    (X, 2, " 0.5 0.25", "line 3: expected 561 numbers, got 2"),
+    (TEST, 0, " ".join([*ROW[1:], "one"]), "line 1: expected numbers (could not convert string to float"),
+    (TEST, 4, " ".join([*ROW[:7], "nan", *ROW[8:]]), "line 5, column 8: expected a finite"),
+    (TEST, 4, " ".join([*ROW[1:], "1e99"]), "line 5, column 561: expected a finite"),
+    *((Y, 6, y, f"line 7: expected a whole number from 1 to 3, got {y}") for y in ("4", "0", "1.5")),
+    (Y, 6, None, "expected 8 lines, one a window, got 7"),
+    (PEOPLE, 0, "x", "line 1: expected numbers (could not convert string to float: 'x')"),
+    ("activity_labels.txt", 1, "3 SITTING", "expected lines of a number 1, 2, ... and a name"),
+    (SIGNAL, 0, None, "expected 8 lines, one a window, got 7"),
+    (X, slice(None), None, "expected lines of 561 numbers, got none"),
+    *((name, None, None, "expected a file") for name in (X, "test/y_test.txt", PEOPLE)),
+])  # fmt: skip
 def test_faults_name_file_and_line(name, line, content, message, tmp_path):
     files = dict(FILES)
     lines = files.pop(har.ROOT + name).splitlines(keepends=True)
@@ -156,13 +153,10 @@ def test_without_a_path_the_archive_is_downloaded_once_and_must_be_the_official_
     assert [path.name for path in (cache_folder / "downloads").iterdir()] == ["uci_har.zip"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (urllib.error.URLError("no route to host"), "no route to host"),
-        (http.client.IncompleteRead(b"half", 4), "IncompleteRead(4 bytes read, 4 more expected)"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "reason"), [
+    (urllib.error.URLError("no route to host"), "no route to host"),
+    (http.client.IncompleteRead(b"half", 4), "IncompleteRead(4 bytes read, 4 more expected)"),
+])  # fmt: skip
 def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(fault, reason, monkeypatch, cache_folder):
     monkeypatch.setattr(urllib.request, "urlopen", Mock(side_effect=fault))
     error = error_of(load_uci_har)

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from vsc_jax import losses
-from vsc_jax.evaluation.encoding import (
-    Codes,
-    code_statistics,
-    codes,
-    collapsed,
-    hoyer,
-    map_batches,
-    means,
-)
+from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, hoyer, map_batches, means
 
 
 def test_sparse_codes_are_exactly_zero_where_gates_are_off(tiny, examples):

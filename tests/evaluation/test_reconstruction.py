@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from vsc_jax.evaluation.encoding import map_batches, means
-from vsc_jax.evaluation.reconstruction import (
-    denoising,
-    explained_variance,
-    squared_errors,
-    total_variance,
-)
+from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
 from vsc_jax.models import Autoencoder
 
 

@@ -40,18 +40,14 @@ def test_correlations_are_numpys():
     assert not correlation(np.full((2000, 1), 0.1), SOURCES).any()
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (PERMUTED, 1),
-        (np.concatenate([NOISE, PERMUTED], axis=1), 1),
-        (PERMUTED[:, :3], 0.6),
-        (NOISE, 0.03),
-        (np.ones((2000, 5)), 0),
-        (SOURCES / SOURCES.std(axis=0) + NOISE, np.sqrt(0.5)),
-    ],
-    ids=["permuted", "wider", "narrower", "noise", "constant", "half noise"],
-)
+@pytest.mark.parametrize(("code", "expected"), [
+    (PERMUTED, 1),
+    (np.concatenate([NOISE, PERMUTED], axis=1), 1),
+    (PERMUTED[:, :3], 0.6),
+    (NOISE, 0.03),
+    (np.ones((2000, 5)), 0),
+    (SOURCES / SOURCES.std(axis=0) + NOISE, np.sqrt(0.5)),
+], ids=["permuted", "wider", "narrower", "noise", "constant", "half noise"])  # fmt: skip
 def test_mean_correlation_coefficient(code, expected):
     assert mcc(code, SOURCES) == pytest.approx(expected, abs=0.03)
 
@@ -66,16 +62,12 @@ def test_areas_and_f1_are_scikit_learns_in_the_direction_given():
     assert support_f1(on, PRESENT[:, :1]) == pytest.approx(f1_score(PRESENT[:, 0], on[:, 0]))
 
 
-@pytest.mark.parametrize(
-    ("gates", "auc", "f1"),
-    [
-        (PRESENT[:, ORDER], 1, 1),
-        (PRESENT[:, :4], 0.9, 0.8),
-        (np.zeros((2000, 5)), 0.5, 0),
-        (np.concatenate([PRESENT, np.ones((2000, 3))], axis=1), 1, 1),
-    ],
-    ids=["permuted", "one missing", "never on", "more on"],
-)
+@pytest.mark.parametrize(("gates", "auc", "f1"), [
+    (PRESENT[:, ORDER], 1, 1),
+    (PRESENT[:, :4], 0.9, 0.8),
+    (np.zeros((2000, 5)), 0.5, 0),
+    (np.concatenate([PRESENT, np.ones((2000, 3))], axis=1), 1, 1),
+], ids=["permuted", "one missing", "never on", "more on"])  # fmt: skip
 def test_supports_are_told_one_to_one(gates, auc, f1):
     # A source that is always there tells nothing and does not count.
     supports = np.concatenate([PRESENT, np.ones((2000, 1))], axis=1)

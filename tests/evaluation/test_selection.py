@@ -64,10 +64,7 @@ def test_selections_of_a_model(tiny, examples, selection):
     exact, own, classifier, divergences = jax.tree.map(np.asarray, jax.jit(model.selections)(examples))
     component_kl = jax.jit(lambda x: losses.spike_slab_kl_matrix(model.encode(x), model.components()))
     pairs = component_kl(examples)
-    for (
-        how,
-        kl,
-    ) in divergences.items():  # of a true bound, with weights that sum to one
+    for how, kl in divergences.items():  # of a true bound, with weights that sum to one
         terms = jax.jit(model.selection_terms, static_argnums=1)(examples, how)
         weights = terms.weights / terms.weights.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(kl, (weights * pairs).sum(axis=1) + terms.selection_kl, rtol=1e-4)

@@ -12,6 +12,7 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 
+from tests.spikes import gradients, random_spike_slab
 from vsc_jax import losses
 from vsc_jax.spike_slab import SpikeSlab, log_prob, sample
 
@@ -27,22 +28,9 @@ spike_slab_kl = jax.jit(losses.spike_slab_kl)
 spike_slab_kl_matrix = jax.jit(losses.spike_slab_kl_matrix)
 
 
-def random_spike_slab(seed, shape):
-    rng = np.random.default_rng(seed)
-    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
-    return SpikeSlab(*fields)
-
-
 def component_log_prob(p, z):
     """Log-density of codes ``[..., latents]`` under each of the components: ``[..., components]``."""
     return jnp.sum(log_prob(p, z[..., None, :]), axis=-1)
-
-
-def gradient(f, *args):
-    def total(*args):
-        return jnp.sum(f(*args).astype(jnp.float32))
-
-    return jax.jit(jax.grad(total, argnums=tuple(range(len(args)))))(*args)
 
 
 def test_exact_selection_hand_values():
@@ -60,7 +48,7 @@ def test_selection_kl_hand_values():
 
 
 def test_selection_kl_of_impossible_components_has_a_finite_gradient():
-    (by_log_weights,) = gradient(selection_kl, jnp.array([[0.0, -jnp.inf, -1e4]]))
+    (by_log_weights,) = gradients(selection_kl, jnp.array([[0.0, -jnp.inf, -1e4]]))
     np.testing.assert_allclose(by_log_weights, [[1.0, 0.0, 0.0]])
 
 
@@ -90,7 +78,7 @@ def test_no_weights_beat_exact_selection(component_kl, logits):
 
 def test_gradient_of_mixture_kl_is_the_exact_selection():
     component_kl = jnp.array([[1.0, 2.0, 0.5], [100.0, 3.0, 3.0]])
-    (by_component,) = gradient(mixture_kl, component_kl)
+    (by_component,) = gradients(mixture_kl, component_kl)
     np.testing.assert_allclose(by_component, np.exp(exact_selection(component_kl)), rtol=1e-5, atol=1e-12)
 
 
@@ -232,15 +220,11 @@ def test_importance_weighted_bound_reaches_the_enumerated_evidence():
     assert best < bounds[0] < bounds[1] < bounds[2] < evidence
 
 
-@pytest.mark.parametrize(
-    ("log_weights", "expected"),
-    [
-        (np.log([[1.0, 2.0], [3.0, 2.0]]), np.log([2.0, 2.0])),
-        (np.array([[-3.0, -700.0]]), [-3.0, -700.0]),
-        (np.array([-1e6, -1e6 - 1e4]), -1e6 - np.log(2)),
-    ],
-    ids=["two samples", "one sample", "very unlikely"],
-)
+@pytest.mark.parametrize(("log_weights", "expected"), [
+    (np.log([[1.0, 2.0], [3.0, 2.0]]), np.log([2.0, 2.0])),
+    (np.array([[-3.0, -700.0]]), [-3.0, -700.0]),
+    (np.array([-1e6, -1e6 - 1e4]), -1e6 - np.log(2)),
+], ids=["two samples", "one sample", "very unlikely"])  # fmt: skip
 def test_importance_weighted_bound_hand_values(log_weights, expected):
     np.testing.assert_allclose(importance_weighted_bound(log_weights), expected, rtol=1e-6)
 

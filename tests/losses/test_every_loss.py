@@ -219,6 +219,7 @@ for _name, _prior in PRIORS.items():
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("case", CASES)
 def test_constants_change_nothing(case):
     function, data, others = CASES[case]
@@ -227,6 +228,7 @@ def test_constants_change_nothing(case):
         chex.assert_trees_all_close(compiled, expected, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize("reduce", [jnp.mean, lambda kl: jnp.sum(kl - jnp.mean(kl, 1, keepdims=True) ** 2)])
 @pytest.mark.parametrize("matrix", ["spike_slab_kl_matrix", "its constant codes", "log_prob_matrix"])
 @pytest.mark.parametrize("prior", PRIORS)
@@ -238,6 +240,7 @@ def test_constants_change_no_gradient(matrix, prior, reduce):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
 
 
+@pytest.mark.usefixtures("optimized")
 def test_constants_change_nothing_under_vmap():
     q, prior = jax.tree.map(lambda a: jnp.stack([a, a[::-1]]), MANY), PRIORS["standard slabs"]
     found = jax.jit(jax.vmap(lambda q: losses.spike_slab_kl_matrix(q, prior)))(q)

@@ -11,6 +11,7 @@ import pytest
 import scipy.integrate
 import scipy.special
 
+from tests.spikes import gradients, random_spike_slab
 from vsc_jax import losses
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import SpikeLaplace, SpikeSlab, log_prob, sample
@@ -24,24 +25,11 @@ sparsity_kl = jax.jit(losses.sparsity_kl, static_argnums=2)
 density = jax.jit(log_prob)
 
 
-def random_spike_slab(seed, shape):
-    rng = np.random.default_rng(seed)
-    fields = rng.normal(0, 1, shape), rng.normal(-0.5, 0.7, shape), rng.normal(0, 1.5, shape)
-    return SpikeSlab(*fields)
-
-
 @jax.jit
 def sum_of_pairs(q, p):
     """What the matrix must equal, by the elementwise divergence, which broadcasts."""
     q, p = (jax.tree.map(lambda a, axis=axis: jnp.expand_dims(a, axis), r) for r, axis in ((q, 1), (p, 0)))
     return jnp.sum(spike_slab_kl(q, p), axis=-1)
-
-
-def gradients(f, *args):
-    def total(*args):
-        return jnp.sum(f(*args).astype(jnp.float32))
-
-    return jax.jit(jax.grad(total, argnums=tuple(range(len(args)))))(*args)
 
 
 def gaussian_kl_by_hand(q_mean, q_var, p_mean, p_var):

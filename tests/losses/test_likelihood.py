@@ -126,14 +126,11 @@ def test_the_negative_binomial_is_scipys_and_the_poisson_in_the_limit(x64):
     np.testing.assert_allclose(limit, scipy.stats.poisson(mean).logpmf(x), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "ends"),
-    [
-        ("poisson", ([-1e4, 80], [0, 1, 1e6])),
-        ("negative_binomial", ([-1e4, -80, 0, 80], [-80, -40, 0, 40, 80], [0, 1, 1e6])),
-        ("student_t", ([-1e30, 0, 1e30], [-20, 0, 20], [-20, 0, 40], [-1e30, 0, 1e-30, 1e30])),
-    ],
-)
+@pytest.mark.parametrize(("name", "ends"), [
+    ("poisson", ([-1e4, 80], [0, 1, 1e6])),
+    ("negative_binomial", ([-1e4, -80, 0, 80], [-80, -40, 0, 40, 80], [0, 1, 1e6])),
+    ("student_t", ([-1e30, 0, 1e30], [-20, 0, 20], [-20, 0, 40], [-1e30, 0, 1e-30, 1e30])),
+])  # fmt: skip
 def test_values_and_gradients_are_finite_at_extreme_arguments(name, ends):
     arguments = [np.float32(values).ravel() for values in np.meshgrid(*ends)]
     which = tuple(range(len(arguments) - 1 + (name == "student_t")))

@@ -49,19 +49,14 @@ def test_the_bound_is_the_mean_log_weight_and_refinement_raises_it(family, tiny,
 ASCENT = {"decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "inference": "ascent"}
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"gate": "threshold"}, "model.gate: threshold needs model.prior fixed, got pseudo"),
-        (
-            {"gate": "threshold", "prior": "fixed", "slab": "laplace"},
-            "model.gate: threshold needs model.slab gaussian, got laplace",
-        ),
-        (ASCENT | {"gate": "threshold"}, "model.gate: threshold needs model.inference encoder, got ascent"),
-        (ASCENT | {"slab": "laplace"}, "model.inference: ascent needs model.slab gaussian, got laplace"),
-        ({"slab": "cauchy"}, "model.slab: expected one of gaussian, laplace, got"),
-    ],
-)
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"gate": "threshold"}, "model.gate: threshold needs model.prior fixed, got pseudo"),
+    ({"gate": "threshold", "prior": "fixed", "slab": "laplace"},
+     "model.gate: threshold needs model.slab gaussian, got laplace"),
+    (ASCENT | {"gate": "threshold"}, "model.gate: threshold needs model.inference encoder, got ascent"),
+    (ASCENT | {"slab": "laplace"}, "model.inference: ascent needs model.slab gaussian, got laplace"),
+    ({"slab": "cauchy"}, "model.slab: expected one of gaussian, laplace, got"),
+])  # fmt: skip
 def test_what_does_not_go_together_is_refused(settings, message):
     with pytest.raises(UserError, match=message):
         with_overrides(Config(), {f"model.{name}": value for name, value in settings.items()})

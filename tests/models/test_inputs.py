@@ -51,15 +51,9 @@ def test_large_whole_numbers_and_what_is_no_number_or_masked():
             as_examples(np.array([[pixels]]), (1, 2))
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape", "network"),
-    [
-        ("ae", (4, 3), "mlp"),
-        ("vae", (32, 2), "conv1d"),
-        ("vsc", (8, 6), "conv"),
-        ("vsc", (4, 3), "mlp"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "shape", "network"), [
+    ("ae", (4, 3), "mlp"), ("vae", (32, 2), "conv1d"), ("vsc", (8, 6), "conv"), ("vsc", (4, 3), "mlp"),
+])  # fmt: skip
 def test_no_rows_have_no_codes(kind, shape, network, tiny):
     model = tiny(kind, shape=shape, network=network)
     x = np.zeros((0, *shape), np.float32)

@@ -224,37 +224,22 @@ def test_unit_norm_changes_the_units_of_the_code_alone():
     np.testing.assert_allclose(*bounds, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ({"model.active": 12.0}, "model.active: expected more than 0 and less than the 12 latents, got 12"),
-        ({"model.active": 0.0}, "model.active: expected more than 0 and less than the 12 latents, got 0"),
-        (
-            {"model.active": 2.0, "model.alpha": 0.1},
-            "model.active: alpha is given as well; give one of the two",
-        ),
-        ({"model.decoder": "mlp"}, "model.inference: ascent needs model.decoder linear, got mlp"),
-        (
-            {"model.likelihood": "bernoulli"},
-            "model.inference: ascent needs model.likelihood gaussian, got bernoulli",
-        ),
-        ({"model.prior": "pseudo"}, "model.inference: ascent needs model.prior fixed, got pseudo"),
-        ({"model.beta": 2.0}, "model.inference: ascent needs model.beta 1.0, got 2.0"),
-        ({"model.kind": "vae"}, "model.inference: ascent needs model.kind vsc, got vae"),
-        (
-            {"model.inference": "lista", "model.decoder": "mlp"},
-            "model.inference: lista needs model.decoder linear, got mlp",
-        ),
-        (
-            {"model.inference": "lista", "model.kind": "ae"},
-            "model.inference: lista needs model.kind vsc, got ae",
-        ),
-        (
-            {"model.inference": "lista", "model.gate": "threshold"},
-            "model.gate: threshold needs model.inference encoder, got lista",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("overrides", "message"), [
+    ({"model.active": 12.0}, "model.active: expected more than 0 and less than the 12 latents, got 12"),
+    ({"model.active": 0.0}, "model.active: expected more than 0 and less than the 12 latents, got 0"),
+    ({"model.active": 2.0, "model.alpha": 0.1}, "model.active: alpha is given as well; give one of the two"),
+    ({"model.decoder": "mlp"}, "model.inference: ascent needs model.decoder linear, got mlp"),
+    ({"model.likelihood": "bernoulli"},
+     "model.inference: ascent needs model.likelihood gaussian, got bernoulli"),
+    ({"model.prior": "pseudo"}, "model.inference: ascent needs model.prior fixed, got pseudo"),
+    ({"model.beta": 2.0}, "model.inference: ascent needs model.beta 1.0, got 2.0"),
+    ({"model.kind": "vae"}, "model.inference: ascent needs model.kind vsc, got vae"),
+    ({"model.inference": "lista", "model.decoder": "mlp"},
+     "model.inference: lista needs model.decoder linear, got mlp"),
+    ({"model.inference": "lista", "model.kind": "ae"}, "model.inference: lista needs model.kind vsc, got ae"),
+    ({"model.inference": "lista", "model.gate": "threshold"},
+     "model.gate: threshold needs model.inference encoder, got lista"),
+])  # fmt: skip
 def test_what_does_not_go_together_is_refused(overrides, message):
     with pytest.raises(UserError, match=f"^{message}$"):
         with_overrides(Config(name="test"), ASCENT | overrides)

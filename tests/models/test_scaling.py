@@ -30,10 +30,9 @@ def test_unit_takes_each_column_to_0_and_1_and_cuts_off_what_is_beyond() -> None
 
 
 @pytest.mark.parametrize("kind", ["unit", "standardize"])
-@pytest.mark.parametrize(
-    ("shape", "signals", "constants"),
-    [((7,), False, 7), ((6, 5), False, 1), ((6, 5, 3), False, 3), ((6, 5), True, 5)],
-)
+@pytest.mark.parametrize(("shape", "signals", "constants"), [
+    ((7,), False, 7), ((6, 5), False, 1), ((6, 5, 3), False, 3), ((6, 5), True, 5),
+])  # fmt: skip
 def test_undo_undoes_apply_in_numpy_and_jax(kind, shape, signals, constants) -> None:
     x = RNG.normal(3, 2, (20, *shape)).astype(np.float32)
     found = fit(kind, x, signals=signals)
@@ -102,17 +101,14 @@ def test_json_gives_back_the_very_constants() -> None:
     assert scaling.from_json(scaling.to_json(None), (3,)) is None
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"kind": "log"}, "scaling: expected kind unit or standardize"),
-        ({"shift": [0.0, 0.0]}, "scaling.shift: expected a list of 1 or 3 numbers"),
-        ({"scale": "1"}, "scaling.scale: expected a list of 1 or 3 numbers"),
-        ({"scale": [0.0]}, "scaling.scale: expected finite positive numbers"),
-        ({"shift": [float("nan")]}, "scaling.shift: expected finite numbers"),
-        ({"shift": [True]}, "scaling.shift: expected finite numbers"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"kind": "log"}, "scaling: expected kind unit or standardize"),
+    ({"shift": [0.0, 0.0]}, "scaling.shift: expected a list of 1 or 3 numbers"),
+    ({"scale": "1"}, "scaling.scale: expected a list of 1 or 3 numbers"),
+    ({"scale": [0.0]}, "scaling.scale: expected finite positive numbers"),
+    ({"shift": [float("nan")]}, "scaling.shift: expected finite numbers"),
+    ({"shift": [True]}, "scaling.shift: expected finite numbers"),
+])  # fmt: skip
 def test_damaged_constants_are_named(change, message) -> None:
     stored = {**scaling.to_json(Scaling("unit", (0.0,), (1.0,))), **change}
     with pytest.raises(UserError, match=f"^{message}"):

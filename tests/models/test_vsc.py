@@ -40,18 +40,15 @@ def entropy_gap(p):
 # The loss
 
 
-@pytest.mark.parametrize(
-    ("selection", "gate", "prior", "prior_slabs", "weigh"),
-    [
-        ("exact", "concrete", "pseudo", "pseudo", True),
-        ("exact", "concrete", "pseudo", "standard", True),
-        ("soft", "sigmoid", "pseudo", "pseudo", True),
-        ("paper", "straight_through", "pseudo", "pseudo", True),
-        ("hard", "bernoulli", "pseudo", "pseudo", False),
-        ("exact", "sigmoid", "fixed", "pseudo", True),
-        ("exact", "sigmoid", "components", "pseudo", True),
-    ],
-)
+@pytest.mark.parametrize(("selection", "gate", "prior", "prior_slabs", "weigh"), [
+    ("exact", "concrete", "pseudo", "pseudo", True),
+    ("exact", "concrete", "pseudo", "standard", True),
+    ("soft", "sigmoid", "pseudo", "pseudo", True),
+    ("paper", "straight_through", "pseudo", "pseudo", True),
+    ("hard", "bernoulli", "pseudo", "pseudo", False),
+    ("exact", "sigmoid", "fixed", "pseudo", True),
+    ("exact", "sigmoid", "components", "pseudo", True),
+])  # fmt: skip
 def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, coefficients, examples):
     model = vsc(selection=selection, gate=gate, prior=prior, prior_slabs=prior_slabs, weigh_slab_kl=weigh)
     if prior == "components":

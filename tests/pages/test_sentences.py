@@ -33,7 +33,7 @@ FACTS = {
     "traversals": {"latent": 3, "most": 0.12, "middle": 0.05, "still": 1, "rows": 3},
     "latent_grid": {"x": 4, "y": 2, "along_x": 0.1, "along_y": 0.2, "whole": True},
     "correlations": {
-        **{"mean": 0.5, "high": 0.999, "low": 0.2, "high_feature": "hat y", "low_feature": "eyes x"},
+        **{"mean": 0.5, "high": 0.999, "low": 0.2, "high_feature": "hat y", "low_feature": "eyes x"}
     },
 }
 CASES = """

@@ -141,17 +141,14 @@ def test_a_search_that_was_stopped_goes_on_and_ends_in_the_same_run(run, tmp_pat
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        ({"steps": "many"}, "steps: expected a positive integer or null, got 'many'"),
-        ({"steps": None}, "scores: expected lists for 4, 8, 16, ... steps"),
-        ({"steps": None, "scores": {"4": [0.0] * 50, "16": [0.0] * 50}}, "scores: expected lists for 4, 8,"),
-        ({"steps": None, "scores": {"4": [0.0] * 49}}, "scores: expected 50 numbers for 4 steps"),
-        ({"steps": None, "scores": {"4": [10**400] * 50}}, "scores: expected 50 numbers for 4 steps"),
-        ([], "expected a JSON object"),
-    ],
-)
+@pytest.mark.parametrize(("found", "message"), [
+    ({"steps": "many"}, "steps: expected a positive integer or null, got 'many'"),
+    ({"steps": None}, "scores: expected lists for 4, 8, 16, ... steps"),
+    ({"steps": None, "scores": {"4": [0.0] * 50, "16": [0.0] * 50}}, "scores: expected lists for 4, 8,"),
+    ({"steps": None, "scores": {"4": [0.0] * 49}}, "scores: expected 50 numbers for 4 steps"),
+    ({"steps": None, "scores": {"4": [10**400] * 50}}, "scores: expected 50 numbers for 4 steps"),
+    ([], "expected a JSON object"),
+])  # fmt: skip
 def test_a_damaged_file_is_refused_by_name(found, message, run, tmp_path):
     copy = shutil.copytree(run[0].workdir, tmp_path / "copy")
     (copy / "steps.json").write_text(json.dumps(found))

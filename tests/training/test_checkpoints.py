@@ -79,14 +79,11 @@ def damaged(damage, folder, pattern="d/*"):
         damage(path)
 
 
-@pytest.mark.parametrize(
-    ("damage", "pattern"),
-    [
-        *((damage, "d/*") for damage in (REMOVE, TRUNCATE, GARBLE, flip_a_bit)),
-        (REMOVE, "manifest.ocdbt"),
-        (REMOVE, "*"),
-    ],
-)
+@pytest.mark.parametrize(("damage", "pattern"), [
+    *((damage, "d/*") for damage in (REMOVE, TRUNCATE, GARBLE, flip_a_bit)),
+    (REMOVE, "manifest.ocdbt"),
+    (REMOVE, "*"),
+])  # fmt: skip
 def test_a_damaged_checkpoint_is_named(tmp_path, state, damage, pattern):
     saved(tmp_path, state, 10)
     damaged(damage, tmp_path / "10", pattern)

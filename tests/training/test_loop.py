@@ -72,17 +72,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_window(tiny, tmp_
     assert (tmp_path / "healthy").read_text().startswith(kept)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"batch_size": 51}, "train.batch_size: 51 is more than the 50 training examples"),
-        ({"network": "conv"}, "model.network: conv needs images, but the examples have shape [16]"),
-        ({"latents": 2**31 - 1}, "model.latents, model.hidden, model.pseudo_inputs: "),
-        ({"hidden": (2**31 - 1,) * 2}, "model.latents, model.hidden, model.pseudo_inputs: "),
-        ({"kind": "vsc", "pseudo_inputs": 2**31 - 1}, "model.latents, model.hidden, model."),
-        ({}, "tiny: expected values in [0, 1] for the bernoulli likelihood"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"batch_size": 51}, "train.batch_size: 51 is more than the 50 training examples"),
+    ({"network": "conv"}, "model.network: conv needs images, but the examples have shape [16]"),
+    ({"latents": 2**31 - 1}, "model.latents, model.hidden, model.pseudo_inputs: "),
+    ({"hidden": (2**31 - 1,) * 2}, "model.latents, model.hidden, model.pseudo_inputs: "),
+    ({"kind": "vsc", "pseudo_inputs": 2**31 - 1}, "model.latents, model.hidden, model."),
+    ({}, "tiny: expected values in [0, 1] for the bernoulli likelihood"),
+])  # fmt: skip
 def test_a_configuration_that_does_not_suit_the_data_is_refused_first(
     tiny, dataset, changes, message, tmp_path
 ):
@@ -109,13 +106,10 @@ def test_what_goes_wrong_in_the_first_iteration_is_not_blamed_on_the_rate(tiny):
         train(tiny("ae", model={"likelihood": "gaussian"}), from_arrays(x))
 
 
-@pytest.mark.parametrize(
-    ("metrics", "name"),
-    [
-        ({"loss": np.nan, "elbo": np.nan, "kl": np.inf, "gradient_norm": np.nan}, "kl is inf"),
-        ({"loss": 1.0, "gradient_norm": np.inf}, "gradient_norm is inf"),
-    ],
-)
+@pytest.mark.parametrize(("metrics", "name"), [
+    ({"loss": np.nan, "elbo": np.nan, "kl": np.inf, "gradient_norm": np.nan}, "kl is inf"),
+    ({"loss": 1.0, "gradient_norm": np.inf}, "gradient_norm is inf"),
+])  # fmt: skip
 def test_causes_are_named_before_effects(metrics, name):
     with pytest.raises(TrainingError, match=f"^{name} in iterations 5 to 9; "):
         check_finite({"step": 10, **metrics}, 5)

@@ -19,7 +19,7 @@ from vsc_jax.training.run_folder import read_rows
 
 
 @pytest.fixture(scope="module")
-def alone(tiny, finish):
+def alone(tiny, finish, optimized):
     """Runs on their own."""
     return [
         finish(tiny("vsc", model={"alpha": alpha, "beta": beta}, train={"learning_rate": rate}, seed=seed))

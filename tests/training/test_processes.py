@@ -99,13 +99,10 @@ def test_two_processes_go_on_from_there_to_what_one_trains(killed, start, tiny, 
         assert together == pytest.approx({name: one[name] for name in together}, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({}, r"^parallel.distributed: expected SLURM, a TPU pod, or JAX_COORDINATOR_ADDRESS"),
-        ({"JAX_NUM_PROCESSES": "two"}, r"^JAX_NUM_PROCESSES: expected a number, got 'two'$"),
-    ],
-)
+@pytest.mark.parametrize(("variables", "message"), [
+    ({}, r"^parallel.distributed: expected SLURM, a TPU pod, or JAX_COORDINATOR_ADDRESS"),
+    ({"JAX_NUM_PROCESSES": "two"}, r"^JAX_NUM_PROCESSES: expected a number, got 'two'$"),
+])  # fmt: skip
 def test_what_is_missing_to_join_is_named(variables, message, monkeypatch):
     for name in ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"):
         monkeypatch.delenv(name, raising=False)

@@ -42,15 +42,12 @@ def test_claiming_writes_the_configuration_and_the_data_once_and_leaves_other_fi
     claim(workdir, tiny(), DATA)
 
 
-@pytest.mark.parametrize(
-    ("change", "data", "reason"),
-    [
-        ({"seed": 3}, {}, "with another configuration (seed: 0 there, 3 asked)"),
-        ({"model": {"latents": 5}}, {}, "with another configuration (model.latents: 3 there, 5 asked)"),
-        ({"train": {"steps": 99}}, {}, "with another configuration (train.steps: 23 there, 99 asked)"),
-        ({}, {"train_examples": 60}, "on other data (train_examples: 50 there, 60 asked)"),
-    ],
-)
+@pytest.mark.parametrize(("change", "data", "reason"), [
+    ({"seed": 3}, {}, "with another configuration (seed: 0 there, 3 asked)"),
+    ({"model": {"latents": 5}}, {}, "with another configuration (model.latents: 3 there, 5 asked)"),
+    ({"train": {"steps": 99}}, {}, "with another configuration (train.steps: 23 there, 99 asked)"),
+    ({}, {"train_examples": 60}, "on other data (train_examples: 50 there, 60 asked)"),
+])  # fmt: skip
 def test_a_folder_of_another_configuration_or_of_other_data_is_refused(tmp_path, tiny, change, data, reason):
     claim(tmp_path, tiny(), DATA)
     expected = f"{tmp_path} holds a run {reason}; choose another folder"
@@ -88,15 +85,12 @@ def test_what_is_no_folder_or_cannot_be_written_is_refused(tmp_path, tiny, monke
         claim(tmp_path, tiny(), DATA)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", "{", "not a readable JSON file"),
-        ("config.json", '{"sede": 1}', "sede: unknown key"),
-        ("data.json", "[1", "not a readable JSON file"),
-        ("data.json", "[1]", "expected a JSON object"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("config.json", "{", "not a readable JSON file"),
+    ("config.json", '{"sede": 1}', "sede: unknown key"),
+    ("data.json", "[1", "not a readable JSON file"),
+    ("data.json", "[1]", "expected a JSON object"),
+])  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path, tiny, name, content, message):
     claim(tmp_path, tiny(), DATA)
     (tmp_path / name).write_text(content)

@@ -16,16 +16,13 @@ def values(tiny, ramp, steps, at):
     return jax.jit(jax.vmap(schedule.at))(jnp.array(at, jnp.int32)).tolist()
 
 
-@pytest.mark.parametrize(
-    ("ramp", "expected"),
-    [
-        (Ramp(2.0, 10.0, 0.25, 0.75), {0: 2, 24: 2, 25: 2, 26: 2.16, 50: 6, 74: 9.84, 75: 10, 99: 10}),
-        (Ramp(1.0, 0.0, 0.0, 1.0), {0: 1, 1: 0.99, 50: 0.5, 99: 0.01, 100: 0}),
-        (Ramp(3.0, 5.0), {0: 5, 99: 5}),
-        (Ramp(3.0, 5.0, 0.5, 0.5), {0: 5, 49: 5, 50: 5, 99: 5}),
-        (Ramp(0.0, 4.0, 0.5, 0.51), {49: 0, 50: 0, 51: 4}),
-    ],
-)
+@pytest.mark.parametrize(("ramp", "expected"), [
+    (Ramp(2.0, 10.0, 0.25, 0.75), {0: 2, 24: 2, 25: 2, 26: 2.16, 50: 6, 74: 9.84, 75: 10, 99: 10}),
+    (Ramp(1.0, 0.0, 0.0, 1.0), {0: 1, 1: 0.99, 50: 0.5, 99: 0.01, 100: 0}),
+    (Ramp(3.0, 5.0), {0: 5, 99: 5}),
+    (Ramp(3.0, 5.0, 0.5, 0.5), {0: 5, 49: 5, 50: 5, 99: 5}),
+    (Ramp(0.0, 4.0, 0.5, 0.51), {49: 0, 50: 0, 51: 4}),
+])  # fmt: skip
 def test_ramps_by_iteration(ramp, expected, tiny):
     assert values(tiny, ramp, 100, list(expected)) == pytest.approx(list(expected.values()), abs=1e-6)
 

@@ -72,12 +72,13 @@ def members(tiny):
 
 
 @pytest.fixture(scope="module")
-def eight(shared, members, dataset, tmp_path_factory):
+def eight(shared, members, dataset, tmp_path_factory, optimized):
     """What eight devices trained, and the folder."""
     folder = tmp_path_factory.mktemp("eight")
     np.save(folder / "train.npy", dataset.train.x)
     np.save(folder / "test.npy", dataset.test.x)
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    flags["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
     configs = json.dumps([to_dict(config) for config in (shared, *members)])
     command = [sys.executable, "-c", _PROGRAM, configs, str(folder)]
     ended = subprocess.run(command, env=os.environ | flags, capture_output=True, text=True)
@@ -122,18 +123,15 @@ def test_members_over_two_pairs_that_share_batches_are_the_runs_alone_within_rou
 AT_MOST = "expected at most 4, the number of devices, got 5"
 
 
-@pytest.mark.parametrize(
-    ("of_members", "settings", "message"),
-    [
-        (True, {"members": 5}, f"parallel.members: {AT_MOST}"),
-        (True, {"members": 3, "data": 2}, "parallel.members: expected at most 2, the number of devices over"),
-        (True, {"data": 5}, f"parallel.data: {AT_MOST}"),
-        (True, {"distributed": True}, "parallel.distributed: expected False for a sweep, which is trained b"),
-        (False, {"data": 5}, f"parallel.data: {AT_MOST}"),
-        (False, {"data": 3}, "train.batch_size: expected a multiple of 3, the devices that share a batch (p"),
-        (False, {"members": 2}, "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_ja"),
-    ],
-)
+@pytest.mark.parametrize(("of_members", "settings", "message"), [
+    (True, {"members": 5}, f"parallel.members: {AT_MOST}"),
+    (True, {"members": 3, "data": 2}, "parallel.members: expected at most 2, the number of devices over"),
+    (True, {"data": 5}, f"parallel.data: {AT_MOST}"),
+    (True, {"distributed": True}, "parallel.distributed: expected False for a sweep, which is trained b"),
+    (False, {"data": 5}, f"parallel.data: {AT_MOST}"),
+    (False, {"data": 3}, "train.batch_size: expected a multiple of 3, the devices that share a batch (p"),
+    (False, {"members": 2}, "parallel.members: expected 1 for a run on its own, got 2; python -m vsc_ja"),
+])  # fmt: skip
 def test_devices_that_there_are_not_are_refused(of_members, settings, message, tiny, dataset, monkeypatch):
     monkeypatch.setattr("jax.device_count", lambda: 4)
     of_all, of_one = (members_sharding, ParallelConfig(**settings)), (check, tiny(parallel=settings), dataset)

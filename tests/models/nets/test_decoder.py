@@ -118,14 +118,11 @@ def test_an_encoder_sees_counts_without_their_total_and_nothing_where_there_are_
     assert np.isfinite(module.log_likelihood(codes(3), x)).all()
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ([1, 0, 0, 0, 0], "got none in row 1, columns 2 to 4"),
-        ([1, 1, 0, 0, 1], "got more in row 1, columns 0 to 1"),
-        ([1, 0, 0, 0, 1], None),
-    ],
-)
+@pytest.mark.parametrize(("row", "message"), [
+    ([1, 0, 0, 0, 0], "got none in row 1, columns 2 to 4"),
+    ([1, 1, 0, 0, 1], "got more in row 1, columns 0 to 1"),
+    ([1, 0, 0, 0, 1], None),
+])  # fmt: skip
 def test_groups_of_one_hot_columns_end_where_every_row_has_had_its_one(row, message):
     x = np.array([[0, 1, 0, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 1]], np.float32)
     x[1] = row

@@ -86,16 +86,10 @@ def test_values_come_out_in_the_examples_order(network, shape):
     np.testing.assert_array_equal(out, np.broadcast_to([1, 2, 3], shape))
 
 
-@pytest.mark.parametrize(
-    ("kind", "arguments", "shape"),
-    [
-        (MLP, (48, (16, 6)), (48,)),
-        (ConvEncoder, ((7, 5), 6), (7, 5)),
-        (ConvDecoder, (48, (7, 5)), (48,)),
-        (SignalEncoder, ((11, 2), 6), (11, 2)),
-        (SignalDecoder, (4, (11, 2)), (4,)),
-    ],
-)
+@pytest.mark.parametrize(("kind", "arguments", "shape"), [
+    (MLP, (48, (16, 6)), (48,)), (ConvEncoder, ((7, 5), 6), (7, 5)), (ConvDecoder, (48, (7, 5)), (48,)),
+    (SignalEncoder, ((11, 2), 6), (11, 2)), (SignalDecoder, (4, (11, 2)), (4,)),
+])  # fmt: skip
 def test_gradient_reaches_every_parameter(kind, arguments, shape):
     module, x = kind(*arguments, rngs=nnx.Rngs(0)), normal(0, (64, *shape))
     graph, params = nnx.split(module)
