@@ -209,9 +209,8 @@ def _markdown(value: object) -> Markup:
     return Markup(re.sub(r"([\\`*\[\]|<>#])", r"\\\1", str(value)).replace("\n", " "))
 
 
-_PAGES = sentences.TEMPLATES.overlay(
-    autoescape=True, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-)
+_PAGES = sentences.TEMPLATES.overlay(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_PAGES.keep_trailing_newline = True  # which the oldest Jinja's overlay does not take
 _PAGES.filters |= {
     "data_uri": lambda png: "data:image/png;base64," + base64.b64encode(shrunk(png)).decode(),
     # A name that may be broken after its underscores and slashes.
