@@ -73,6 +73,8 @@ hypothesis.settings.load_profile("fixed")
 THIRD_PARTY_WARNINGS = [
     # JAX writes a program in place, and another worker may read half of it; it then compiles it.
     "ignore:Error reading persistent compilation cache entry",
+    # TensorStore's other reads of a damaged checkpoint end after Orbax has closed its event loop.
+    "ignore:(?s)Exception ignored in. None.*Event loop is closed:pytest.PytestUnraisableExceptionWarning",
     # anndata 0.13 asks pandas 3 for an option that pandas 4 will not have.
     "ignore:The 'future.infer_string' option is deprecated",
 ]

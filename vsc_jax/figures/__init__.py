@@ -8,9 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from vsc_jax.evaluation.code_view import CodeView
-from vsc_jax.figures import codes, images
+from vsc_jax.figures.codes import (
+    draw_activation,
+    draw_atoms,
+    draw_correlations,
+    draw_gate_histogram,
+    draw_latent_density,
+    draw_pseudo_inputs,
+)
 from vsc_jax.figures.curves import Curve, draw_curves
 from vsc_jax.figures.history import draw_history
+from vsc_jax.figures.images import (
+    draw_conditional_samples,
+    draw_interpolations,
+    draw_latent_grid,
+    draw_reconstructions,
+    draw_traversals,
+)
 from vsc_jax.figures.style import Drawn
 from vsc_jax.models.nets.dictionary import Dictionary
 
@@ -57,19 +71,17 @@ class ModelFigure(NamedTuple):
 
 
 FIGURES: dict[str, ModelFigure] = {
-    "reconstructions": ModelFigure("Reconstructions", images.draw_reconstructions),
-    "activation": ModelFigure("Which latents each class uses", codes.draw_activation, ("labels",)),
-    "gate_histogram": ModelFigure("Gates", codes.draw_gate_histogram, ("gates",)),
-    "latent_density": ModelFigure("Sparsity of the code", codes.draw_latent_density, ("gates",)),
-    "pseudo_inputs": ModelFigure("Pseudo-inputs", codes.draw_pseudo_inputs, ("gates", "pseudo-inputs")),
-    "atoms": ModelFigure("Atoms", codes.draw_atoms, ("atoms", "images")),
-    "conditional_samples": ModelFigure(
-        "Conditional sampling", images.draw_conditional_samples, ("gates", "images")
-    ),
-    "interpolations": ModelFigure("Interpolation", images.draw_interpolations, ("images", "a pair")),
-    "traversals": ModelFigure("Latent traversals", images.draw_traversals, ("images", "used")),
-    "latent_grid": ModelFigure("Two latents at once", images.draw_latent_grid, ("images", "two latents")),
-    "correlations": ModelFigure("Latents and true features", codes.draw_correlations, ("factors", "used")),
+    "reconstructions": ModelFigure("Reconstructions", draw_reconstructions),
+    "activation": ModelFigure("Which latents each class uses", draw_activation, ("labels",)),
+    "gate_histogram": ModelFigure("Gates", draw_gate_histogram, ("gates",)),
+    "latent_density": ModelFigure("Sparsity of the code", draw_latent_density, ("gates",)),
+    "pseudo_inputs": ModelFigure("Pseudo-inputs", draw_pseudo_inputs, ("gates", "pseudo-inputs")),
+    "atoms": ModelFigure("Atoms", draw_atoms, ("atoms", "images")),
+    "conditional_samples": ModelFigure("Conditional sampling", draw_conditional_samples, ("gates", "images")),
+    "interpolations": ModelFigure("Interpolation", draw_interpolations, ("images", "a pair")),
+    "traversals": ModelFigure("Latent traversals", draw_traversals, ("images", "used")),
+    "latent_grid": ModelFigure("Two latents at once", draw_latent_grid, ("images", "two latents")),
+    "correlations": ModelFigure("Latents and true features", draw_correlations, ("factors", "used")),
 }
 """Every figure of a model by name, which is that of its file too, in the order of a report."""
 
