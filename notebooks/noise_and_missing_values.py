@@ -178,7 +178,7 @@ print(
 # ## Take the noise off
 #
 # `reconstruct` asks the encoder once. `denoise` then looks for a better code of each face, knowing how strong the noise is, or
-# finding that too (`"auto"`, the default). It takes seconds a hundred faces. Beside it the dense model, which has no `denoise`.
+# finding that too (`"auto"`, the default). It takes a few seconds for a hundred faces. Beside it the dense model, which has no `denoise`.
 
 
 # %%

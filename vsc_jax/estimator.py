@@ -195,6 +195,9 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
         Returns:
           float32 ``[rows, latents]``; a CSR array with ``sparse_output``.
+
+        Raises:
+          ValueError: naming the value that cannot be used.
         """
         codes = self._map(_code, self._rows(X), refine)
         return scipy.sparse.csr_array(codes) if self.get_params()["sparse_output"] else codes
@@ -204,9 +207,10 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return self._map(_gamma, self._rows(X), refine)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Decode codes ``[rows, latents]``, dense or sparse, to float32 ``[rows, features]``.
+        """Decode codes ``[rows, latents]``, dense or sparse, finite.
 
-        They are in the units of the data; counts are of the mean training row's total.
+        Returns:
+          float32 ``[rows, features]``, in the units of the data; counts of the mean training row's total.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=np.float32, accept_sparse="csr")
@@ -219,10 +223,19 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return (rows * self.scale_ + self.mean_).astype(np.float32)
 
     def fill(self, X: Any) -> np.ndarray:
-        """Rows ``[rows, features]`` with what is missing in them, NaN, filled in, as float32.
+        """Rows with what is missing filled in.
 
         The posterior of a row is that given the values that are there; in place of the others stands what is
         expected under it. Only a code that is found by ``ascent`` can be had from a part of a row.
+
+        Args:
+          X: rows ``[rows, features]`` with NaN where a value is missing.
+
+        Returns:
+          float32 ``[rows, features]``.
+
+        Raises:
+          ValueError: naming the value that cannot be used.
         """
         check_is_fitted(self)
         if (inference := self.config_.model.inference) != "ascent":
@@ -236,10 +249,15 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return np.where(known, X, expected).astype(np.float32)
 
     def denoise(self, X: Any, *, noise: Any = "auto") -> np.ndarray:
-        """Rows ``[rows, features]`` without their noise, float32 (:meth:`vsc_jax.models.VSC.denoise`).
+        """Rows without their noise (:meth:`vsc_jax.models.VSC.denoise`).
 
-        ``noise`` is its standard deviation, of standardized features where they are; ``auto`` finds it for
-        each row.
+        Args:
+          X: noisy rows ``[rows, features]``.
+          noise: its standard deviation, of standardized features where they are; ``auto`` finds it for each
+            row.
+
+        Returns:
+          float32 ``[rows, features]``.
         """
         rows = self._rows(X)
         deviation = np.full((len(rows), 1), deviation_of(noise), np.float32)
@@ -250,8 +268,11 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         """A lower bound on the log-density of each row, in nats; its log-probability, if values are discrete.
 
         The true bound, at hard gates, averaged over posterior samples that depend on the row alone: one
-        row always gets one number, float32, whatever rows are beside it. It is tighter with ``refine``, as in
-        :meth:`transform`.
+        row always gets one number, whatever rows are beside it. It is tighter
+        with ``refine``, as in :meth:`transform`.
+
+        Returns:
+          float32 ``[rows]``.
         """
         return self._map(_bound, self._rows(X), refine) - np.float32(np.sum(np.log(self.scale_)))
 

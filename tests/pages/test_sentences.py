@@ -111,6 +111,13 @@ def test_models_are_named_by_what_makes_them_what_they_are(make_source, options,
     assert ("warm-up of the slab" in sentences.what_was_run(source)) == (source.config.model.kind == "vsc")
 
 
+def test_noise_in_training_is_told_where_there_is_an_encoder_that_learns_it(make_source):
+    told = " examples, a quarter of them with noise of up to 0.5 too, seed 0."
+    assert sentences.what_was_run(make_source(kind="vae", noise=0.5)).endswith(told)
+    ascent = {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"}
+    assert "noise" not in sentences.what_was_run(make_source(noise=0.5, **ascent))
+
+
 def test_a_rate_that_is_learned_is_said_to_be(make_source):
     ascent = {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"}
     assert "(a fixed prior of a learned rate)" in sentences.what_was_run(make_source(**ascent))

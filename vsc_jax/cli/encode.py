@@ -78,6 +78,9 @@ def encode(run: str | Path, data: Any = None, *, directory: Path | None = None) 
       run: its folder.
       data: a path or data in memory, as :func:`vsc_jax.fit` takes them; the run's test examples by default.
       directory: folder with prepared TFDS sets, if not the one that the run used.
+
+    Raises:
+      UserError: if the folder is no run, or the data are not of the shape and range of the run's own.
     """
     from vsc_jax.evaluation.code_table import code_table
     from vsc_jax.run import open_run

@@ -97,6 +97,9 @@ def evaluate(
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
     ``everything`` measures what takes minutes, too; ``on_stage`` gets a few words before each part of it.
+
+    Raises:
+      UserError: if the folder is no run, or the data are not those that it was trained on.
     """
     from vsc_jax.run import open_run
 

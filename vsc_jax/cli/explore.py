@@ -45,6 +45,9 @@ def explore(
     """Serve the page of a run or a saved model until interrupted; see :class:`ExploreArguments`.
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
+
+    Raises:
+      UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.
     """
     if not 0 <= (port or 0) < 2**16:
         raise UserError(f"--port: expected a number from 0 to 65535, got {port}")

@@ -142,6 +142,9 @@ def report(
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folders do not keep it;
     ``output`` the folder to write to, by default a single run's folder, or ``report``. With ``latents`` there
     is a page of every latent beside it, ``latents.html``, with ``texts`` for the test examples.
+
+    Raises:
+      UserError: if no folder is a run, or the report cannot be written.
     """
     from vsc_jax.pages import write_report
 

@@ -24,6 +24,10 @@ def add_codes(adata: Any, coder: "VariationalSparseCoding", *, layer: str | None
       coder: it is trained on these cells first, if it has not been trained. For counts: ``likelihood``
         ``negative_binomial`` or ``poisson``.
       layer: the layer that holds the values, such as ``counts``; ``X``, if not given.
+
+    Raises:
+      UserError: if there is no such layer, or the values do not fit into memory.
+      ValueError: naming the gene, the value or the parameter that cannot be used.
     """
     if layer is not None and layer not in adata.layers:
         names = [name for name in adata.layers if name is not None]  # None stands for X

@@ -44,6 +44,9 @@ def export_model(
 
     ``platforms`` say where the programs shall run, of ``cpu``, ``cuda``, ``rocm`` and ``tpu``; that
     in use by default. Convolutions are written as they are best on the one in use.
+
+    Raises:
+      UserError: if a platform is not known or the folder cannot be written.
     """
     _check_extra()
     if unknown := [name for name in platforms or () if name not in _PLATFORMS]:
@@ -72,7 +75,11 @@ def export_model(
 
 
 def load_programs(folder: str | Path) -> Programs:
-    """The programs that :func:`export_model` wrote."""
+    """The programs that :func:`export_model` wrote.
+
+    Raises:
+      UserError: naming the file that is missing or damaged.
+    """
     _check_extra()
     folder = as_path(folder, "folder")
     return Programs(*(jax.jit(_read(folder / name).call) for name in (ENCODER_FILE, DECODER_FILE)))

@@ -20,6 +20,9 @@ def push(folder: str | Path, repo_id: str, *, private: bool = True, revision: st
     """Upload a model that ``vsc_jax.save`` wrote, and no other file of its folder; give the commit's URL.
 
     The repository ``owner/name`` is made when missing, ``private`` or not; ``revision`` is a branch of it.
+
+    Raises:
+      UserError: if the folder is no saved model, or the hub refuses.
     """
     folder = as_path(folder, "folder")
     for name in ("config.json", "data.json", MODEL_FILE):
@@ -38,6 +41,9 @@ def pull(repo_id: str, *, revision: str | None = None, folder: str | Path | None
     """Download the saved model ``owner/name`` at a branch, tag or commit, and load it.
 
     Its files go to ``folder``, or huggingface_hub's cache if not given.
+
+    Raises:
+      UserError: if there is no such model, it cannot be had, or its files are damaged.
     """
     into = None if folder is None else as_path(folder, "folder")
     which = {"revision": revision, "local_dir": into, "allow_patterns": list(_FILES)}

@@ -34,6 +34,9 @@ def save_sae(
     its atom (``atom_norms`` of the metadata), and where ``codes`` have signs, latent J + j is its negative
     part. Its pursuit ends for an example when what is left is as large as what is left of ``examples``, root
     mean square, by ``codes``.
+
+    Raises:
+      UserError: if shapes do not fit, a number is not finite, or the folder cannot be written.
     """
     folder = as_path(folder, "folder")
     given = {"atoms": atoms, "bias": bias, "examples": examples, "codes": codes}

@@ -17,6 +17,9 @@ class Tracker:
     TensorBoard gets event files in ``WORKDIR/tensorboard``; a resumed run hides what was written after its
     checkpoint. Weights & Biases gets a run of the project ``vsc_jax``, called like the run folder; where it
     goes is wandb's own setting.
+
+    Raises:
+      UserError: if its extra is not installed.
     """
 
     def __init__(self, name: choices.Tracker, config: Config, workdir: Path):

@@ -60,6 +60,9 @@ def from_arrays(
       notes: what is to be said of the source.
       whole: for a model that is trained: nothing is held out, so that the test part may be empty; values may
         be missing (NaN); no constants are found.
+
+    Raises:
+      UserError: naming the array and, where there is one, the row.
     """
     if not 0 < test_fraction < 1:
         raise UserError(f"test_fraction: expected a number between 0 and 1, exclusive, got {test_fraction}")

@@ -33,6 +33,9 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
         frame or an Arrow table (``config.label`` names the column of classes); an array, a sparse matrix or
         anything that NumPy makes an array of; a tuple of examples, which may be a frame, and labels; a
         mapping with x and, optionally, y, x_test, y_test and channels; or a path.
+
+    Raises:
+      UserError: naming the file, field or value that cannot be used.
     """
     if isinstance(data, Dataset):
         return data

@@ -107,6 +107,9 @@ def render(presence: ArrayLike, values: ArrayLike) -> np.ndarray:
 
     ``presence`` is 0 or 1 for every factor, ``[n, 18]`` (equal within a group), or attribute, ``[n, 4]``;
     ``values`` are factors V ``[n, 18]``, of which those of absent attributes have no effect.
+
+    Raises:
+      UserError: naming the argument and row, on a wrong shape or on a value that cannot be drawn.
     """
     v, present = np.asarray(values), np.asarray(presence)
     if v.ndim != 2 or v.shape[1] != len(FACTORS) or v.dtype.kind not in "fiu":

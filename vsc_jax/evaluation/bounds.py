@@ -38,8 +38,13 @@ def importance_weighted(
     exact mixture and densities are with respect to the mixed measure (mass at 0, Lebesgue elsewhere), so
     that it compares with a Gaussian VAE in the same nats.
 
-    ``x`` are examples as the likelihood sees them, ``[n, *example_shape]``, of which ``batch_size`` are taken
-    at a time; ``key`` is that of the samples; ``on_batch`` is called with the number of examples done.
+    Args:
+      model: a variational model.
+      x: examples as the likelihood sees them, ``[n, *example_shape]``.
+      key: key of the samples.
+      samples: number K of samples.
+      batch_size: examples at a time.
+      on_batch: called with the number of examples done.
     """
     batch_size = min(batch_size, len(x))
     layers = jax.tree.leaves(nnx.state(model.decoder.trunk, nnx.Param))

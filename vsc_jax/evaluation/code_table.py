@@ -37,6 +37,9 @@ def code_table(model: Model, given: Dataset, *, batch_size: int = 500) -> CodeTa
 
     Where values are missing (NaN), which a model with ``inference`` ascent takes, the posteriors are those
     given the others.
+
+    Raises:
+      UserError: naming a missing value that the model cannot do without.
     """
     codes, gates, labels = [], [], []
     for x, known in ((split.x, split.labels) for split in (given.train, given.test) if len(split)):
@@ -128,6 +131,9 @@ def nearest(codes: Any, query: Any, k: int = 8) -> tuple[np.ndarray, np.ndarray]
 
     Returns:
       Rows of ``codes`` and their distances, ``[k]`` each, or ``[m, k]``.
+
+    Raises:
+      UserError: if the shapes do not fit, a number is not finite, or ``k`` is none.
     """
     query = query.toarray() if scipy.sparse.issparse(query) else np.asarray(query)
     (n, *latents), (*one, last) = np.shape(codes) or (0,), np.shape(query) or (0,)
@@ -163,6 +169,9 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
       model: any trained model.
       x: examples ``[n, *example_shape]``; values may be missing (NaN) for a model with ``inference`` ascent.
       changes: the value that each latent gets in all codes, by its number; None switches it off, which is 0.
+
+    Raises:
+      UserError: naming the latent that does not exist, or the value that is not finite.
     """
     for latent, value in changes.items():
         if not hasattr(latent, "__index__") or not 0 <= latent < model.latents:

@@ -61,8 +61,13 @@ class Finding(NamedTuple):
 def late_gain(history: Sequence[Row]) -> float | None:
     """Nats that the bound (an autoencoder's reconstruction) rose over the last tenth of the iterations.
 
-    The mean of that tenth's rows of ``metrics.jsonl`` less that of the tenth before, or of the last row
-    before; None if there are too few rows to tell.
+    The mean of that tenth's rows less that of the tenth before, or of the last row before.
+
+    Args:
+      history: the rows of ``metrics.jsonl``.
+
+    Returns:
+      The nats an example; None if there are too few rows to tell.
     """
     if not history:
         return None

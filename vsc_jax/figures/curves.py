@@ -95,7 +95,7 @@ def draw_under_noise(
     panels[0].axhline(0, color=style.GRAY, lw=1, ls="--", label="the mean example")
     titles = (
         ("Clean examples from noisy ones", "explained variance"),
-        ("Latents on that stay on", "Jaccard index"),
+        ("Latents that stay on", "Jaccard index"),
     )
     for axes, (title, y) in zip(panels, titles, strict=False):
         style.open_frame(axes)

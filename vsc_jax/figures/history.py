@@ -31,6 +31,9 @@ def draw_history(rows: Sequence[Row]) -> Drawn:
 
     Facts: ``last``, the value of ``quantity`` (bound or reconstruction, in nats) at ``step``; ``gain`` over
     the last tenth of the iterations, None if there are too few rows; ``active`` latents or None.
+
+    Raises:
+      ValueError: if there are no rows.
     """
     if not rows:
         raise ValueError("rows: expected at least one row of training metrics, got none")

@@ -50,6 +50,9 @@ def describe_latents(
     Returns:
       Latents, whose ``table`` has a dictionary for each one that is ever on: ``pandas.DataFrame(table)`` is a
       frame. The entry ``meaning`` is a sentence of the others.
+
+    Raises:
+      ValueError: if the data do not fit the model, or labels or names do not fit the data.
     """
     given = data.test.x if isinstance(data, Dataset) else data
     x = np.asarray(as_examples(given, model.decoder.example_shape))
@@ -94,7 +97,11 @@ def _with_meaning(found: Latents) -> Latents:
 
 
 def latents_page(view: CodeView, title: str, texts: Sequence[str] | None = None) -> dict[str, Any]:
-    """What the template of the page needs; ``texts`` are shown for the test examples, one for each."""
+    """What the template of the page needs; ``texts`` are shown for the test examples, one for each.
+
+    Raises:
+      UserError: if there are more or fewer texts than test examples.
+    """
     if texts is not None and len(texts) != len(view.test):
         raise UserError(f"--texts: expected {len(view.test):,} lines, one a test example, got {len(texts):,}")
     found = _with_meaning(describe(view))

@@ -160,6 +160,9 @@ def save(run: Run, folder: str | Path) -> Path:
     """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
 
     The folder is made when missing, and given back; files of a model saved there before are replaced.
+
+    Raises:
+      UserError: if the folder cannot be written, or is a run folder.
     """
     from safetensors.flax import save_file
 

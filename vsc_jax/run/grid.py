@@ -40,6 +40,10 @@ def axes_of(config: Config, grid: Sequence[str], seeds: int | None = None) -> li
     A text of ``grid`` is ``FIELD=VALUE,VALUE``, or ``FIELD=FIELD=VALUE,VALUE`` for fields that move together;
     layers of ``model.hidden`` are joined by an x, such as ``800x400``. ``seeds`` is how many seeds, from the
     configuration's own on; 1 if neither given nor in the grid.
+
+    Raises:
+      UserError: on a grid with nothing to vary, a field that does not exist, cannot vary or is given
+        twice, or a value of another type.
     """
     axes = [_axis(config, text) for text in grid]
     fields = [field for axis in axes for field in axis.fields]

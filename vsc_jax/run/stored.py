@@ -59,6 +59,9 @@ class StoredRun(NamedTuple):
             what the run folder keeps is used.
           config: the run's configuration with other settings of the evaluation or another ``data.binarize``.
           directory: folder with prepared TFDS sets, if not the one that the run used.
+
+        Raises:
+          UserError: if the data are not at hand, or are not those that ``data.json`` describes.
         """
         folder, stored, config = self.folder, self.config.data.binarize, config or self.config
         described = read_json(folder / "data.json")
@@ -85,6 +88,9 @@ class StoredRun(NamedTuple):
           given: a path or data in memory, as :func:`vsc_jax.fit` takes them, of the shape of the run's own;
             values may be missing (NaN). Without them, the run's test examples as its results measure them.
           directory: as for :meth:`dataset`.
+
+        Raises:
+          UserError: naming the file and the value that cannot be used.
         """
         config, described = self.config, read_json(self.folder / "data.json")
         if given is None:
@@ -116,7 +122,11 @@ def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
 
 
 def load(folder: str | Path) -> Model:
-    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`."""
+    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`.
+
+    Raises:
+      UserError: naming the folder if it is neither, or the file that is missing or damaged.
+    """
     return open_run(folder).model()
 
 
