@@ -28,7 +28,7 @@ SLABS_BEFORE = {"schedule.slab_blend.begin": 0.75, "schedule.slab_blend.until": 
 def train(study: str, setting: Setting, seed: int) -> None:
     """Train and measure one setting with one seed, unless that is done."""
     preset, before = load_preset(setting.preset), {}
-    if preset.model.prior == "components":
+    if preset.model.mixture and preset.model.prior_used == "components":
         before = BEFORE | (SLABS_BEFORE if preset.data.name == "smiley" else {})
     config = with_overrides(preset, {**before, **setting.overrides, "seed": seed})
     config = dataclasses.replace(config, name=f"{study}-{setting.label}")

@@ -5,16 +5,7 @@ from vsc_jax.config import Config, DataConfig, ModelConfig, Ramp, ScheduleConfig
 config = Config(
     name="fashion_vsc_wu",
     data=DataConfig(name="fashion_mnist"),
-    model=ModelConfig(
-        kind="vsc",
-        latents=60,
-        hidden=(400,),
-        prior="components",
-        pseudo_inputs=128,
-        alpha=0.1,
-        initial_gate_logit=4.0,
-        noise=0.5,
-    ),
+    model=ModelConfig(pseudo_inputs=128, usage_weight=0.0, initial_gate_logit=4.0),
     schedule=ScheduleConfig(
         learning_rate=Ramp(1.0, 0.01, begin=0.5, until=1.0),
         warm_up=Ramp(0.3, 1.0, begin=0.0, until=0.25),

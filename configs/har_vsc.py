@@ -6,16 +6,8 @@ config = Config(
     name="har_vsc",
     data=DataConfig(name="uci_har"),
     model=ModelConfig(
-        kind="vsc",
-        latents=60,
-        hidden=(400,),
-        likelihood="gaussian",
-        prior="components",
-        pseudo_inputs=128,
-        alpha=0.3,
-        initial_gate_logit=3.0,
-        noise=0.5,
+        likelihood="gaussian", pseudo_inputs=128, alpha=0.3, usage_weight=0.0, initial_gate_logit=3.0
     ),
     schedule=ScheduleConfig(sharpness=Ramp(1.5, 12.0, begin=0.0, until=1.0)),
-    train=TrainConfig(steps=3000, batch_size=256, learning_rate=1e-3),
+    train=TrainConfig(steps=3000),
 )

@@ -18,6 +18,8 @@ config = Config(
         initial_gate_logit=0.0,
         weigh_slab_kl=False,
         alpha=0.01,
+        usage_weight=0.0,
+        noise=0.0,
     ),
     schedule=ScheduleConfig(kl=Ramp(1.0, 1.0)),
     train=TrainConfig(steps=6000, batch_size=256, learning_rate=1e-3),

@@ -97,7 +97,8 @@ faces = data.load(base.data)
 #    the decoder is noise and every open latent is a pure cost.
 
 # %%
-seed = {
+plain = {"model.noise": 0.0, "model.usage_weight": 0.0}
+seed = plain | {
     "model.prior": "fixed",
     "model.alpha": 0.01,
     "model.gate": "bernoulli",
@@ -109,8 +110,8 @@ steps = {
     "as it was": seed,
     "+ gates with a gradient": seed | {"model.gate": "concrete"},
     "+ slab weighted by gamma": seed | {"model.gate": "concrete", "model.weigh_slab_kl": True},
-    "+ pressure later": {"model.prior": "fixed", "model.alpha": 0.01},
-    "+ pseudo-inputs": {"model.alpha": 0.2},
+    "+ pressure later": plain | {"model.prior": "fixed", "model.alpha": 0.01},
+    "+ pseudo-inputs": plain | {"model.prior": "pseudo", "model.alpha": 0.2},
 }
 steps["+ no latent always on (this library)"] = steps["+ pseudo-inputs"] | {
     "model.usage_weight": 10.0,

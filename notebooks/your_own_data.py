@@ -111,7 +111,7 @@ view = CodeView(run.model, mine)
 figures.draw_reconstructions(view)
 
 # %% [markdown]
-# The model was trained on clean digits; what it makes of noisy ones shows what it believes a digit is.
+# In training the encoder learns to give a noisy digit the code of the clean one. What the model makes of it is the digit that it sees.
 
 # %%
 names = ("elbo", "active_per_image", "used_latents", "probe_accuracy")

@@ -115,10 +115,10 @@ def test_what_seems_wrong_is_said_with_parameters_of_the_class(coder, gaussian):
     ({"likelihood": "bernoulli", "prior": "pseudo"}, ("linear", "pseudo", "encoder")),
     ({"prior": "pseudo"}, ("linear", "pseudo", "encoder")),
     ({"beta": 2.0}, ("linear", "fixed", "encoder")),
-    ({"decoder": "mlp"}, ("mlp", "pseudo", "encoder")),
-    ({"decoder": "mlp", "active": 2}, ("mlp", "fixed", "encoder")),
+    ({"decoder": "mlp"}, ("mlp", "components", "encoder")),
+    ({"decoder": "mlp", "active": 2}, ("mlp", "components", "encoder")),
 ])  # fmt: skip
-def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(
+def test_auto_takes_the_ascent_where_it_can_and_components_for_a_network(
     parameters, expected, gaussian, monkeypatch
 ):
     taken = []
@@ -126,7 +126,7 @@ def test_auto_takes_the_ascent_where_it_can_and_a_fixed_prior_for_a_number(
     rows = np.resize([0.0, 1, 1], (30, 3)) if "likelihood" in parameters else gaussian[:30]
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'model'"):  # nothing trained
         VariationalSparseCoding(4, steps=1, random_state=0, **parameters).fit(rows)
-    assert [(model.decoder, model.prior, model.inference) for model in taken] == [expected]
+    assert [(model.decoder, model.prior_used, model.inference_used) for model in taken] == [expected]
 
 
 def test_auto_ends_before_a_small_table_is_learned_by_heart():
@@ -279,7 +279,7 @@ def test_counts_are_scored_given_their_totals():
     counts = rng.poisson(rates * rng.uniform(0.5, 3, (400, 1)))
     coder = VariationalSparseCoding(4, likelihood="negative_binomial", alpha=0.3, steps=300, random_state=0)
     coder.fit(counts)
-    assert coder.config_.model.inference == "lista"
+    assert coder.config_.model.inference_used == "lista"
     np.testing.assert_array_equal(coder.scale_, np.ones(4))
     totals = counts.sum(axis=1, keepdims=True)
     pooled = scipy.stats.poisson(totals * counts.sum(axis=0) / counts.sum()).logpmf(counts).sum(axis=1)

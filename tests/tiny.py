@@ -9,7 +9,7 @@ from vsc_jax.data import Dataset, Split
 
 CONFIG = Config(
     name="tiny",
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
+    model=ModelConfig(latents=3, hidden=(8,), prior="pseudo", pseudo_inputs=4, noise=0.0, usage_weight=0.0),
     train=TrainConfig(steps=6, batch_size=16, log_every=3),
     checkpoint=CheckpointConfig(every=3),
     evaluate=EvaluateConfig(samples=4, batch_size=20, figures=False),

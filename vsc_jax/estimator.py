@@ -5,7 +5,7 @@ training as :func:`vsc_jax.fit`; nothing is written to disk.
 """
 
 from numbers import Integral
-from typing import Any, Literal, no_type_check
+from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from vsc_jax import config as settings
-from vsc_jax.config.choices import Auto, DecoderKind, GateKind, Inference, Likelihood, Prior, Slab
+from vsc_jax.config.choices import Auto, DecoderKind, GateKind, InferenceOrAuto, Likelihood, PriorOrAuto, Slab
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Dataset, Split
 from vsc_jax.data.dataset import check_values
@@ -36,8 +36,6 @@ from vsc_jax.training import train
 from vsc_jax.training.batches import check_sizes
 
 _ROWS = 256  # that a compiled program takes at a time; fewer are filled up, so that it is compiled once
-# Of these lista had the better bound in every trial.
-_UNROLLED = ("bernoulli", "poisson", "negative_binomial")
 _DRAWS = 8  # posterior samples that the bound of an example is averaged over
 
 
@@ -118,14 +116,14 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         active: float | None = None,
         decoder: DecoderKind = "linear",
         unit_norm: bool = False,
-        inference: Literal["auto"] | Inference = "auto",
+        inference: InferenceOrAuto = "auto",
         hidden: tuple[int, ...] = (128,),
         likelihood: Likelihood = "gaussian",
         min_log_var: float = -6.0,
         standardize: bool = True,
         beta: float = 1.0,
         alpha: float | None = None,
-        prior: Literal["auto"] | Prior = "auto",
+        prior: PriorOrAuto = "auto",
         pseudo_inputs: int = 16,
         sparsity_weight: float = 1.0,
         gate: GateKind = "concrete",
@@ -238,7 +236,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
           ValueError: naming the value that cannot be used.
         """
         check_is_fitted(self)
-        if (inference := self.config_.model.inference) != "ascent":
+        if (inference := self.config_.model.inference_used) != "ascent":
             raise UserError(f"fill: needs inference='ascent', this VariationalSparseCoding has {inference!r}")
         check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False, ensure_all_finite="allow-nan")
@@ -325,18 +323,6 @@ def _mapped(measure: Any, model: VSC, rows: np.ndarray, seed: int) -> np.ndarray
 
 def _config(parameters: dict[str, Any], seed: int) -> settings.Config:
     overrides: dict[str, Any] = {"seed": seed}
-    linear = parameters["decoder"] == "linear"
-    if parameters["prior"] == "auto":
-        fixed = linear or parameters["active"] is not None or parameters["gate"] == "threshold"
-        parameters["prior"] = "fixed" if fixed else "pseudo"
-    if parameters["inference"] == "auto":
-        plain = linear and parameters["prior"] == "fixed" and parameters["gate"] != "threshold"
-        gaussian = parameters["likelihood"] == "gaussian" == parameters["slab"]
-        parameters["inference"] = "encoder"
-        if plain and gaussian and parameters["beta"] == 1:
-            parameters["inference"] = "ascent"
-        elif plain and parameters["likelihood"] in _UNROLLED:
-            parameters["inference"] = "lista"
     for section in ("model", "train"):
         names = parameters.keys() & vars(getattr(settings.Config(), section)).keys()
         overrides |= {f"{section}.{name}": _plain(parameters[name]) for name in names}

@@ -74,7 +74,7 @@ def test_a_table_may_have_gaps_and_no_classes_where_the_model_can_do_without(mak
     q = vsc_jax.load(ascent).encode(x, observed=jnp.asarray(~np.isnan(x)))
     np.testing.assert_allclose(codes.gates, q.gamma, rtol=1e-5)
     assert codes.labels is None
-    other = make_run(tmp_path / "encoder", **linear)
+    other = make_run(tmp_path / "encoder", inference="encoder", **linear)
     assert_refused(
         "new.csv: missing value in row 2, column 1; a part of an", encode, other, tmp_path / "new.csv"
     )

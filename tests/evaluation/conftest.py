@@ -27,7 +27,8 @@ def tiny(examples: np.ndarray) -> Callable[..., Model]:
     """Builds a model of 2 latents and, for the VSC, 3 pseudo-inputs; settings as in ``ModelConfig``."""
 
     def make(kind: str, *, stretch: float = 0.7, **settings: Any) -> Model:
-        config = ModelConfig(kind=kind, **{"latents": 2, "hidden": (6,), "pseudo_inputs": 3, **settings})
+        sizes = {"latents": 2, "hidden": (6,), "prior": "pseudo", "pseudo_inputs": 3, "noise": 0.0}
+        config = ModelConfig(kind=kind, **{**sizes, **settings})
         model = build(config, examples.shape[1:], jax.random.key(3), examples=examples)
         graph, params = nnx.split(model)
         # Smaller weights than at the start: posteriors as wide as the true ones, which samples cover.

@@ -16,7 +16,10 @@ from vsc_jax.training import train
 SMALL = {
     "model.latents": 16,
     "model.hidden": [64],
+    "model.prior": "pseudo",
     "model.pseudo_inputs": 16,
+    "model.usage_weight": 0.0,
+    "model.noise": 0.0,
     "train.steps": 1500,
     "train.log_every": 20,
     "train.batch_size": 64,
@@ -175,7 +178,8 @@ def test_everything_that_is_to_be_tried_exists_and_changes_something(config):
 
 
 def test_the_same_line_for_a_command_line_and_for_a_class():
-    [found] = diagnose(GOOD | {"always_on_latents": 1.0}, with_overrides(Config(), {"model.alpha": 0.1}))
+    config = with_overrides(Config(), {"model.alpha": 0.1, "model.usage_weight": 0.0})
+    [found] = diagnose(GOOD | {"always_on_latents": 1.0}, config)
     says = "always on: 1 of the 20 latents in use is on in over 95 % of the examples; try "
     tried = "--model.active 6, or --model.usage_weight 10, or --train.steps 12000"
     assert str(found) == says + tried

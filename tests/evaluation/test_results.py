@@ -40,7 +40,8 @@ def letters() -> Dataset:
 
 
 def tiny(dataset: Dataset, kind: str, **settings):
-    config = ModelConfig(kind=kind, **{"latents": 5, "hidden": (8,), "pseudo_inputs": 4, **settings})
+    sizes = {"latents": 5, "hidden": (8,), "prior": "pseudo", "pseudo_inputs": 4, "noise": 0.0}
+    config = ModelConfig(kind=kind, **{**sizes, **settings})
     return build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
 
 

@@ -49,7 +49,8 @@ def make_view():
         dataset = datasets[data]
         likelihood = "gaussian" if data in ("vectors", "signals") else "bernoulli"
         sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}
-        config = ModelConfig(kind=kind, **{"likelihood": likelihood, **sizes, **options})
+        plain = {"prior": "pseudo", "noise": 0.0, "inference": "encoder"}
+        config = ModelConfig(kind=kind, **{"likelihood": likelihood, **sizes, **plain, **options})
         model = build(config, dataset.example_shape, jax.random.key(0), examples=dataset.train.x)
         made = view(model, dataset, seed=seed)
         if gamma is not None or mean is not None:

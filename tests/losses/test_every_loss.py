@@ -83,7 +83,7 @@ EVERY = {
     "spike_slab_kl": (losses.spike_slab_kl, (Q, P), (WILD_Q, WILD_P)),
     "spike_slab_kl_matrix": (losses.spike_slab_kl_matrix, (Q, P), (ROWS, SpikeSlab(*(f[::2] for f in ROWS)))),
     "sparsity_kl": (sparsity_kl, (GAMMA, ALPHA), combined((0, 1e-38, 1e-30, 0.5, 0.999, 1), (0.01, 0.9))),
-    "usage_kl": (losses.usage_kl, (ALPHA,), (np.array([0, 0.2, 0.5, 1]),)),
+    "usage_penalty": (losses.usage_penalty, (Q[2],), (np.array([LOGITS, LOGITS[::-1]]),)),
     "bernoulli_log_likelihood": (losses.bernoulli_log_likelihood, (A, GAMMA), combined(LOGITS, (0, 0.3, 1))),
     "gaussian_log_likelihood": (
         losses.gaussian_log_likelihood, (A, Q[1], Q[0]), combined(MEANS, LOG_VARS, (-1.0, 0, 255)),

@@ -273,17 +273,22 @@ def test_sparsity_matches_scipy_and_its_gradient_is_the_difference_of_logits(x64
     np.testing.assert_allclose(by_mean_gamma, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_usage_costs_nothing_up_to_a_half_and_log_two_when_always_on(x64):
-    shares = np.array([0.0, 0.3, 0.5, 0.75, 1.0])
-    expected = [0, 0, 0, 0.75 * np.log(1.5) + 0.25 * np.log(0.5), np.log(2)]
-    np.testing.assert_allclose(losses.usage_kl(shares), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_usage_pushes_down_only_what_is_mostly_on():
-    (by_mean_gamma,) = gradients(losses.usage_kl, np.array([0.2, 0.4, 0.7, 1.0]))
-    assert np.all(by_mean_gamma[:2] == 0)
-    assert by_mean_gamma[2] == pytest.approx(np.log(0.7 / 0.3), rel=1e-5)
-    assert 5 < by_mean_gamma[3] < np.inf
+def test_usage_costs_latents_that_are_mostly_on_a_divergence_and_a_charge(x64):
+    logits = np.array([[-2.0, -1, 1.5, 30.0], [1.0, 2.5, 2.5, 40.0]])
+    gamma = scipy.special.expit(logits)
+    mean = gamma.mean(axis=0)
+    often = np.clip(4 * mean - 3, 0, None)
+    entropy = -scipy.special.xlogy(mean, mean) - scipy.special.xlog1py(1 - mean, -mean)
+    expected = (np.log(2) - entropy) * (mean > 0.5) + often * np.logaddexp(0, logits).mean(axis=0)
+    assert list(expected > 0) == [False, True, True, True]
+    assert list(often > 0) == [False, False, True, True]
+    np.testing.assert_allclose(losses.usage_penalty(logits), expected, rtol=1e-9, atol=1e-12)
+    (by_logit,) = gradients(losses.usage_penalty, logits)
+    divergence = scipy.special.logit(mean) * gamma * (1 - gamma) * (mean > 0.5)
+    np.testing.assert_allclose(
+        by_logit[:, :3], (divergence + often * gamma)[:, :3] / 2, rtol=1e-9, atol=1e-12
+    )
+    assert by_logit[0, 3] == pytest.approx(0.5)  # where a gate is open for all
 
 
 def test_python_numbers_take_the_dtype_of_the_first_floating_array():

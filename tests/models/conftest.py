@@ -12,6 +12,7 @@ from vsc_jax.models import Coefficients, Model, build
 
 SHAPE = (4, 3)
 EXAMPLES = 6
+PLAIN = {"latents": 3, "hidden": (8,), "prior": "pseudo", "pseudo_inputs": 4, "noise": 0.0}
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def tiny(examples: np.ndarray) -> Callable[..., Model]:
     """Builds a model of 3 latents and, for the VSC, 4 pseudo-inputs; settings as in ``ModelConfig``."""
 
     def make(kind: str, *, shape: tuple[int, ...] = SHAPE, dataset_size: int = 1, **settings: Any) -> Model:
-        config = ModelConfig(kind=kind, **{"latents": 3, "hidden": (8,), "pseudo_inputs": 4, **settings})
+        config = ModelConfig(kind=kind, **{**PLAIN, **settings})
         x = np.resize(examples, (EXAMPLES, *shape))
         return build(config, shape, jax.random.key(0), examples=x, dataset_size=dataset_size)
 

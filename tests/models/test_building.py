@@ -10,7 +10,7 @@ from vsc_jax.config import ModelConfig
 from vsc_jax.models import VAE, VSC, Autoencoder, build, parameter_count
 
 EXAMPLES = np.random.default_rng(0).integers(0, 256, (9, 4, 3), np.uint8)
-SMALL = {"latents": 2, "hidden": (5,)}
+SMALL = {"latents": 2, "hidden": (5,), "prior": "pseudo"}
 
 
 def built(seed=0, shape=(4, 3), examples=EXAMPLES, **settings):

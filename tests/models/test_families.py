@@ -50,7 +50,7 @@ ASCENT = {"decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "infe
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"gate": "threshold"}, "model.gate: threshold needs model.prior fixed, got pseudo"),
+    ({"gate": "threshold", "prior": "pseudo"}, "model.gate: threshold needs model.prior fixed, got pseudo"),
     ({"gate": "threshold", "prior": "fixed", "slab": "laplace"},
      "model.gate: threshold needs model.slab gaussian, got laplace"),
     (ASCENT | {"gate": "threshold"}, "model.gate: threshold needs model.inference encoder, got ascent"),

@@ -65,7 +65,7 @@ def dictionary():
     atoms = np.linalg.qr(rng.normal(size=(8, 8)))[0].astype(np.float32)
     codes = np.where(rng.random((40, 8)) < 0.25, rng.choice([-2.0, 2.0], size=(40, 8)), 0)
     config = ModelConfig(
-        latents=8, hidden=(4,), decoder="linear", likelihood="gaussian", prior="fixed", alpha=0.25
+        latents=8, hidden=(4,), decoder="linear", likelihood="gaussian", inference="encoder", alpha=0.25
     )
     model = build(config, (8,), jax.random.key(0))
     model.decoder.trunk.raw_atoms[...] = jnp.asarray(atoms / 10)

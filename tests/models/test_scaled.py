@@ -17,7 +17,9 @@ SCALING = fit("standardize", X)
 
 @pytest.fixture(scope="module")
 def scaled():
-    config = ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4, likelihood="gaussian")
+    config = ModelConfig(
+        latents=3, hidden=(8,), prior="pseudo", pseudo_inputs=4, noise=0.0, likelihood="gaussian"
+    )
     return build(config, (3,), jax.random.key(0), examples=X, scaling=SCALING)
 
 

@@ -76,8 +76,10 @@ def test_loss_is_the_formula(selection, gate, prior, prior_slabs, weigh, vsc, co
         one_pair = losses.spike_slab_kl if weigh else unweighted_kl
         all_pairs = jax.vmap(jax.vmap(one_pair, in_axes=(None, 0)), in_axes=(0, None))
         component_kl = jnp.sum(all_pairs(q, p), axis=-1)
-        usage = jnp.maximum(jnp.mean(q.gamma, axis=0), 0.5)
-        usage = coefficients.usage_weight * jnp.sum(entropy_gap(usage))
+        mean = jnp.mean(q.gamma, axis=0)
+        often = jax.lax.stop_gradient(jnp.maximum(mean - 0.75, 0) / 0.25)
+        charge = often * jnp.mean(-jnp.log(1 - q.gamma), axis=0)
+        usage = coefficients.usage_weight * jnp.sum(entropy_gap(jnp.maximum(mean, 0.5)) + charge)
         if prior == "fixed":
             loss = coefficients.kl_weight * component_kl[:, 0] - reconstruction
             return jnp.mean(loss) + usage

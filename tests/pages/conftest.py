@@ -55,6 +55,7 @@ def make_run(digits):
 
     def make(folder: Path, *, kind="vsc", data_config=None, results=RESULTS, weights=True, **model) -> Path:
         sizes = {"latents": 6, "hidden": (16,), "pseudo_inputs": 4, "initial_gate_logit": 0.0}
+        sizes |= {"prior": "pseudo", "noise": 0.0}
         config = Config(
             name="tiny",
             data=data_config or DataConfig(path=digits),

@@ -96,10 +96,11 @@ def test_numbers_are_written_as_they_are_meant():
     ({"kind": "vae", "latents": 1, "network": "conv"}, "A Gaussian VAE with 1 latent, convolutional netw"),
     ({"kind": "vae", "beta": 4.0}, "A beta-VAE (beta = 4) with 60 latents, fully"),
     ({"kind": "vae", "tc_weight": 3.0}, "A beta-TCVAE (weight 3) with"),
-    ({"alpha": 0.05, "pseudo_inputs": 8}, "Variational Sparse Coding (8 pseudo-inputs, alpha = 0.05) with"),
+    ({"prior": "pseudo", "alpha": 0.05, "pseudo_inputs": 8},
+     "Variational Sparse Coding (8 pseudo-inputs, alpha = 0.05) with"),
     ({"prior": "fixed"}, "Variational Sparse Coding (a fixed prior of rate 0.1) with 60 latents,"),
     ({"prior": "components"}, "Variational Sparse Coding (32 components, alpha = 0.1) with 60 latents"),
-    ({"active": 4.0}, "Variational Sparse Coding (32 pseudo-inputs, 4 latents asked to be on) with 60"),
+    ({"active": 4.0}, "Variational Sparse Coding (32 components, 4 latents asked to be on) with 60"),
 ])  # fmt: skip
 def test_models_are_named_by_what_makes_them_what_they_are(make_source, options, expected):
     source = make_source(**options)

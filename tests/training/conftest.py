@@ -18,7 +18,7 @@ from vsc_jax.training.checkpoints import Checkpoints
 
 _CONFIG = Config(
     name="tiny",
-    model=ModelConfig(latents=3, hidden=(8,), pseudo_inputs=4),
+    model=ModelConfig(latents=3, hidden=(8,), prior="pseudo", pseudo_inputs=4, noise=0.0, usage_weight=0.0),
     train=TrainConfig(steps=23, batch_size=16, log_every=5, learning_rate=0.01),
     checkpoint=CheckpointConfig(every=10),
 )

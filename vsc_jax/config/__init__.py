@@ -124,21 +124,23 @@ class ModelConfig:
     """The encoder's mirror, or linear: an example is a weighted sum of atoms, as in dictionary learning."""
     unit_norm: Annotated[bool, ADVANCED] = False
     """Linear decoder: whether every atom has norm 1."""
-    inference: Annotated[choices.Inference, VSC] = "encoder"
+    inference: Annotated[choices.InferenceOrAuto, VSC] = "auto"
     """How the posterior is found: by an encoder; of a linear decoder also by one that unrolls a search for a
     sparse code (LISTA), or, with a Gaussian likelihood and a fixed prior, without one by coordinate ascent on
     the bound, which learns the prior's slab means and, if neither alpha nor active is given, its rate; of
-    the schedules ascent has learning_rate alone."""
+    the schedules ascent has learning_rate alone. Auto takes ascent where it can, lista for linear decoders
+    of counts and of values in [0, 1] with a fixed prior, and else an encoder."""
     likelihood: choices.Likelihood = "bernoulli"
     """Distribution of the data given the code: of values in [0, 1]; of numbers, with a learned variance each;
     of numbers with outliers, with learned tails; of counts, given their total; of counts that
     vary more; of one-hot columns."""
     min_log_var: Annotated[float, Range(-30, 20), ADVANCED] = -6.0
     """Floor of the learned log-variance of gaussian and student_t."""
-    noise: Annotated[Weight, WITH_KL] = 0.0
+    noise: Annotated[Weight | None, WITH_KL] = None
     """Noise that codes learn to stand, at almost no cost: in training a quarter of each batch is also encoded
     with Gaussian noise of deviations up to this, and that code is drawn to the clean one. In units of the
-    range of data in [0, 1], of the deviation of others. Coordinate ascent has no encoder to teach."""
+    range of data in [0, 1], of the deviation of others. Coordinate ascent has no encoder to teach. If not
+    given: 0.5, or 0 for a VAE, a linear decoder and thresholds."""
     beta: Annotated[Weight, TRACED, WITH_KL] = 1.0
     """Weight of the KL divergence; 1 trains the bound itself."""
     tc_weight: Annotated[Weight, TRACED, VAE, ADVANCED] = 0.0
@@ -149,9 +151,10 @@ class ModelConfig:
     active: Annotated[Weight | None, VSC] = None
     """How many latents are on in an example, on average: alpha starts at active / latents and is moved in
     training until it is so. In place of alpha."""
-    prior: Annotated[choices.Prior, VSC] = "pseudo"
+    prior: Annotated[choices.PriorOrAuto, VSC] = "auto"
     """Spike-and-slab of rate alpha, or mixture of the posteriors of learned pseudo-inputs, or of components
-    that are learned themselves, from the posteriors of training examples on."""
+    that are learned themselves, from the posteriors of training examples on. Auto takes components, and for
+    a linear decoder and thresholds the spike-and-slab."""
     pseudo_inputs: Annotated[Count, VSC] = 32
     """Number U of pseudo-inputs, or components, started at training examples."""
     prior_slabs: Annotated[choices.PriorSlabs, VSC, ADVANCED] = "pseudo"
@@ -167,8 +170,9 @@ class ModelConfig:
     """Where every gate's logit starts; positive is open."""
     sparsity_weight: Annotated[Weight, TRACED, VSC, ADVANCED] = 1.0
     """Weight of the sparsity term J KL(mean gamma || alpha)."""
-    usage_weight: Annotated[Weight, TRACED, VSC, ADVANCED] = 0.0
-    """Weight of a term that keeps latents from being on in more than half of the examples."""
+    usage_weight: Annotated[Weight | None, TRACED, VSC, ADVANCED] = None
+    """Weight of a term that keeps latents from being on in more than half of the examples. If not given: 10,
+    or 0 for a linear decoder and thresholds."""
     prior_rate: Annotated[Probability | None, TRACED, VSC, ADVANCED] = None
     """Rate that the pseudo-inputs' gates are blended with (schedule.prior_blend); if not given: alpha."""
     weigh_slab_kl: Annotated[bool, VSC, ADVANCED] = True
@@ -182,9 +186,48 @@ class ModelConfig:
         return 0.1 if self.alpha is None else self.alpha
 
     @property
+    def linear(self) -> bool:
+        """Whether what is not given is as sparse coding has it, for a linear decoder or soft thresholds."""
+        return self.decoder == "linear" or self.gate == "threshold"
+
+    @property
+    def prior_used(self) -> choices.Prior:
+        """:attr:`prior`, auto resolved."""
+        if self.prior == "auto":
+            return "fixed" if self.linear else "components"
+        return self.prior
+
+    @property
+    def inference_used(self) -> choices.Inference:
+        """:attr:`inference`, auto resolved."""
+        if self.inference != "auto":
+            return self.inference
+        vsc = self.kind == "vsc" and self.gate != "threshold"
+        if vsc and self.decoder == "linear" and self.prior_used == "fixed":
+            if self.likelihood == "gaussian" == self.slab and self.beta == 1:
+                return "ascent"
+            if self.likelihood in ("bernoulli", "poisson", "negative_binomial"):
+                return "lista"  # it had the better bound in every trial
+        return "encoder"
+
+    @property
+    def noise_used(self) -> float:
+        """:attr:`noise`, or its default."""
+        if self.noise is None:
+            return 0.0 if self.linear or self.kind != "vsc" else 0.5
+        return self.noise
+
+    @property
+    def usage_weight_used(self) -> float:
+        """:attr:`usage_weight`, or its default."""
+        if self.usage_weight is None:
+            return 0.0 if self.linear else 10.0
+        return self.usage_weight
+
+    @property
     def mixture(self) -> bool:
         """Whether the prior is a VSC's mixture of pseudo-inputs or components."""
-        return self.kind == "vsc" and self.prior in ("pseudo", "components")
+        return self.kind == "vsc" and self.prior_used in ("pseudo", "components")
 
     @property
     def blended_rate(self) -> float:
@@ -408,6 +451,9 @@ def from_json(path: Path) -> Config:
             data["scaling"] = "standardize"
         if data.get("presence") == 0.5:  # was an option; others are refused as unknown
             del data["presence"]
+    model = values.get("model")
+    if isinstance(model, dict) and "checkpoint" in values:  # of a run: what it lacks was not there yet
+        values["model"] = {"inference": "encoder", "noise": 0.0, "usage_weight": 0.0} | model
     with within(path):
         return with_overrides(from_dict(values), {})
 
@@ -420,7 +466,7 @@ def validate(config: Config) -> None:
 def _check_needed(model: ModelConfig, who: str, needed: dict[str, Any]) -> None:
     for name, value in needed.items():
         if (given := getattr(model, name)) != value:
-            raise UserError(f"{who} needs model.{name} {value}, got {given}")
+            raise UserError(f"{who} needs model.{name.removesuffix('_used')} {value}, got {given}")
 
 
 def _check_together(config: Config) -> None:
@@ -437,14 +483,14 @@ def _check_together(config: Config) -> None:
             )
     if config.train.steps == "auto" and config.parallel.distributed:
         raise UserError("train.steps: expected a number where parallel.distributed is True, got auto")
-    if model.inference == "ascent":
-        needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior": "fixed", "beta": 1.0}
-        _check_needed(model, "model.inference: ascent", {**needed, "slab": "gaussian"})
-    if model.inference == "lista":
+    if model.inference_used == "ascent":
+        needed = {"kind": "vsc", "decoder": "linear", "likelihood": "gaussian", "prior_used": "fixed"}
+        _check_needed(model, "model.inference: ascent", {**needed, "beta": 1.0, "slab": "gaussian"})
+    if model.inference_used == "lista":
         _check_needed(model, "model.inference: lista", {"kind": "vsc", "decoder": "linear"})
     if model.gate == "threshold":
-        needed = {"prior": "fixed", "slab": "gaussian", "inference": "encoder", "weigh_slab_kl": True}
-        _check_needed(model, "model.gate: threshold", needed)
+        needed = {"prior_used": "fixed", "slab": "gaussian", "inference_used": "encoder"}
+        _check_needed(model, "model.gate: threshold", {**needed, "weigh_slab_kl": True})
         if (ramp := config.schedule.warm_up).start != 1 or ramp.end != 1:
             raise UserError("model.gate: threshold has no gates to warm up; leave schedule.warm_up at 1")
     for name in ("alpha", "prior_rate"):

@@ -133,7 +133,7 @@ def _collapsed(results: Row, config: Config) -> Iterator[Finding]:
         reasons.append(f"its output explains {results['explained_variance']:.1%} of the variance")
     if not reasons:
         return
-    if model.kind == "vsc" and model.inference != "ascent":
+    if model.kind == "vsc" and model.inference_used != "ascent":
         if model.gate == "bernoulli":
             changes["model.gate"] = "concrete"
         if not model.weigh_slab_kl:
@@ -155,7 +155,7 @@ def _collapsed(results: Row, config: Config) -> Iterator[Finding]:
 def _gates(results: Row, config: Config) -> Iterator[Finding]:
     model = config.model
     rarer: dict[str, Any] = {} if model.active is not None else {"model.active": _few(config)}
-    if model.inference != "ascent" and model.usage_weight < _USAGE:
+    if model.inference_used != "ascent" and model.usage_weight_used < _USAGE:
         rarer["model.usage_weight"] = _USAGE
     rarer["train.steps"] = 2 * _steps(results, config)
     used = f"of the {results.get('used_latents', 0):.0f} latents in use"

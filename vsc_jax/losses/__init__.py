@@ -21,7 +21,7 @@ from vsc_jax.losses.kl import (
     sparsity_kl,
     spike_slab_kl,
     spike_slab_kl_matrix,
-    usage_kl,
+    usage_penalty,
 )
 from vsc_jax.losses.likelihood import (
     bernoulli_log_likelihood,
@@ -53,5 +53,5 @@ __all__ = [
     "spike_slab_kl_matrix",
     "student_t_log_likelihood",
     "total_correlation",
-    "usage_kl",
+    "usage_penalty",
 ]

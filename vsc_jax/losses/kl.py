@@ -167,16 +167,23 @@ def sparsity_kl(mean_gamma: ArrayLike, alpha: ArrayLike, num_latents: int) -> Fl
     return num_latents * (on + off)
 
 
-def usage_kl(mean_gamma: ArrayLike) -> Float[Array, "..."]:
-    """``KL(Bernoulli(max(mean_gamma, 1/2)) || Bernoulli(1/2))``: what a latent pays for being mostly on.
+def usage_penalty(gate_logit: ArrayLike) -> Float[Array, "latents"]:
+    """What each latent pays for being on in more than half of a batch.
 
-    A latent that is on in every example tells nothing by its gate, and hides in its value what the gate
-    should say. The term is zero up to one half and log 2 at one; a regulariser, no part of a bound.
+    ``KL(Bernoulli(max(mean, 1/2)) || Bernoulli(1/2)) + max(4 mean - 3, 0) * charge`` of the mean gamma, where
+    the charge is the mean of ``-log(1 - gamma)`` and its factor is held fixed. A latent that is on in every
+    example tells nothing by its gate, and hides in its value what the gate should say. The divergence has no
+    gradient where a gate is open for all; the charge has its largest there. A regulariser,
+    no part of a bound.
 
     Args:
-      mean_gamma: gate probability of each latent, averaged over examples, in [0, 1]; any shape.
+      gate_logit: of the posteriors of a batch, ``[batch, latents]``.
 
     Returns:
-      Elementwise, in nats; summing over latents is the caller's.
+      ``[latents]``, in nats; summing is the caller's.
     """
-    return sparsity_kl(jnp.clip(jnp.asarray(mean_gamma), 0.5, 1), 0.5, 1)
+    (gate_logit,) = float_arrays(gate_logit)
+    mean_gamma = jnp.mean(jax.nn.sigmoid(gate_logit), axis=0)
+    often = jax.lax.stop_gradient(jax.nn.relu(4 * mean_gamma - 3))
+    charge = often * jnp.mean(jax.nn.softplus(gate_logit), axis=0)
+    return sparsity_kl(jnp.clip(mean_gamma, 0.5, 1), 0.5, 1) + charge

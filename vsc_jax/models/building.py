@@ -81,9 +81,9 @@ def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
         ]
         if config.decoder == "linear":
             large[len(config.hidden) + 1 :] = [(config.latents, inputs)]
-        if config.inference != "encoder":
+        if config.inference_used != "encoder":
             large = large[-1:]
-        if config.inference == "lista":
+        if config.inference_used == "lista":
             large += [(inputs, config.latents), (config.latents, config.latents)]
     if config.mixture:
         large += [(config.pseudo_inputs, inputs), (inputs + config.pseudo_inputs, CLASSIFIER_WIDTH)]
@@ -122,7 +122,7 @@ def build(
     rate: dict[str, Any] = {"latents": config.latents, "alpha": config.rate, "active": config.active}
     encoder: MLP | Lista | ConvEncoder | SignalEncoder
     trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
-    if config.inference == "ascent":
+    if config.inference_used == "ascent":
         trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
         return LinearVSC(
             Gaussian(trunk, example_shape, config.min_log_var, scaling),
@@ -137,13 +137,13 @@ def build(
         encoder = SignalEncoder(example_shape, outputs, rngs=rngs)
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
     else:
-        if config.inference != "lista":
+        if config.inference_used != "lista":
             encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)
         if config.decoder == "mlp":
             trunk = MLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
         else:
             trunk, _ = _dictionary(config, example_shape, pseudo_key, None, scaling)
-            if config.inference == "lista":
+            if config.inference_used == "lista":
                 encoder = Lista(trunk.atoms)
     decoder = likelihood(trunk, example_shape, config.min_log_var, scaling)
     if examples is not None:
@@ -153,17 +153,16 @@ def build(
     if config.kind == "vae":
         # Without the term sets of all sizes share a program.
         size = dataset_size if (use_tc := config.tc_weight > 0) else 1
-        return VAE(
-            encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc, noise=config.noise
-        )
-    rate["noise"] = config.noise
+        noise = config.noise_used
+        return VAE(encoder, decoder, latents=config.latents, dataset_size=size, use_tc=use_tc, noise=noise)
+    rate["noise"] = config.noise_used
     if config.gate == "threshold":
         return ThresholdedVSC(encoder, decoder, learned_rate=config.alpha is None, **rate)
     pseudo_inputs: PseudoInputs | Components | None = None
     classifier = None
     if config.mixture:
         initial = _initial_pseudo_inputs(config.pseudo_inputs, example_shape, pseudo_key, examples)
-        if config.prior == "components":
+        if config.prior_used == "components":
             pseudo_inputs = Components(initial, config.latents)
         else:
             pseudo_inputs = PseudoInputs(initial, support=likelihood.support, scaling=scaling)

@@ -151,7 +151,6 @@ class LinearVSC(VSC):
             "kl": kl,
             "selection_kl": jnp.mean(terms.selection_kl),
             "active_per_image": active,
-            "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(q.gamma, axis=0))),
         }
         return kl - reconstruction + pulled * self.pull(active, _REACH), metrics
 

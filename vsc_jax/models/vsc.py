@@ -408,9 +408,9 @@ class VSC(nnx.Module):
             "kl": kl,
             "selection_kl": jnp.mean(bound.selection_kl),
             "active_per_image": jnp.mean(jnp.sum(posterior.gate_logit > 0, axis=-1), dtype=jnp.float32),
-            "usage_kl": jnp.sum(losses.usage_kl(jnp.mean(posterior.gamma, axis=0))),
         }
-        loss = loss + coefficients.usage_weight * metrics["usage_kl"]
+        metrics["usage_penalty"] = jnp.sum(losses.usage_penalty(posterior.gate_logit))
+        loss = loss + coefficients.usage_weight * metrics["usage_penalty"]
         if self.noise:
             # The sample's key stays what it is without noise.
             noise_key = jax.random.fold_in(jax.random.clone(key), 1)

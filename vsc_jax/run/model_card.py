@@ -38,7 +38,7 @@ def networks(model: ModelConfig) -> str:
         text = f"fully connected networks ({', '.join(map(str, model.hidden))})"
     if model.decoder != "linear":
         return text
-    return f"{text}, a linear decoder" if model.inference == "encoder" else "no encoder, a linear decoder"
+    return f"{text if model.inference_used == 'encoder' else 'no encoder'}, a linear decoder"
 
 
 def model_card(
@@ -57,7 +57,7 @@ def model_card(
     values = sum(math.prod(size) for size in sizes.values())
     tags = ["jax", "flax", "variational-autoencoder", *(["sparse-coding"] * (model.kind == "vsc"))]
     held = "Pseudo-inputs resemble training examples"
-    if model.prior == "components":
+    if model.prior_used == "components":
         held = f"The weights hold {model.pseudo_inputs} training examples as they are"
     unknown = f"not known to vsc_jax. {held}: see that\nyou may share those before you share this model."
     terms = f"{origin[1]}. Reference: {origin[2]}." if origin else unknown

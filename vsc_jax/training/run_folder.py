@@ -38,7 +38,10 @@ def identity(config: Config) -> dict[str, Any]:
     blend, model = config.schedule.prior_blend, config.model
     used = model.mixture and max(blend.start, blend.end) > 0
     values["model.prior_rate"] = model.blended_rate if used else None
-    if model.inference == "encoder":  # runs of older versions have the default in writing
+    for name in ("prior", "inference", "usage_weight", "noise"):  # "auto" is what it comes to
+        of_model = model.kind == "vsc" or name == "noise"
+        values[f"model.{name}"] = getattr(model, f"{name}_used") if of_model else None
+    if model.inference_used == "encoder":  # runs of older versions have the default in writing
         values["model.alpha"] = model.rate
     return values
 

@@ -74,6 +74,7 @@ class Hyperparameters(NamedTuple):
 def hyperparameters(config: Config) -> Hyperparameters:
     """The traced numbers of a configuration."""
     rates = {"alpha": config.model.rate, "prior_rate": config.model.blended_rate}
+    rates["usage_weight"] = config.model.usage_weight_used
     values = {**vars(config.train), **vars(config.model), **rates}
     traced = {name: jnp.float32(values[name]) for name in Hyperparameters._fields[:-1]}
     schedules, steps = {}, config.train.iterations
@@ -91,7 +92,7 @@ def without_hyperparameters(config: Config) -> Config:
     traced = {name: value for name, value in to_flat(Config()).items() if TRACED in FIELDS[name].marks}
     # Without a weight the total correlation is not even computed; a rate that is given is not learned.
     model = config.model
-    learns = model.inference == "ascent" or model.gate == "threshold"
+    learns = model.inference_used == "ascent" or model.gate == "threshold"
     traced["model.tc_weight"] = float(model.tc_weight > 0)
     traced["model.alpha"] = 0.1 if learns and model.alpha is not None else None
     return replaced(config, traced)
