@@ -155,6 +155,7 @@ BINARY = np.where(GREY > 99, 255, 0).astype(np.uint8)
     (GREY, "none", "grey values"),
     (GREY, "dynamic", "binarised dynamically"),
     (BINARY, "static", "binarised statically"),
+    (BINARY, "literature", "binarised as in the literature"),
     (BINARY, "none", "binary values"),
     ((GREY > 99).astype(np.float32), "none", "binary values"),
     (np.repeat(GREY[..., None], 3, axis=-1), "none", "colour values"),

@@ -34,6 +34,22 @@ def test_kinds_hold_parameters_alone_and_the_decoder_mirrors_the_encoder(kind, m
     assert all(isinstance(leaf, nnx.Param) for _, leaf in nnx.to_flat_state(nnx.state(made)))
 
 
+@pytest.mark.parametrize(("kind", "outputs"), [("ae", 2), ("vae", 4), ("vsc", 6)])
+def test_gated_networks_mirror_each_other_and_hold_the_log_variance(kind, outputs):
+    made = built(kind=kind, network="gated", hidden=(7, 6), prior="fixed")
+    encoder, decoder = made.encoder, made.decoder.trunk
+    shapes = [[layer.gate.kernel.shape for layer in each.layers] for each in (encoder, decoder)]
+    assert shapes == [[(12, 7), (7, 6)], [(2, 6), (6, 7)]]
+    assert (encoder.last.kernel.shape, decoder.last.kernel.shape) == ((6, outputs), (7, 12))
+    if kind != "ae":
+        encoder.last.bias[...] = jnp.full(outputs, 40.0)
+        q = made.encode(EXAMPLES)
+        np.testing.assert_array_equal(q.log_var, np.full((9, 2), 2.0, np.float32))
+        assert float(jnp.min(q.mean)) > 30
+        if kind == "vsc":
+            assert float(jnp.min(q.gate_logit)) > 30
+
+
 def test_the_key_decides_every_weight():
     first, again, other = (leaves(built(seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -86,7 +102,7 @@ def test_a_model_can_be_built_abstractly():
 
 
 @pytest.mark.parametrize("settings", [
-    {},
+    {}, {"network": "gated", "prior": "fixed", "alpha": 0.1},
     {"prior": "fixed", "decoder": "linear"},
     {"prior": "fixed", "decoder": "linear", "inference": "lista"},
     {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"},

@@ -171,6 +171,7 @@ def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):
     ({}, "smiley", ["# Variational Sparse Coding on Smiley", LICENSE + "drawn by vsc_jax itself, MIT.",
                     "Not measured."]),
     ({"model.network": "conv1d"}, "a", ["| networks | convolutional networks over time, "]),
+    ({"model.network": "gated"}, "a", ["| networks | gated, fully connected networks (8), "]),
     ({"data.path": "smiley"}, "smiley", [UNKNOWN]),
     ({"model.prior": "components"}, "a", ["The weights hold 4 training examples as they are"]),
     ({"model.decoder": "linear"}, "a", ["| networks | fully connected networks (8), a linear decoder, "]),

@@ -69,6 +69,13 @@ def test_under_vmap_they_are_the_same_within_rounding(alone, configs, dataset):
             assert mine == pytest.approx({k: v for k, v in other.items() if k != "schedule"}, rel=2e-3)
 
 
+def test_a_member_with_normalized_gradients_is_its_run_alone(tiny, dataset):
+    config = tiny("ae", train={"normalize_gradients": True})
+    [(_, one)] = train_members([config], dataset, [None])
+    assert one.history == train(config, dataset).history
+    assert one.history != train(tiny("ae"), dataset).history
+
+
 def test_at_a_lower_precision_a_member_is_near_float32_and_still_its_run_alone(alone, tiny, dataset):
     config = tiny("vsc", train={"precision": "bfloat16"})
     [(_, one)] = train_members([config], dataset, [None])

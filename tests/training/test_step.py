@@ -11,7 +11,7 @@ from flax import nnx
 
 from vsc_jax.training import hyperparameters, initial_model, initial_state, keys_of, run_chunk, train_step
 from vsc_jax.training.batches import DeviceData, batches
-from vsc_jax.training.step import NORMS
+from vsc_jax.training.step import NORMS, statics
 
 step_once = partial(jax.jit, static_argnums=0)(train_step)
 
@@ -29,8 +29,8 @@ def run(config, dataset, lengths):
     for length in lengths:
         order = np.zeros((5, batch_size), np.int32)
         order[:length] = batches(config.seed, int(state.step), length, batch_size=batch_size, examples=50)
-        data, before, dynamic = DeviceData(x, jnp.asarray(order)), state, config.data.binarize == "dynamic"
-        state, *rows = run_chunk(graph, hyper, state, keys, data, jnp.int32(length), dynamic=dynamic)
+        data, before = DeviceData(x, jnp.asarray(order)), state
+        state, *rows = run_chunk(graph, hyper, state, keys, data, jnp.int32(length), **statics(config))
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.params))  # donated
         logged.append(rows)
     return state, logged
@@ -93,6 +93,38 @@ def test_an_iteration_is_optax_adam_at_the_scheduled_rate(tiny, dataset):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), state.params, reference)
 
 
+def test_normalized_gradients_are_divided_by_the_norm_of_their_array_before_adam(tiny, dataset):
+    # Every batch is the whole set, in some order. Adam itself does not see a scale that stays the same.
+    config = tiny("ae", train={"steps": 3, "batch_size": 50, "normalize_gradients": True})
+    hyper, keys = hyperparameters(config), keys_of(config.seed)
+    graph, state = start(config, dataset)
+    x = jnp.asarray(dataset.train.x.astype(np.float32) / 255)
+    params, moments = state.params, [(0.0, 0.0) for _ in jax.tree.leaves(state.params)]
+
+    @jax.jit
+    def gradient_of(params, step):
+        coefficients, key = hyper.coefficients_at(step), jax.random.fold_in(keys.model, step)
+        return jax.grad(lambda params: nnx.merge(graph, params).objective(x, key, coefficients)[0])(params)
+
+    for step in range(3):
+        raw = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(gradient_of(params, jnp.int32(step)))]
+        leaves = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(params)]
+        for place, gradient in enumerate(raw):
+            given, (mean, square) = gradient / (np.sqrt(np.sum(gradient**2)) + 1e-7), moments[place]
+            mean, square = 0.9 * mean + 0.1 * given, 0.999 * square + 0.001 * given**2
+            moments[place] = mean, square
+            corrected = (mean / (1 - 0.9 ** (step + 1)), square / (1 - 0.999 ** (step + 1)))
+            rate = float(hyper.learning_rate_at(jnp.int32(step)))
+            leaves[place] = leaves[place] - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+        params = jax.tree.unflatten(
+            jax.tree.structure(params), [jnp.asarray(leaf, jnp.float32) for leaf in leaves]
+        )
+    trained, rows = run(config, dataset, [1, 2])
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), trained.params, params)
+    norm = np.sqrt(sum(np.sum(gradient**2) for gradient in raw))  # of the last gradient as it was
+    assert float(rows[-1][0]["gradient_norm"]) == pytest.approx(norm, rel=1e-3)
+
+
 def test_weight_decay_shrinks_kernels_and_nothing_else(tiny, dataset):
     x = jnp.asarray(dataset.train.x[:16].astype(np.float32) / 255)
     after = []
@@ -118,10 +150,14 @@ def test_weight_decay_shrinks_kernels_and_nothing_else(tiny, dataset):
 def test_dynamic_binarization_draws_pixels_anew_in_every_iteration(tiny, dataset):
     # Nothing is learned, and every batch is the whole set: rows differ by the drawn pixels alone.
     settings = {"train": {"batch_size": 50, "learning_rate": 1e-30}}
-    grey, dynamic = (
+    grey, *drawn = (
         [float(means["reconstruction"]) for means, _ in run(config, dataset, [1] * 4)[1]]
-        for config in (tiny("ae", **settings), tiny("ae", data={"binarize": "dynamic"}, **settings))
+        for config in (
+            tiny("ae", data={"binarize": binarize}, **settings)
+            for binarize in ("none", "dynamic", "literature")
+        )
     )
     assert np.ptp(grey) < 1e-3
-    assert len({round(value, 3) for value in dynamic}) == 4
-    assert np.mean(dynamic) == pytest.approx(np.mean(grey), abs=0.5)
+    for values in drawn:
+        assert len({round(value, 3) for value in values}) == 4
+        assert np.mean(values) == pytest.approx(np.mean(grey), abs=0.5)

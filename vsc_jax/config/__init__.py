@@ -78,7 +78,9 @@ class DataConfig:
     directory: Annotated[Path | None, TFDS] = None
     """Folder with prepared TFDS sets; without it TFDS_DATA_DIR, then ~/tensorflow_datasets."""
     binarize: choices.Binarize = "none"
-    """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic)."""
+    """Pixels as grey values (none), as one fixed Bernoulli draw (static), or drawn anew (dynamic). For mnist
+    and fashion_mnist also literature: drawn anew from the first 50,000 training images, the test images
+    with the fixed bits that published likelihoods are about."""
     train_examples: Count | None = None
     """At most so many training examples, drawn by data.seed (of MNIST and Fashion-MNIST, which come shuffled,
     the first); Smiley: how many to generate (100,000)."""
@@ -117,9 +119,10 @@ class ModelConfig:
     latents: Count = 60
     """Number of latents J."""
     network: choices.Network = "mlp"
-    """Fully connected networks, a convolution of three layers, or convolutions over time."""
+    """Fully connected networks, the same of gated layers, a convolution of three layers, or convolutions
+    over time."""
     hidden: tuple[Count, ...] = (400,)
-    """Widths of the hidden layers of the MLP encoder; the mlp decoder has them in reverse."""
+    """Widths of the hidden layers of an encoder that is mlp or gated; its mirror has them in reverse."""
     decoder: choices.DecoderKind = "mlp"
     """The encoder's mirror, or linear: an example is a weighted sum of atoms, as in dictionary learning."""
     unit_norm: Annotated[bool, ADVANCED] = False
@@ -268,6 +271,8 @@ class TrainConfig:
     """Adam's step size."""
     weight_decay: Annotated[Weight, TRACED, ADVANCED] = 0.0
     """Share of a step size by which the networks' kernels shrink in each iteration (AdamW)."""
+    normalize_gradients: Annotated[bool, ADVANCED] = False
+    """Divide the gradient of each array of parameters by its own norm before Adam sees it."""
     precision: Annotated[choices.Precision, ADVANCED] = "float32"
     """What operands of the networks' matrix products are rounded to in training: faster on accelerators and
     on CPUs with AMX. All else, and evaluation, stays float32."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 ModelKind = Literal["ae", "vae", "vsc"]
-Network = Literal["mlp", "conv", "conv1d"]
+Network = Literal["mlp", "gated", "conv", "conv1d"]
 DecoderKind = Literal["mlp", "linear"]
 Inference = Literal["encoder", "lista", "ascent"]
 InferenceOrAuto = Literal["auto", Inference]
@@ -21,7 +21,8 @@ Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 Header = Literal["auto", "true", "false"]
 Separator = Literal["auto", "comma", "semicolon", "tab", "space", "bar"]
 Color = Literal["auto", "grey", "rgb"]
-Binarize = Literal["none", "static", "dynamic"]
+Binarize = Literal["none", "static", "dynamic", "literature"]
+REDRAWN = ("dynamic", "literature")  # of these, those that draw the training pixels anew at every use
 Placement = Literal["auto", "device", "stream"]
 Representation = Literal["features", "signals"]
 Scale = Literal["unit", "standardize"]

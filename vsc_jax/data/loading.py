@@ -12,7 +12,7 @@ import numpy as np
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError, within
 from vsc_jax.config.paths import as_path
-from vsc_jax.data import smiley, tfds, uci_har
+from vsc_jax.data import literature, smiley, tfds, uci_har
 from vsc_jax.data.arrays import from_arrays, named, read_arrays
 from vsc_jax.data.dataset import Dataset, Split, check_range
 from vsc_jax.data.examples import Examples, bernoulli_draw, select
@@ -44,6 +44,11 @@ def load(config: DataConfig, data: Any = None) -> Dataset:
     except MemoryError:
         both = "data.train_examples, data.test_examples"
         raise UserError(f"{both}: the examples do not fit in memory") from None
+    if config.binarize == "literature":
+        if data is not None or config.source != "tfds" or config.name not in tfds.TITLES:
+            there = whole.name if data is not None else called(config)
+            raise UserError(f"data.binarize: literature is for {' and '.join(tfds.TITLES)}, not for {there}")
+        whole = literature.with_fixed_bits(whole)
     shuffled = data is None and config.path is None and config.name in _SHUFFLED
     dataset = _cut(whole, config, shuffled=shuffled)
     kind, signals = config.scaling, dataset.form == "signal"
@@ -192,8 +197,12 @@ def _describe(dataset: Dataset, config: DataConfig) -> str:
     if signal:
         what = f"signals of {shape[0]} steps in {shape[1]} channels"
     if config.binarize != "none":
-        once = f"binarized once (seed {config.seed})"
-        values = once if config.binarize == "static" else "binarized anew at every draw"
+        values = {
+            "static": f"binarized once (seed {config.seed})",
+            "dynamic": "binarized anew at every draw",
+            "literature": "binarized anew at every draw for training, once for the test"
+            " (the literature's bits)",
+        }[config.binarize]
     elif dataset.scaling is not None:
         values = f"values {dataset.scaling}"
     elif dataset.name == "smiley":

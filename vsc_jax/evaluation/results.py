@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config import Config
-from vsc_jax.config.choices import Binarize
+from vsc_jax.config.choices import REDRAWN, Binarize
 from vsc_jax.data import smiley, streams
 from vsc_jax.data.dataset import Dataset, sample_rows
 from vsc_jax.data.examples import bernoulli_draw, chunks
@@ -236,9 +236,10 @@ def _disentanglement(
 def binarized(x: np.ndarray, binarize: Binarize, rng: np.random.Generator) -> np.ndarray:
     """Examples as the likelihood sees them: one Bernoulli draw where binarization is dynamic.
 
-    ``static`` was drawn when x was loaded. A generator of the seed alone shows every model the same images.
+    ``static`` was drawn when x was loaded, and so were the test examples of ``literature``, which stay what
+    they are: all they have is 0 and 1. A generator of the seed alone shows every model the same images.
     """
-    return bernoulli_draw(x, rng) if binarize == "dynamic" else x
+    return bernoulli_draw(x, rng) if binarize in REDRAWN else x
 
 
 def as_measured(dataset: Dataset, binarize: Binarize, seed: int) -> Dataset:
@@ -253,6 +254,8 @@ def in_words(dataset: Dataset, binarize: Binarize) -> str:
     one = 255 if x.dtype == np.uint8 else 1
     if binarize == "dynamic":
         values = "binarised dynamically"
+    elif binarize == "literature":
+        values = "binarised as in the literature"
     elif dataset.scaling is not None:
         values = f"values {dataset.scaling} (likelihoods are theirs)"
     elif all(bool(((chunk == 0) | (chunk == one)).all()) for chunk in chunks(x)):

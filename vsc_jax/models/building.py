@@ -22,6 +22,8 @@ from vsc_jax.models.nets import (
     Components,
     ConvDecoder,
     ConvEncoder,
+    GatedEncoder,
+    GatedMLP,
     Lista,
     PseudoInputs,
     SignalDecoder,
@@ -71,14 +73,15 @@ def _outputs(config: ModelConfig) -> int:
 def parameter_count(config: ModelConfig, example_shape: tuple[int, ...]) -> int:
     """About how many parameters a model has: its weights, of which the large layers are all counted."""
     inputs, outputs = math.prod(example_shape), _outputs(config)
-    if config.network != "mlp":
+    if config.network in ("conv", "conv1d"):
         features = CONV_FEATURES if config.network == "conv" else SIGNAL_FEATURES
         large = [(outputs + config.latents, features), (4 * inputs, features)]
     else:
-        large = [
-            *itertools.pairwise((inputs, *config.hidden, outputs)),
-            *itertools.pairwise((config.latents, *reversed(config.hidden), inputs)),
-        ]
+        encoder = [*itertools.pairwise((inputs, *config.hidden, outputs))]
+        decoder = [*itertools.pairwise((config.latents, *reversed(config.hidden), inputs))]
+        large = [*encoder, *decoder]
+        if config.network == "gated":
+            large += [*encoder[:-1], *decoder[:-1]]
         if config.decoder == "linear":
             large[len(config.hidden) + 1 :] = [(config.latents, inputs)]
         if config.inference_used != "encoder":
@@ -120,8 +123,8 @@ def build(
     outputs = _outputs(config)
     likelihood = LIKELIHOODS[config.likelihood]
     rate: dict[str, Any] = {"latents": config.latents, "alpha": config.rate, "active": config.active}
-    encoder: MLP | Lista | ConvEncoder | SignalEncoder
-    trunk: MLP | ConvDecoder | SignalDecoder | Dictionary
+    encoder: MLP | GatedMLP | Lista | ConvEncoder | SignalEncoder
+    trunk: MLP | GatedMLP | ConvDecoder | SignalDecoder | Dictionary
     if config.inference_used == "ascent":
         trunk, weights = _dictionary(config, example_shape, pseudo_key, examples, scaling)
         return LinearVSC(
@@ -136,6 +139,9 @@ def build(
     elif config.network == "conv1d":
         encoder = SignalEncoder(example_shape, outputs, rngs=rngs)
         trunk = SignalDecoder(config.latents, example_shape, rngs=rngs)
+    elif config.network == "gated":
+        encoder = GatedEncoder(inputs, (*config.hidden, outputs), config.latents, rngs=rngs)
+        trunk = GatedMLP(config.latents, (*reversed(config.hidden), inputs), rngs=rngs)
     else:
         if config.inference_used != "lista":
             encoder = MLP(inputs, (*config.hidden, outputs), rngs=rngs)

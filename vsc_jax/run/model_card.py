@@ -34,8 +34,9 @@ _KINDS = {
 def networks(model: ModelConfig) -> str:
     """The encoder and the decoder in words."""
     text = "convolutional networks" + " over time" * (model.network == "conv1d")
-    if model.network == "mlp":
-        text = f"fully connected networks ({', '.join(map(str, model.hidden))})"
+    if model.network in ("mlp", "gated"):
+        text = "gated, " * (model.network == "gated")
+        text += f"fully connected networks ({', '.join(map(str, model.hidden))})"
     if model.decoder != "linear":
         return text
     return f"{text if model.inference_used == 'encoder' else 'no encoder'}, a linear decoder"

@@ -10,7 +10,7 @@ from flax import nnx
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
-from vsc_jax.config import Config
+from vsc_jax.config import Config, choices
 from vsc_jax.config.choices import Precision
 from vsc_jax.data import streams
 from vsc_jax.data.streams import Stream
@@ -65,11 +65,13 @@ def train_step(
     key: PRNGKeyArray,
     *,
     precision: Precision = "float32",
+    normalize: bool = False,
     measure: Bool[Array, ""] | bool = True,
 ) -> tuple[TrainState, Metrics]:
     """One iteration of AdamW on one batch of examples as floats, with the key of this iteration.
 
-    ``precision`` is that of the networks' products (:func:`vsc_jax.models.nets.products.product`).
+    ``precision`` is that of the networks' products (:func:`vsc_jax.models.nets.products.product`);
+    ``normalize`` gives Adam the gradient of each array divided by its norm.
 
     Returns:
       The state after it; the objective's metrics, the loss, and the norms of gradient, parameters and update,
@@ -81,7 +83,8 @@ def train_step(
 
     with jax.default_matmul_precision(precision):
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
-    direction, optimizer = _ADAM.update(gradient, state.optimizer)
+    given = jax.tree.map(_normalized, gradient) if normalize else gradient
+    direction, optimizer = _ADAM.update(given, state.optimizer)
     rate = hyper.learning_rate_at(state.step)
     decay = jax.tree.map_with_path(partial(_decay, hyper.weight_decay), state.params)
     update = jax.tree.map(lambda leaf, decayed: -rate * (leaf + decayed), direction, decay)
@@ -90,6 +93,11 @@ def train_step(
     norms = jax.lax.cond(measure, lambda: [*map(_norm, trees)], lambda: [jnp.float32(0)] * len(trees))
     metrics = {"loss": value, **metrics, **dict(zip(NORMS, norms, strict=True))}
     return TrainState(params, optimizer, state.step + 1), metrics
+
+
+def _normalized(gradient: Array) -> Array:
+    """As in the code of Tomczak and Welling, *VAE with a VampPrior*, AISTATS 2018."""
+    return gradient / (_norm(gradient) + 1e-7)
 
 
 def _decay(weight_decay: Array, path: Any, leaf: Array) -> Array:
@@ -105,7 +113,11 @@ def _norm(tree: Any) -> Float[Array, ""]:
 
 def statics(config: Config) -> dict[str, Any]:
     """What of a configuration is compiled into :func:`train_chunk`, as its keyword arguments."""
-    return {"dynamic": config.data.binarize == "dynamic", "precision": config.train.precision}
+    return {
+        "dynamic": config.data.binarize in choices.REDRAWN,
+        "precision": config.train.precision,
+        "normalize": config.train.normalize_gradients,
+    }
 
 
 def train_chunk(
@@ -118,6 +130,7 @@ def train_chunk(
     *,
     dynamic: bool,
     precision: Precision = "float32",
+    normalize: bool = False,
     mesh: Mesh | AbstractMesh | None = None,
 ) -> tuple[TrainState, Metrics, Metrics]:
     """The iterations between two log points, or a part of them; to be compiled.
@@ -136,7 +149,8 @@ def train_chunk(
         if dynamic:
             x = jax.random.bernoulli(jax.random.fold_in(keys.pixels, state.step), x).astype(x.dtype)
         key = jax.random.fold_in(keys.model, state.step)
-        return train_step(graph, hyper, state, x, key, precision=precision, measure=i == iterations - 1)
+        options: Any = {"precision": precision, "normalize": normalize, "measure": i == iterations - 1}
+        return train_step(graph, hyper, state, x, key, **options)
 
     def body(i: Int[Array, ""], carry: tuple[TrainState, Metrics]) -> tuple[TrainState, Metrics]:
         state, sums = carry
@@ -152,13 +166,17 @@ def train_chunk(
 
 
 run_chunk = jax.jit(
-    train_chunk, static_argnames=("graph", "dynamic", "precision", "mesh"), donate_argnames="state"
+    train_chunk,
+    static_argnames=("graph", "dynamic", "precision", "normalize", "mesh"),
+    donate_argnames="state",
 )
 """One run's :func:`train_chunk`, compiled."""
 
 
 @partial(
-    jax.jit, static_argnames=("graph", "dynamic", "precision", "method", "mesh"), donate_argnames="state"
+    jax.jit,
+    static_argnames=("graph", "dynamic", "precision", "normalize", "method", "mesh"),
+    donate_argnames="state",
 )
 def run_members(
     graph: nnx.GraphDef,
@@ -171,6 +189,7 @@ def run_members(
     *,
     dynamic: bool,
     precision: Precision = "float32",
+    normalize: bool = False,
     method: Method = "auto",
     mesh: Mesh | None = None,
 ) -> tuple[OfMembers, OfMembers, OfMembers]:
@@ -184,7 +203,8 @@ def run_members(
 
     def group(data: Array, iterations: Array, *of_members: OfMembers) -> Any:
         of_group = None if mesh is None or mesh.shape[BATCH] == 1 else jax.sharding.get_abstract_mesh()
-        static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "mesh": of_group}
+        static: dict[str, Any] = {"dynamic": dynamic, "precision": precision, "normalize": normalize}
+        static["mesh"] = of_group
 
         def member(hyper: Hyperparameters, state: TrainState, keys: Keys, order: Array) -> Any:
             return train_chunk(graph, hyper, state, keys, DeviceData(data, order), iterations, **static)

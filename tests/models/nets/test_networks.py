@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from vsc_jax.models.nets import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
+from vsc_jax.models.nets import (
+    MLP,
+    ConvDecoder,
+    ConvEncoder,
+    GatedEncoder,
+    GatedMLP,
+    SignalDecoder,
+    SignalEncoder,
+)
 from vsc_jax.models.nets.convolution import CHUNK
 
 IMAGES = [(28, 28), (32, 32), (9, 7), (12, 10, 3), (1, 2, 1)]
@@ -41,6 +49,43 @@ def test_mlp_is_linear_layers_with_relu_between():
     hidden = np.maximum(x @ np.asarray(first.kernel[...]) + np.asarray(first.bias[...]), 0)
     expected = hidden @ np.asarray(last.kernel[...]) + np.asarray(last.bias[...])
     np.testing.assert_allclose(mlp(jnp.asarray(x)), expected, rtol=1e-5, atol=1e-6)
+
+
+def affine(layer, x):
+    layer.bias[...] = normal(layer.kernel.shape[1], (layer.kernel.shape[1],))
+    return x @ np.asarray(layer.kernel[...]) + np.asarray(layer.bias[...])
+
+
+def test_gated_layers_are_one_linear_map_times_the_sigmoid_of_another():
+    network = GatedMLP(6, (4, 5, 2), rngs=nnx.Rngs(0))
+    x = normal(0, (7, 3, 2))
+    hidden = np.asarray(x).reshape(7, 6)
+    for layer in network.layers:
+        hidden = affine(layer.value, hidden) / (1 + np.exp(-affine(layer.gate, hidden)))
+    expected = affine(network.last, hidden)
+    np.testing.assert_allclose(network(x), expected, rtol=1e-5, atol=1e-6)
+    assert kernels(network) == [(5, 2), (6, 4), (6, 4), (4, 5), (4, 5)]
+
+
+def test_gated_kernels_start_with_variance_two_by_their_inputs():
+    network = GatedMLP(200, (300, 400), rngs=nnx.Rngs(0))
+    layers = [(network.layers[0].value, 200), (network.layers[0].gate, 200), (network.last, 300)]
+    for layer, inputs in layers:
+        assert np.var(np.asarray(layer.kernel[...])) == pytest.approx(2 / inputs, rel=0.03)
+        assert not np.any(np.asarray(layer.bias[...]))
+
+
+def test_a_gated_encoder_cuts_off_log_variances_and_nothing_else():
+    encoder = GatedEncoder(3, (4, 6), 2, rngs=nnx.Rngs(0))
+    free = GatedMLP(3, (4, 6), rngs=nnx.Rngs(0))
+    x = 50 * normal(0, (64, 3))
+    outputs, expected = np.asarray(encoder(x)), np.array(free(x))
+    assert (expected[:, 2:4] < -6).any()
+    assert (expected[:, 2:4] > 2).any()
+    expected[:, 2:4] = np.clip(expected[:, 2:4], -6, 2)
+    np.testing.assert_array_equal(outputs, expected)
+    one_part = GatedEncoder(3, (4, 2), 2, rngs=nnx.Rngs(0))
+    np.testing.assert_array_equal(one_part(x), GatedMLP(3, (4, 2), rngs=nnx.Rngs(0))(x))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +132,8 @@ def test_values_come_out_in_the_examples_order(network, shape):
 
 
 @pytest.mark.parametrize(("kind", "arguments", "shape"), [
-    (MLP, (48, (16, 6)), (48,)), (ConvEncoder, ((7, 5), 6), (7, 5)), (ConvDecoder, (48, (7, 5)), (48,)),
+    (MLP, (48, (16, 6)), (48,)), (GatedMLP, (48, (16, 6)), (48,)),
+    (ConvEncoder, ((7, 5), 6), (7, 5)), (ConvDecoder, (48, (7, 5)), (48,)),
     (SignalEncoder, ((11, 2), 6), (11, 2)), (SignalDecoder, (4, (11, 2)), (4,)),
 ])  # fmt: skip
 def test_gradient_reaches_every_parameter(kind, arguments, shape):

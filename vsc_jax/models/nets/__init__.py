@@ -6,10 +6,18 @@ Modules hold parameters only (``nnx.Param``); random keys are always arguments.
 from vsc_jax.models.nets.decoder import Decoder
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.nets.lista import Lista
-from vsc_jax.models.nets.networks import MLP, ConvDecoder, ConvEncoder, SignalDecoder, SignalEncoder
+from vsc_jax.models.nets.networks import (
+    MLP,
+    ConvDecoder,
+    ConvEncoder,
+    GatedEncoder,
+    GatedMLP,
+    SignalDecoder,
+    SignalEncoder,
+)
 from vsc_jax.models.nets.pseudo_inputs import Classifier, Components, PseudoInputs
 
-Trunk = MLP | Lista | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
+Trunk = MLP | GatedMLP | Lista | ConvEncoder | ConvDecoder | SignalEncoder | SignalDecoder
 """A body of an encoder or decoder: ``[n, ...] -> [n, features]``."""
 
 __all__ = [
@@ -20,6 +28,8 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "Decoder",
+    "GatedEncoder",
+    "GatedMLP",
     "Lista",
     "PseudoInputs",
     "SignalDecoder",

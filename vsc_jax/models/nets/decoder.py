@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Shaped
 
 from vsc_jax.config.choices import Scale
 from vsc_jax.models.nets.dictionary import Dictionary
-from vsc_jax.models.nets.networks import MLP, ConvDecoder, SignalDecoder
+from vsc_jax.models.nets.networks import MLP, ConvDecoder, GatedMLP, SignalDecoder
 from vsc_jax.models.scaling import Scaling
 
 REAL = (-math.inf, math.inf)
@@ -52,7 +52,7 @@ class Decoder(nnx.Module):
 
     def __init__(
         self,
-        trunk: MLP | ConvDecoder | SignalDecoder | Dictionary,
+        trunk: MLP | GatedMLP | ConvDecoder | SignalDecoder | Dictionary,
         example_shape: tuple[int, ...],
         min_log_var: float = -6.0,
         scaling: Scaling | None = None,

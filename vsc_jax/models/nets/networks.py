@@ -1,4 +1,4 @@
-"""The bodies of encoders and decoders: fully connected, and convolutions over images and signals.
+"""The bodies of encoders and decoders: fully connected, gated, and convolutions over images and signals.
 
 An encoder maps examples to features, a decoder codes to an array of the example's size.
 """
@@ -20,6 +20,7 @@ CONV_CHANNELS = (16, 32)
 CONV_FEATURES = 64
 SIGNAL_CHANNELS = (32, 64, 64)
 SIGNAL_FEATURES = 128
+GATED_LOG_VAR_RANGE = (-6.0, 2.0)
 
 
 class MLP(nnx.Module):
@@ -39,6 +40,58 @@ class MLP(nnx.Module):
         for layer in hidden:
             x = jax.nn.relu(layer(x))
         return last(x)
+
+
+class Gated(nnx.Module):
+    """A layer ``h(x) * sigmoid(g(x))`` of two linear maps: ``[n, inputs] -> [n, outputs]``.
+
+    Dauphin, Fan, Auli and Grangier, *Language Modeling with Gated Convolutional Networks*, ICML 2017.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs):
+        self.value = Linear(inputs, outputs, kernel_init=he_normal, rngs=rngs)
+        self.gate = Linear(inputs, outputs, kernel_init=he_normal, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n inputs"]) -> Float[Array, "n outputs"]:
+        """Features of each example."""
+        return self.value(x) * jax.nn.sigmoid(self.gate(x))
+
+
+class GatedMLP(nnx.Module):
+    """:class:`Gated` layers, the last one linear: ``[n, ...] -> [n, widths[-1]]``; the input is flattened.
+
+    All kernels start with variance ``2 / fan_in``, that of the last layer, too: the networks of Tomczak and
+    Welling, *VAE with a VampPrior*, AISTATS 2018.
+    """
+
+    def __init__(self, inputs: int, widths: Sequence[int], *, rngs: nnx.Rngs):
+        *hidden, last = pairwise([inputs, *widths])
+        self.layers = nnx.List(Gated(*pair, rngs=rngs) for pair in hidden)
+        self.last = Linear(*last, kernel_init=he_normal, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n features"]:
+        """Features of each example."""
+        x = _flat(x)
+        for layer in self.layers:
+            x = layer(x)
+        return self.last(x)
+
+
+class GatedEncoder(GatedMLP):
+    """A :class:`GatedMLP` whose second outputs, the code's log-variances, are cut off at -6 and 2.
+
+    Its outputs are parts of ``latents`` each; a single part has no log-variances.
+    """
+
+    def __init__(self, inputs: int, widths: Sequence[int], latents: int, *, rngs: nnx.Rngs):
+        super().__init__(inputs, widths, rngs=rngs)
+        self.parts = widths[-1] // latents
+
+    def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n features"]:
+        """Features of each example."""
+        parts = jnp.split(super().__call__(x), self.parts, axis=-1)
+        parts[1:2] = [jnp.clip(part, *GATED_LOG_VAR_RANGE) for part in parts[1:2]]
+        return jnp.concatenate(parts, axis=-1)
 
 
 class ConvEncoder(nnx.Module):
