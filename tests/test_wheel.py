@@ -15,6 +15,10 @@ def test_presets_are_found_beside_the_package_or_in_it():
     assert load_preset("smiley_vsc").name in preset_names()
 
 
+def test_pretrained_models_are_there():
+    assert vsc_jax.load("smiley_vsc").latents == 60
+
+
 def test_types_pages_and_templates_are_there():
     pages = ("explorer/page.html", "explorer/page.css", "report.html.jinja", "sentences.jinja")
     pages += ("house.css.jinja", "latents.html.jinja", "latents.js")

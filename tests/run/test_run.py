@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pandas
 import pytest
+from flax import nnx
 
 import vsc_jax
 from tests.refused import assert_refused, error_of
@@ -153,6 +154,39 @@ def test_a_saved_model_is_small_and_plain_and_replaced_when_saved_again(run, sav
     (saved_copy / "model.safetensors").write_bytes(b"old")
     vsc_jax.save(run, saved_copy)
     assert contents(saved_copy) == contents(saved)
+
+
+def test_a_model_is_saved_in_half_precision_and_loaded_in_full(run, saved, tmp_path):
+    half = vsc_jax.save(run, tmp_path / "half", half=True)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (half, saved)]
+    assert sizes[0] < 0.6 * sizes[1]
+    rounded = jax.tree.map(lambda leaf: leaf.astype(np.float16).astype(np.float32), nnx.state(run.model))
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(vsc_jax.load(half)), rounded)
+    assert "| parameters | 5,837 in float16, 0.0 MiB |" in (half / "README.md").read_text()
+
+
+def test_a_weight_that_half_precision_does_not_hold_is_named(tmp_path):
+    model = initial_model(CONFIG, noise())
+    model.decoder.trunk.layers[1].bias[...] = np.full(16, 7e4, np.float32)
+    large = vsc_jax.Run(model, {}, [], None, CONFIG)
+    beyond = "^half: decoder/trunk/layers/1/bias holds values beyond those of float16, 65,504$"
+    assert_refused(beyond, vsc_jax.save, large, tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()
+
+
+def test_a_model_without_its_classifier_gives_the_same_bound(run, tmp_path):
+    model = vsc_jax.load(run.workdir)
+    expected = model.bounds(noise().test.x, jax.random.key(0))["elbo"]
+    model.classifier = None
+    folder = vsc_jax.save(dataclasses.replace(run, model=model), tmp_path / "without")
+    loaded = vsc_jax.load(folder)
+    assert loaded.classifier is None
+    np.testing.assert_array_equal(loaded.bounds(noise().test.x, jax.random.key(0))["elbo"], expected)
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["selection"] = "soft"
+    (folder / "config.json").write_text(json.dumps(config))
+    lacking = r"classifier/network/layers/0/bias: expected shape \(256,\), found None"
+    assert_refused(lacking, vsc_jax.load, folder)
 
 
 def test_the_card_of_a_saved_model_tells_sizes_data_and_results(run, saved):

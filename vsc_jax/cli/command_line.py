@@ -61,7 +61,9 @@ Preset = Annotated[
 _MORE = " Options that are rarely changed are left out here; --help-all explains them."
 
 RunFolder = Annotated[
-    Path, conf.Positional, conf.arg(metavar="RUN", help="Run folder, or folder of a saved model.")
+    Path,
+    conf.Positional,
+    conf.arg(metavar="RUN", help="Run folder, folder of a saved model, or name of a pretrained one."),
 ]
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from vsc_jax.data.files import writing
     from vsc_jax.evaluation.diagnosis import diagnose
     from vsc_jax.evaluation.glossary import table
-    from vsc_jax.run import open_run
+    from vsc_jax.run import PRETRAINED, open_run
     from vsc_jax.training.checkpoints import Checkpoints
     from vsc_jax.training.run_folder import write_json
 
@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             reason = f"the run's own results are not about data.binarize {config.data.binarize}"
         elif arguments.refine:
             reason = "the run's own results are about posteriors as they are"
+        elif stored.folder.parent == PRETRAINED:
+            reason = "a pretrained model stays as it is"
         elif (checkpoints := stored.folder / "checkpoints").is_dir():
             with Checkpoints(checkpoints) as opened:
                 step = opened.latest_step()

@@ -19,9 +19,10 @@ class ReportArguments(Output):
     """Options of ``python -m vsc_jax.report``."""
 
     runs: Annotated[tuple[Path, ...], conf.Positional, conf.arg(metavar="RUN")] = ()
-    """Run folders, or folders of saved models."""
+    """Run folders, folders of saved models, or names of pretrained ones."""
     output: Annotated[Path | None, conf.arg(aliases=["-o"], metavar="DIR")] = None
-    """Folder for report.html, report.md and figures/. Default: a single run's own folder; else report."""
+    """Folder for report.html, report.md and figures/. Default: a single run's own folder; else, and for a
+    pretrained model, report."""
     compare: Annotated[str | None, conf.arg(metavar="MODEL,MODEL")] = None
     """Instead of RUN: train these models where they are missing, such as ae,vae,vsc,vsc_wu, with
     convolutional networks and 2 and 32 latents, and set them side by side. A whole name of a preset is taken

@@ -25,7 +25,7 @@ from vsc_jax.pages import curves, sentences
 from vsc_jax.pages.latents import latents_page
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import results_tables, settings_rows
-from vsc_jax.run import Run, open_run
+from vsc_jax.run import PRETRAINED, Run, open_run
 from vsc_jax.training.run_folder import write_file
 
 HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
@@ -58,10 +58,10 @@ def write_report(
 
     ``runs`` are folders, or runs in memory, of which model, ``dataset`` and figures are used as they are; or
     such lists by the headings of their tables. ``output`` is by default a single run's own folder, or
-    ``report``; ``directory`` and ``dataset`` are those of :meth:`vsc_jax.run.StoredRun.dataset`. Without
-    ``every_figure`` only those are drawn that a run draws when it ends. With ``latents`` there is also
-    ``latents.html`` (of several runs one each), with ``texts`` for the test examples. A UserError
-    if no run can be read, or one has no latents to show.
+    ``report``, of a pretrained model too; ``directory`` and ``dataset`` are those of
+    :meth:`vsc_jax.run.StoredRun.dataset`. Without ``every_figure`` only those are drawn that a run draws when
+    it ends. With ``latents`` there is also ``latents.html`` (of several runs one each), with ``texts`` for
+    the test examples. A UserError if no run can be read, or one has no latents to show.
     """
     grouped = runs if isinstance(runs, Mapping) else {"": runs}
     given = {folder_of(run): run for members in grouped.values() for run in members}
@@ -71,7 +71,7 @@ def write_report(
     refused = {}
     for (folder, run), name in zip(given.items(), labels(list(given)), strict=True):
         try:
-            sources[folder] = read_source(run, name)
+            sources[folder] = read_source(run if isinstance(run, Run) else folder, name)
         except UserError as error:
             refused[folder] = str(error)
     if not sources:
@@ -103,7 +103,9 @@ def write_report(
         "version": __version__,
     }
     if output is None:
-        output = next(iter(given)) if len(given) == 1 else Path("report")
+        output, *others = given
+        if others or output.parent == PRETRAINED:
+            output = Path("report")
     pages = _write(page, output)
     problems = [*refused.values(), *page["missing"]]
     return Written(output / "report.html", output / "report.md", problems, list(refused), pages)

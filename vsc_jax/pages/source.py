@@ -10,7 +10,7 @@ from vsc_jax.config import Config
 from vsc_jax.config.errors import UserError
 from vsc_jax.config.fields import read_json
 from vsc_jax.evaluation.reconstruction import Denoised
-from vsc_jax.run import Run, open_run
+from vsc_jax.run import Run, find, open_run
 from vsc_jax.training.run_folder import Row, read_results, read_rows
 
 
@@ -64,8 +64,8 @@ def read_source(run: Path | Run, label: str) -> Source:
 
 
 def folder_of(run: Path | Run) -> Path:
-    """The run folder; a UserError if a run was trained without one."""
-    folder = run.workdir if isinstance(run, Run) else run
+    """The run folder, of a pretrained model its own; a UserError if a run was trained without one."""
+    folder = run.workdir if isinstance(run, Run) else find(run)
     if folder is None:
         raise UserError("report: expected a run with a run folder; this one was trained without")
     return folder

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from vsc_jax import data as data_package
@@ -18,7 +20,7 @@ from vsc_jax.data.identity import describe, save_examples
 from vsc_jax.data.loading import called, can_load
 from vsc_jax.models import Model, scaling
 from vsc_jax.run.steps import with_steps
-from vsc_jax.run.stored import MODEL_FILE, StoredRun, load, open_run
+from vsc_jax.run.stored import MODEL_FILE, PRETRAINED, StoredRun, find, load, open_run
 from vsc_jax.training.checkpoints import named_leaves
 from vsc_jax.training.loop import Trained, check, train
 from vsc_jax.training.memory import memory_errors
@@ -28,7 +30,18 @@ from vsc_jax.training.run_folder import Row, claim, hold, read_results, write_fi
 if TYPE_CHECKING:
     from vsc_jax.evaluation.diagnosis import Finding
 
-__all__ = ["MODEL_FILE", "Run", "StoredRun", "finish", "fit", "load", "open_run", "save"]
+__all__ = [
+    "MODEL_FILE",
+    "PRETRAINED",
+    "Run",
+    "StoredRun",
+    "find",
+    "finish",
+    "fit",
+    "load",
+    "open_run",
+    "save",
+]
 
 
 @dataclass(frozen=True)
@@ -156,13 +169,18 @@ def finish(
     return replace(run, facts={name: facts for name, (_, facts) in drawn.items()})
 
 
-def save(run: Run, folder: str | Path) -> Path:
+def save(run: Run, folder: str | Path, *, half: bool = False) -> Path:
     """Write a run's model for sharing: weights (safetensors), settings, results and a card, ``README.md``.
 
     The folder is made when missing, and given back; files of a model saved there before are replaced.
 
+    Args:
+      run: the run; its results are written as they are.
+      folder: where to.
+      half: store the weights as float16, in half the space; :func:`load` makes them float32 again.
+
     Raises:
-      UserError: if the folder cannot be written, or is a run folder.
+      UserError: if the folder cannot be written, or is a run folder, or float16 does not hold a weight.
     """
     from safetensors.flax import save_file
 
@@ -172,6 +190,9 @@ def save(run: Run, folder: str | Path) -> Path:
     if (folder / "checkpoints").exists():
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")
     shape = run.model.decoder.example_shape
+    leaves = named_leaves(nnx.state(run.model))
+    if half:
+        leaves = {name: _halved(name, leaf) for name, leaf in leaves.items()}
     data = {"example_shape": list(shape), "scaling": scaling.to_json(run.model.decoder.scaling), **run.data}
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,9 +200,15 @@ def save(run: Run, folder: str | Path) -> Path:
         write_json(folder / "data.json", data)
         write_json(folder / "results.json", run.results)
         temporary = folder / (MODEL_FILE + ".tmp")
-        leaves = named_leaves(nnx.state(run.model))
         save_file(leaves, temporary)
         temporary.replace(folder / MODEL_FILE)
         sizes = {name: leaf.shape for name, leaf in leaves.items()}
-        write_file(folder / "README.md", model_card(run.config, data, run.results, sizes))
+        write_file(folder / "README.md", model_card(run.config, data, run.results, sizes, half=half))
     return folder
+
+
+def _halved(name: str, leaf: jax.Array) -> jax.Array:
+    largest = float(jnp.finfo(jnp.float16).max)
+    if not bool(jnp.all(jnp.abs(leaf) <= largest)):
+        raise UserError(f"half: {name} holds values beyond those of float16, {largest:,.0f}")
+    return leaf.astype(jnp.float16)

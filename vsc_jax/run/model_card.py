@@ -43,11 +43,17 @@ def networks(model: ModelConfig) -> str:
 
 
 def model_card(
-    config: Config, data: dict[str, Any], results: dict[str, Any], sizes: dict[str, tuple[int, ...]]
+    config: Config,
+    data: dict[str, Any],
+    results: dict[str, Any],
+    sizes: dict[str, tuple[int, ...]],
+    *,
+    half: bool = False,
 ) -> str:
     """The card of a run with this ``data.json`` and ``results.json``, as Markdown.
 
-    ``results`` may be empty; ``sizes`` are the shapes of all parameters by name.
+    ``results`` may be empty; ``sizes`` are the shapes of all parameters by name, ``half`` says that they are
+    stored as float16.
     """
     by_name = config.data.path is None or config.data.name == "uci_har"
     origin = _ORIGINS.get(config.data.name) if by_name and data.get("name") == config.data.name else None
@@ -88,7 +94,7 @@ model.reconstruct(x)  # x: {["n", *shape]}, uint8 or float in the range of the t
 | examples | {" x ".join(map(str, shape))} |
 | latents | {model.latents} |
 | networks | {networks(model)}, {model.likelihood} likelihood |
-| parameters | {values:,} in float32, {4 * values / 2**20:.1f} MiB |
+| parameters | {values:,} in float{16 if half else 32}, {(2 if half else 4) * values / 2**20:.1f} MiB |
 | training | {train.iterations:,} iterations of {train.batch_size:,} examples, seed {config.seed} |
 
 All settings are in `config.json`; the pseudo-inputs or components of the prior are parameters like any other.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from vsc_jax import data
@@ -17,7 +18,7 @@ from vsc_jax.config.paths import as_path
 from vsc_jax.data import Dataset, identity
 from vsc_jax.data.dataset import check_values
 from vsc_jax.data.loading import can_load, load_own
-from vsc_jax.models import Model, build, parameter_count, scaling
+from vsc_jax.models import VSC, Model, build, parameter_count, scaling
 from vsc_jax.models.inputs import as_examples, as_float
 from vsc_jax.run.steps import steps_found
 from vsc_jax.training.checkpoints import Checkpoints, with_leaves
@@ -25,6 +26,8 @@ from vsc_jax.training.memory import check_parameters
 from vsc_jax.training.step import initial_state
 
 MODEL_FILE = "model.safetensors"
+PRETRAINED = Path(__file__).resolve().parents[1] / "pretrained"
+"""The folders of the models that come with the package; ``python -m tools.pretrained`` makes them."""
 
 
 class StoredRun(NamedTuple):
@@ -35,15 +38,15 @@ class StoredRun(NamedTuple):
 
     def model(self) -> Model:
         """The model: that of ``model.safetensors``, or of the newest checkpoint."""
-        graph, params = nnx.split(_template(self.config, self.folder / "data.json"))
+        template = _template(self.config, self.folder / "data.json")
         if (path := self.folder / MODEL_FILE).is_file():
-            from safetensors import SafetensorError
-            from safetensors.flax import load_file
-
-            try:
-                return nnx.merge(graph, with_leaves(params, load_file(path), path))
-            except (OSError, SafetensorError) as error:
-                raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+            leaves = _weights(path)
+            has_classifier = any(name.startswith("classifier/") for name in leaves)
+            if isinstance(template, VSC) and template.selection == "exact" and not has_classifier:
+                template.classifier = None  # left out of the file: the bound does without
+            graph, params = nnx.split(template)
+            return nnx.merge(graph, with_leaves(params, leaves, path))
+        graph, params = nnx.split(template)
         if not (self.folder / "checkpoints").is_dir():
             raise UserError(f"{self.folder}: no checkpoints; the run has not saved anything yet")
         with Checkpoints(self.folder / "checkpoints") as checkpoints:
@@ -109,11 +112,27 @@ class StoredRun(NamedTuple):
         return dataset
 
 
+def pretrained_names() -> list[str]:
+    """Names of the models that come with the package, sorted."""
+    return sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))
+
+
+def find(folder: str | Path, name: str = "folder") -> Path:
+    """The folder itself, or where there is none that of the pretrained model of this name."""
+    path = as_path(folder, name)
+    return PRETRAINED / path if not path.exists() and str(path) in pretrained_names() else path
+
+
 def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
-    """Open a run folder, or the folder of a saved model; ``name`` is what an error calls it."""
-    folder = as_path(folder, name)
+    """Open a run folder, the folder of a saved model, or a pretrained model, which is given by its name.
+
+    ``name`` is what an error calls the folder.
+    """
+    folder = find(folder, name)
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json)")
+        nothing = len(folder.parts) == 1 and not folder.exists()
+        known = f", and no pretrained model: those are {', '.join(pretrained_names())}" if nothing else ""
+        raise UserError(f"{folder}: neither a run folder nor a saved model (no config.json){known}")
     try:
         return StoredRun(folder, steps_found(folder, from_json(folder / "config.json")))
     except UserError as error:
@@ -122,12 +141,27 @@ def open_run(folder: str | Path, name: str = "folder") -> StoredRun:
 
 
 def load(folder: str | Path) -> Model:
-    """The model of a run folder, or of a folder written by :func:`vsc_jax.save`.
+    """The model of a run folder, of a folder written by :func:`vsc_jax.save`, or a pretrained one.
+
+    A pretrained model is given by its name, such as ``smiley_vsc``; a folder that is called so goes before.
 
     Raises:
       UserError: naming the folder if it is neither, or the file that is missing or damaged.
     """
     return open_run(folder).model()
+
+
+def _weights(path: Path) -> dict[str, jax.Array]:
+    """The arrays of a safetensors file by name; what is stored as float16 is float32 from here on."""
+    from safetensors import SafetensorError
+    from safetensors.flax import load_file
+
+    try:
+        leaves = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+    half = {name: leaf.astype(jnp.float32) for name, leaf in leaves.items() if leaf.dtype == jnp.float16}
+    return {**leaves, **half}
 
 
 def _template(config: Config, path: Path) -> Model:
