@@ -96,7 +96,7 @@ def test_mistake_is_one_line_that_names_option_and_value(argv, expected):
 
 
 @pytest.mark.parametrize(("argv", "expected"), [
-    ("", "Missing from .*: RUN Run folder, or folder of a saved model. .required"),
+    ("", "Missing from .*: RUN Run folder, folder of a saved model, or name of a pretrained one. .required"),
     ("folder --sample 3", r"unknown option --sample; did you mean --samples\?$"),
     ("folder --latents 3", "unknown option --latents; see --help$"),
 ])  # fmt: skip
@@ -262,7 +262,9 @@ def test_every_command_is_listed_and_run_with_its_options(python, capsys):
     assert capsys.readouterr().out == f"{vsc_jax.__version__}\n"
     done = python("-m", "vsc_jax", "evaluate", "nowhere")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: nowhere: neither a run folder nor a saved model (no config.json)\n"
+    assert done.stderr.startswith(
+        "error: nowhere: neither a run folder nor a saved model (no config.json), and no pretr"
+    )
     with pytest.raises(UsageError, match="tran: expected a command, one of train, evaluate"):
         main(["tran"])
 
