@@ -103,7 +103,7 @@ def test_numbers_are_written_as_they_are_meant():
     ({"active": 4.0}, "Variational Sparse Coding (32 components, 4 latents asked to be on) with 60"),
 ])  # fmt: skip
 def test_models_are_named_by_what_makes_them_what_they_are(make_source, options, expected):
-    source = make_source(**options)
+    source = make_source(noise=0.0, **options)
     text = sentences.what_was_run(source)
     assert text.startswith(expected)
     assert text.endswith(" and a Bernoulli likelihood; 6,000 iterations of 256 examples, seed 0.")
@@ -114,7 +114,9 @@ def test_models_are_named_by_what_makes_them_what_they_are(make_source, options,
 
 def test_noise_in_training_is_told_where_there_is_an_encoder_that_learns_it(make_source):
     told = " examples, a quarter of them with noise of up to 0.5 too, seed 0."
-    assert sentences.what_was_run(make_source(kind="vae", noise=0.5)).endswith(told)
+    for learns in ({"kind": "vae", "noise": 0.5}, {"kind": "vsc"}):
+        assert sentences.what_was_run(make_source(**learns)).endswith(told)
+    assert "noise" not in sentences.what_was_run(make_source(kind="vae"))
     ascent = {"prior": "fixed", "decoder": "linear", "inference": "ascent", "likelihood": "gaussian"}
     assert "noise" not in sentences.what_was_run(make_source(noise=0.5, **ascent))
 
