@@ -25,7 +25,6 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import Code, SpikeSlab
 
-_BLOCK = 4  # latents between two updates of the residual
 _ANNEALED = 0.7  # share of the sweeps in which the noise falls to what it is
 
 _SAMPLES = 8  # of a step of refinement
@@ -35,6 +34,7 @@ _LEAST_NOISE = 1e-3  # that is taken off
 _JUDGED = 8  # times _SAMPLES hard ones decide between start and end
 
 M = TypeVar("M", bound=nnx.Module)
+_Fields = tuple[Array, Array, Array]  # mean, gate logit and code, [latents, n]
 
 _product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
@@ -65,63 +65,39 @@ def coordinate_ascent(
       Fields ``[n, latents]``. No gradients should be taken through it: those of the bound with the posterior
       held fixed are the bound's own where the posterior is at its best.
     """
-    latents, n = atoms.shape[0], x.shape[0]
-    width = min(_BLOCK, latents)
-    padding = -latents % width
-
-    def blocks(values: Array, fill: float = 0.0) -> Array:
-        pad = ((0, padding),) + ((0, 0),) * (values.ndim - 1)
-        return jnp.pad(values, pad, constant_values=fill).reshape(-1, width, *values.shape[1:])
-
-    in_blocks = blocks(atoms)
-    prior_mean, prior_var = blocks(prior.mean), blocks(jnp.exp(prior.log_var), 1.0)
-    prior_logit = blocks(prior.gate_logit, -100.0)
     # Of one row for all examples, if all values of all are observed.
-    seen = jnp.ones((1, x.shape[1]), x.dtype) if observed is None else observed.astype(x.dtype)
-    pairs = in_blocks[:, :, None] * in_blocks[:, None]
-    gram = jnp.einsum("kijf,nf->kijn", pairs, seen, precision=jax.lax.Precision.HIGHEST)
-    square = jnp.einsum("kiin->kin", gram)
-    start = tuple(
-        jnp.broadcast_to(field[:, :, None], (*field.shape, n))
-        for field in (prior_mean, prior_logit, jax.nn.sigmoid(prior_logit) * prior_mean)
-    )
-    explained = jnp.einsum("kjf,kjn->fn", in_blocks, start[2], precision=jax.lax.Precision.HIGHEST)
-    residual = (x.T - explained) * seen.T
-    moment = jax.nn.sigmoid(prior_logit) * (prior_var + jnp.square(prior_mean))
-    variance = jnp.sum(moment[:, :, None] * square, axis=(0, 1)) / jnp.maximum(jnp.sum(seen, axis=1), 1)
-    log_share = jnp.log(noise) - jnp.log(noise + variance)
+    seen = jnp.ones((x.shape[1], 1), x.dtype) if observed is None else observed.astype(x.dtype).T
+    square = _product(jnp.square(atoms), seen)
+    prior_mean, prior_var = prior.mean[:, None], jnp.exp(prior.log_var)[:, None]
+    prior_logit = prior.gate_logit[:, None]
+    prior_gate = jax.nn.sigmoid(prior_logit)
+    variance = jnp.sum(prior_gate * (prior_var + jnp.square(prior_mean)) * square, axis=0)
+    log_share = jnp.log(noise) - jnp.log(noise + variance / jnp.maximum(jnp.sum(seen, axis=0), 1))
 
-    def of_block(
-        precision: Array, residual: Array, block: tuple[Array, ...]
-    ) -> tuple[Array, tuple[Array, ...]]:
-        atoms, gram, square, p_mean, p_var, p_logit, mean, logit, code = block
-        drive, before = precision[None] * _product(atoms, residual), code
-        for j in range(width):
-            var = 1 / (precision * square[j] + 1 / p_var[j])
-            mean_j = var * (drive[j] + precision * square[j] * code[j] + p_mean[j] / p_var[j])
-            gain = 0.5 * (jnp.square(mean_j) / var - jnp.square(p_mean[j]) / p_var[j])
-            logit_j = p_logit[j] + 0.5 * jnp.log(var / p_var[j]) + gain
-            code_j = jax.nn.sigmoid(logit_j) * mean_j
-            drive = drive - precision[None] * gram[:, j] * (code_j - code[j])[None]
-            mean, logit, code = mean.at[j].set(mean_j), logit.at[j].set(logit_j), code.at[j].set(code_j)
-        return residual - seen.T * _product(atoms.T, code - before), (mean, logit, code)
+    def of_latent(precision: Array, residual: Array, latent: tuple[Array, ...]) -> tuple[Array, _Fields]:
+        atom, square, p_mean, p_var, p_logit, before = latent
+        var = 1 / (precision * square + 1 / p_var)
+        mean = var * (precision * (_product(atom, residual) + square * before) + p_mean / p_var)
+        gain = 0.5 * (jnp.square(mean) / var - jnp.square(p_mean) / p_var)
+        logit = p_logit + 0.5 * jnp.log(var / p_var) + gain
+        code = jax.nn.sigmoid(logit) * mean
+        return residual - seen * atom[:, None] * (code - before)[None], (mean, logit, code)
 
-    def sweep(number: Array, state: tuple[Array, tuple[Array, ...]]) -> tuple[Array, tuple[Array, ...]]:
-        residual, q = state
+    def sweep(number: Array, state: tuple[Array, _Fields]) -> tuple[Array, _Fields]:
+        residual, (_, _, code) = state
         done = number.astype(jnp.float32) / jnp.maximum(jnp.asarray(sweeps, jnp.float32) - 1, 1)
         left = jnp.maximum(0.0, 1 - done / _ANNEALED)
         precision = jnp.exp(left * log_share) / noise
-        block = (in_blocks, gram, square, prior_mean, prior_var, prior_logit, *q)
-        return jax.lax.scan(partial(of_block, precision), residual, block)
+        latents = (atoms, square, prior_mean, prior_var, prior_logit, code)
+        return jax.lax.scan(partial(of_latent, precision), residual, latents)
 
+    shape = (atoms.shape[0], x.shape[0])
+    fields = (prior_mean, prior_logit, prior_gate * prior_mean)
+    start = jax.tree.map(lambda field: jnp.broadcast_to(field, shape), fields)
+    residual = (x.T - _product(atoms.T, start[2])) * seen
     _, (mean, logit, _) = jax.lax.fori_loop(0, sweeps, sweep, (residual, start))
-
-    def rows(values: Array) -> Array:
-        return values.reshape(-1, n)[:latents].T
-
-    log_var = -jnp.log(square / jnp.reshape(noise, (1, 1, -1)) + 1 / prior_var[:, :, None])
-    log_var = jnp.broadcast_to(log_var, mean.shape)
-    return SpikeSlab(rows(mean), rows(log_var), rows(logit))
+    log_var = jnp.broadcast_to(-jnp.log(square / noise + 1 / prior_var), shape)
+    return SpikeSlab(mean.T, log_var.T, logit.T)
 
 
 def refined(model: M, steps: int) -> M:
