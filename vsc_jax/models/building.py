@@ -210,12 +210,15 @@ def _dictionary(
     if examples is None:
         return Dictionary(atoms / math.sqrt(config.latents), zeros, config.unit_norm), zeros + 1
     count = max(config.latents, min(len(examples), _NUMBERS_OF_MOMENTS // shape[1]))
-    rows = as_float(_chosen(count, key, examples))
-    rows = (rows if scaling is None else scaling.apply(rows)).reshape(count, -1)
-    mean, deviation = jnp.mean(rows, axis=0), jnp.std(rows, axis=0)
-    away = rows[: config.latents] - mean[None]
-    weights = 1 / jnp.where(deviation > 1e-6, jnp.maximum(deviation, math.exp(0.5 * config.min_log_var)), 1)
-    return Dictionary(away + 0.1 * jnp.std(away) * atoms, mean, config.unit_norm), weights
+    chosen = as_float(_chosen(count, key, examples))
+    # By NumPy: JAX would compile a program for each line.
+    rows = np.asarray(chosen if scaling is None else scaling.apply(chosen)).reshape(count, -1)
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    away = rows[: config.latents] - mean
+    least = np.float32(math.exp(0.5 * config.min_log_var))
+    weights = 1 / np.where(deviation > 1e-6, np.maximum(deviation, least), np.float32(1))
+    start = away + np.float32(0.1) * away.std() * np.asarray(atoms)
+    return Dictionary(jnp.asarray(start), jnp.asarray(mean), config.unit_norm), jnp.asarray(weights)
 
 
 def _chosen(count: int, key: PRNGKeyArray, examples: Rows) -> np.ndarray:

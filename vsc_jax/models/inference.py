@@ -96,7 +96,7 @@ def coordinate_ascent(
     start = jax.tree.map(lambda field: jnp.broadcast_to(field, shape), fields)
     residual = (x.T - _product(atoms.T, start[2])) * seen
     _, (mean, logit, _) = jax.lax.fori_loop(0, sweeps, sweep, (residual, start))
-    log_var = jnp.broadcast_to(-jnp.log(square / noise + 1 / prior_var), shape)
+    log_var = jnp.broadcast_to(-jnp.log(square / jnp.reshape(noise, (1, -1)) + 1 / prior_var), shape)
     return SpikeSlab(mean.T, log_var.T, logit.T)
 
 
