@@ -78,13 +78,14 @@ def rate_of(config: Config, x: np.ndarray, x_test: np.ndarray) -> float:
     return max(bounds, key=lambda rate: bounds[rate])
 
 
-def measured(name: str, lengths: list[int], seed: int, compiled: bool) -> Iterator[dict[str, Any]]:
+def measured(
+    name: str, lengths: list[int], theirs: int, seed: int, compiled: bool
+) -> Iterator[dict[str, Any]]:
     """A row for each side and chunk."""
     found = data.load(DataConfig(name=name))
     x, test = np.asarray(found.train.x), np.asarray(found.test.x)
     x_test = test.astype(np.float32) / 255
-    longest = max(lengths)
-    dense = configuration(name, "vae", longest, seed)
+    dense = configuration(name, "vae", theirs, seed)
     best = with_overrides(dense, {"train.learning_rate": rate_of(dense, x, x_test)})
     sides: dict[tuple[str, int], Callable[[], Ours | Theirs]] = {}
     for kind in ("vsc", "vae"):
@@ -92,15 +93,15 @@ def measured(name: str, lengths: list[int], seed: int, compiled: bool) -> Iterat
             sides[f"vsc_jax, {kind}", length] = partial(
                 Ours, configuration(name, kind, length, seed), x, CHUNK
             )
-    sides["PyTorch, vae, eager", longest] = partial(Theirs, best, x, compiled=False)
+    sides["PyTorch, vae, eager", theirs] = partial(Theirs, best, x, compiled=False)
     if compiled:
-        sides["PyTorch, vae, compiled", longest] = partial(Theirs, best, x, compiled=True)
+        sides["PyTorch, vae, compiled", theirs] = partial(Theirs, best, x, compiled=True)
     running = {}
     for key, make in sides.items():
         running[key] = (make(), 0.0)
         if isinstance(running[key][0], Theirs):
             running[key][0].steps(3)  # what compiles
-    for step in range(CHUNK, longest + 1, CHUNK):
+    for step in range(CHUNK, max(*lengths, theirs) + 1, CHUNK):
         for (side, length), (run, spent) in running.items():
             if step <= length:
                 spent += seconds(partial(run.steps, CHUNK))
@@ -129,7 +130,8 @@ def main() -> None:
     """Train, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", choices=tuple(PRESETS), default="mnist")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[4000, 8000, 16_000])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[4000, 8000, 16_000], help="of our runs")
+    parser.add_argument("--theirs", type=int, default=16_000, help="steps of PyTorch's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-compile", action="store_true", help="without torch.compile")
     parser.add_argument("--output", type=Path, default=PATH)
@@ -141,7 +143,9 @@ def main() -> None:
             writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
             if new:
                 writer.writeheader()
-            for row in measured(arguments.data, arguments.lengths, arguments.seed, not arguments.no_compile):
+            for row in measured(
+                arguments.data, arguments.lengths, arguments.theirs, arguments.seed, not arguments.no_compile
+            ):
                 writer.writerow(row)
                 file.flush()
     print(table(list(csv.DictReader(arguments.output.open(newline="")))))

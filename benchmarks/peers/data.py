@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images, make_sparse_coded_signal
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    load_sample_images,
+    load_wine,
+    make_sparse_coded_signal,
+)
 from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.model_selection import train_test_split
 
@@ -187,6 +193,47 @@ def counts(seed: int, *, train: int = 6_000, test: int = 1_000) -> PeerData:
     return PeerData(*halves[0], 64, (3, 10), None, *halves[1], halves[2])
 
 
+def wine(seed: int) -> PeerData:
+    """scikit-learn's wine table, standardized: 133 training rows."""
+    known = load_wine()
+    train, test, labels = _table(known.data, known.target, 45, seed, True)
+    mean = train.mean(axis=0)
+    return PeerData(train - mean, test - mean, 16, (3,), labels=labels)
+
+
+def tones(seed: int) -> PeerData:
+    """Windows of 48 values of a signal in which four tones come and go, with noise; the last are held out."""
+    rng = np.random.default_rng(seed)
+    time, parts = np.arange(52_000), rng.random((4, 104)) > 0.6
+    tones = np.sin(2 * np.pi * time / np.array([[11], [17], [29], [43]])) * parts.repeat(500, axis=1)
+    signal = tones.sum(axis=0) + 0.1 * rng.normal(size=len(time))
+    (rows,) = _float32(np.lib.stride_tricks.sliding_window_view(signal, 48)[::13])
+    return PeerData(rows[:3000], rows[3004:], 32, (5,))
+
+
+def laplacian(seed: int) -> PeerData:
+    """Thirty mixtures of thirty sources with heavy tails, of which none is ever 0."""
+    rng = np.random.default_rng(seed)
+    (rows,) = _float32(rng.laplace(size=(5000, 30)) @ rng.normal(size=(30, 30)))
+    return PeerData(rows[:4000], rows[4000:], 32, (8,))
+
+
+def bars(seed: int) -> PeerData:
+    """Bars across an image of 8 x 8, bright by chance, with noise; each is there in 12 % of the images."""
+    rng, eye = np.random.default_rng(seed), np.eye(8)
+    atoms = np.concatenate([np.repeat(eye, 8, axis=1), np.tile(eye, 8)]) / np.sqrt(8)
+    codes = (rng.random((4000, 16)) < 0.12) * rng.gamma(3, 1.5, size=(4000, 16))
+    return _from_atoms(atoms, codes, 3000, 0.05 * rng.normal(size=(4000, 64)), (2,))
+
+
+def uneven(seed: int) -> PeerData:
+    """A dictionary of 40 atoms in 30 dimensions, whose noise is .004 to .3 of the norm of an atom."""
+    rng = np.random.default_rng(seed)
+    atoms = _unit(rng.normal(size=(40, 30)))
+    codes = (rng.random((6000, 40)) < 0.1) * rng.normal(size=(6000, 40))
+    return _from_atoms(atoms, codes, 4500, np.geomspace(0.004, 0.3, 30) * rng.normal(size=(6000, 30)), (4,))
+
+
 def embeddings(seed: int) -> PeerData:
     """Embeddings of 14,000 sentences by all-MiniLM-L6-v2, standardized; 2,000 are held out."""
     rows = sentence_embeddings()
@@ -210,6 +257,11 @@ DATA: dict[str, Callable[[int], PeerData]] = {
     "gap16": partial(amortisation_gap, 16, 8, 3),
     "gap64": partial(amortisation_gap, 64, 32, 3),
     "signal16": partial(sparse_coded_signal, 16, 8, 3),
+    "wine": wine,
+    "tones": tones,
+    "laplacian": laplacian,
+    "bars": bars,
+    "uneven": uneven,
 }
 
 
