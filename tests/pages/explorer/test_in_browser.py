@@ -104,7 +104,7 @@ def test_dragging_a_bar_changes_its_value_and_the_picture_at_once_and_switches_i
     browser.execute_script("document.getElementById('unused-part').open = true")
     row = page.one("#off li, #unused li")
     slider = row.find_element("css selector", "input[type=range]")
-    ActionChains(browser).move_to_element_with_offset(slider, slider.size["width"] // 3, 0).click().perform()
+    ActionChains(browser).move_to_element_with_offset(slider, -slider.size["width"] // 5, 0).click().perform()
     page.changes(moved)
     assert row.find_element("css selector", "input[type=checkbox]").is_selected()
 
