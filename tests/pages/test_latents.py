@@ -17,8 +17,8 @@ from vsc_jax.evaluation.code_view import CodeView
 from vsc_jax.evaluation.encoding import Codes
 from vsc_jax.models import build
 from vsc_jax.pages import write_report
-from vsc_jax.pages.latents import latents_page, layout
-from vsc_jax.pages.page import _PAGES
+from vsc_jax.pages.latents import latents_page, layout, with_meaning
+from vsc_jax.pages.page import render_latents
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def test_the_page_is_one_file_with_a_card_and_a_line_for_every_latent(run, writt
     assert links <= places
     assert text.count("href=") == text.count('href="#')
     assert all(src.startswith("data:image/png;base64,") for src in re.findall(r'<img src="([^"]*)"', text))
+    assert f"python -m vsc_jax.explore RUN --latent {cards[0]}</code>" in text
     script = re.search("<script>(.*?)</script>", text, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text
@@ -95,9 +96,9 @@ def test_texts_stand_for_vectors_and_there_must_be_one_a_row(make_run, tmp_path)
 def test_a_collapsed_code_has_a_page_that_says_so(model, dataset):
     off = np.zeros((40, 6), np.float32)
     view = CodeView(model, dataset, codes=Codes(off, off, off))
-    page = latents_page(view, "collapsed")
+    page = latents_page(with_meaning(view), "collapsed")
     assert (page["cards"], page["idle"], page["effective"]) == ([], [], 0)
-    shown = _PAGES.get_template("latents.html.jinja").render(page)
+    shown = render_latents(page)
     assert "0 of 6 latents are on in at least one of the 40 test examples, 6 never." in shown
 
 
@@ -107,7 +108,7 @@ def test_signals_are_shown_as_curves(tmp_path):
     model = build(config, x.shape[1:], jax.random.key(0), examples=x)
     found = vsc_jax.describe_latents(model, x)
     assert found.names == ("channel 0", "channel 1", "channel 2")
-    card = latents_page(found.view, "signals")["cards"][0]
+    card = latents_page(found, "signals")["cards"][0]
     assert [name for name, _ in card["sweep"]] == [each["name"] for each in card["changes"]]
     assert all(src.startswith("data:image/svg+xml") for _, src in card["sweep"])
 

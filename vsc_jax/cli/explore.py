@@ -1,4 +1,4 @@
-"""Explore a model's latents on a local page: ``python -m vsc_jax.explore RUN [--port N] [--open]``."""
+"""Explore a model's latents on a local page: ``python -m vsc_jax.explore RUN [--latent N] [--open]``."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ class ExploreArguments:
     """Options of ``python -m vsc_jax.explore``."""
 
     run: RunFolder
+    latent: int | None = None
+    """Show this latent first, in the test example in which its value is the median."""
     port: int | None = None
     """Port on the loopback address, 0 for any that is free. Default: the first free one from 8765 on."""
     open: bool = False
@@ -31,13 +33,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "and watch the decoded image change. Ctrl-C stops it.",
         argv,
     )
-    explore(arguments.run, port=arguments.port, open=arguments.open, directory=arguments.directory)
+    options = {name: getattr(arguments, name) for name in ("latent", "port", "open", "directory")}
+    explore(arguments.run, **options)
 
 
 def explore(
     run: str | Path,
     dataset: Any = None,
     *,
+    latent: int | None = None,
     port: int | None = None,
     open: bool = False,
     directory: Path | None = None,
@@ -47,7 +51,8 @@ def explore(
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
 
     Raises:
-      UserError: if the folder is no run, the data are not those that it was trained on, or the port is taken.
+      UserError: if the folder is no run, the data are not those that it was trained on, the run has no such
+        latent, or the port is taken.
     """
     if not 0 <= (port or 0) < 2**16:
         raise UserError(f"--port: expected a number from 0 to 65535, got {port}")
@@ -64,12 +69,15 @@ def explore(
     with listen(port) as listening:
         model, config, loaded = stored.model(), stored.config, stored.dataset(dataset, directory=directory)
         view = CodeView(model, as_measured(loaded, config.data.binarize, config.seed), seed=config.seed)
+        if latent is not None and not 0 <= latent < view.latents:
+            raise UserError(f"--latent: expected one from 0 to {view.latents - 1}, got {latent}")
         explorer = Explorer(view, stored.folder.resolve().name)
-        print(f"{url(listening)} shows {explorer.name}; Ctrl-C stops it", flush=True)
+        address = url(listening) + (f"#latent={latent}" if latent is not None else "")
+        print(f"{address} shows {explorer.name}; Ctrl-C stops it", flush=True)
         if open:
             import webbrowser
 
-            webbrowser.open(url(listening))
+            webbrowser.open(address)
         try:
             server(explorer).run(sockets=[listening])
         except KeyboardInterrupt:

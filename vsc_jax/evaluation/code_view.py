@@ -119,6 +119,12 @@ class CodeView:
         low, high = np.percentile(values, percentiles) if len(values) else (-1.0, 1.0)
         return np.linspace(low, high, count)
 
+    def median_example(self, latent: int) -> int | None:
+        """Index of the example whose value of a latent is the median of those that have it on."""
+        rows = np.flatnonzero(self.codes.on[:, latent])
+        order = np.argsort(self.code[rows, latent], kind="stable")
+        return int(rows[order[len(rows) // 2]]) if len(rows) else None
+
     def grid(
         self, example: int, pair: tuple[int, int], count: int = 11
     ) -> tuple[Float[np.ndarray, "y x latents"], Float[np.ndarray, " x"], Float[np.ndarray, " y"]]:

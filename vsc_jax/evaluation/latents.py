@@ -38,6 +38,7 @@ SIGNIFICANT = 0.05
 _EXAMPLES = 100  # in which a latent is switched off, spread evenly over those that have it on
 _SAMPLED = 1000  # examples of which the variance of the data is taken
 _TOGETHER = 1.1  # lift from which two latents are on together more often than by chance
+_NEEDED = 0.95  # of the examples that have a latent on have those on that it needs
 _SHOWN, _NAMED = 8, 4  # values or channels that a latent changes most: in its entry, and in its sentence
 _PLACES = (
     ("top left", "top", "top right"),
@@ -93,8 +94,8 @@ class Latents:
 
         It is the example whose value is the median.
         """
-        rows, values = self.values(latent)
-        example = int(rows[np.argsort(values, kind="stable")[len(rows) // 2]])
+        example = self.view.median_example(latent)
+        assert example is not None
         swept = self.view.span(latent, count, RANGE)
         codes = np.tile(self.view.code[example].astype(np.float64), (count + 1, 1))
         codes[:, latent] = [0.0, *swept]
@@ -144,6 +145,15 @@ def present_in(view: CodeView) -> dict[str, Bool[np.ndarray, " n"]]:
     return {}
 
 
+def output_names(view: CodeView) -> tuple[str, ...]:
+    """Names of the values of a vector or the channels of a signal; empty for images."""
+    dataset = view.dataset
+    names = () if dataset.form == "image" else dataset.channel_names or dataset.column_names
+    if dataset.form == "vector" and not names:
+        return tuple(f"column {number}" for number in range(view.model.decoder.pixels))
+    return names
+
+
 def describe(view: CodeView, present: Mapping[str, np.ndarray] | None = None) -> Latents:
     """Measure every latent that is on in any of the examples.
 
@@ -151,11 +161,9 @@ def describe(view: CodeView, present: Mapping[str, np.ndarray] | None = None) ->
       view: the model and its codes.
       present: by name, which examples have a class or an attribute; by default :func:`present_in`.
     """
-    dataset, gated = view.dataset, view.gated
+    gated = view.gated
     present = present_in(view) if present is None else present
-    names = () if dataset.form == "image" else dataset.channel_names or dataset.column_names
-    if dataset.form == "vector" and not names:
-        names = tuple(f"column {number}" for number in range(view.model.decoder.pixels))
+    names = output_names(view)
     ever = np.flatnonzero(view.density > 0)
     on = view.codes.on[:, ever]
     both = on.T.astype(np.float64) @ on
@@ -195,6 +203,27 @@ def describe(view: CodeView, present: Mapping[str, np.ndarray] | None = None) ->
             "by_class": {name: float(on[who, place].mean()) for name, who in present.items() if who.any()},
         })  # fmt: skip
     return found
+
+
+def needs(found: Latents) -> dict[int, list[int]]:
+    """The latents without which each used latent is hardly ever on, and those that these need.
+
+    Read off the entries ``together``; nothing for a model without gates.
+    """
+    share = {row["latent"]: row["on"] for row in found.table}
+    needed = {
+        row["latent"]: {
+            other["latent"]
+            for other in row["together"]
+            if row["gated"] and row["on"] >= USED_SHARE and other["lift"] * share[other["latent"]] >= _NEEDED
+        }
+        for row in found.table
+    }
+    for through in needed:
+        for reached in needed.values():
+            if through in reached:
+                reached |= needed[through]
+    return {latent: sorted(reached - {latent}) for latent, reached in needed.items()}
 
 
 def _sampled(view: CodeView) -> np.ndarray:

@@ -30,7 +30,6 @@ EXAMPLES = 6  # of the strongest, and of those at quantiles
 SWEEP = 5  # values
 _THINGS = {"image": "images", "signal": "signals", "vector": "rows"}
 _OTHER = "#8a939c"  # color of latents that tell nothing, or one of the rarer classes
-_STROKE = 3.0  # of curves that are shown small
 _LARGEST = 64  # pixels of a picture's longer side
 
 
@@ -69,7 +68,7 @@ def describe_latents(
         if labels is None:
             raise UserError("label_names: given without labels")
     present = None if labels is None else _present(labels, len(x), label_names)
-    return _with_meaning(describe(CodeView(model, dataset), present))
+    return with_meaning(CodeView(model, dataset), present)
 
 
 def _present(labels: Any, count: int, label_names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -89,22 +88,27 @@ def _present(labels: Any, count: int, label_names: Sequence[str]) -> dict[str, n
     return {name: indices["labels"] == number for number, name in enumerate(names)}
 
 
-def _with_meaning(found: Latents) -> Latents:
-    things = _THINGS[found.view.dataset.form]
+def with_meaning(view: CodeView, present: Mapping[str, np.ndarray] | None = None) -> Latents:
+    """What :func:`~vsc_jax.evaluation.latents.describe` finds, with the entry ``meaning``."""
+    found, things = describe(view, present), _THINGS[view.dataset.form]
     for row in found.table:
         row["meaning"] = sentences.sentence("latent", {**row, "things": things})
     return found
 
 
-def latents_page(view: CodeView, title: str, texts: Sequence[str] | None = None) -> dict[str, Any]:
+def latents_page(
+    found: Latents, title: str, texts: Sequence[str] | None = None, *, explorer: bool = False
+) -> dict[str, Any]:
     """What the template of the page needs; ``texts`` are shown for the test examples, one for each.
+
+    With ``explorer`` the page is one of the explorer's, and its cards lead there.
 
     Raises:
       UserError: if there are more or fewer texts than test examples.
     """
+    view = found.view
     if texts is not None and len(texts) != len(view.test):
         raise UserError(f"--texts: expected {len(view.test):,} lines, one a test example, got {len(texts):,}")
-    found = _with_meaning(describe(view))
     rank = {name: place for place, name in enumerate(found.present)}
     rows = sorted(found.table, key=lambda row: (rank.get(row["tells"], len(rank)), -row["moved"]))
     script = (Path(__file__).parent / "latents.js").read_text()
@@ -112,6 +116,7 @@ def latents_page(view: CodeView, title: str, texts: Sequence[str] | None = None)
     active = view.density.sum()
     return {
         "title": title,
+        "explorer": explorer,
         "data": view.dataset.description or view.dataset.name,
         "things": _THINGS[view.dataset.form],
         "gated": view.gated,
@@ -144,7 +149,7 @@ def _pictures(found: Latents, row: Mapping[str, Any], texts: Sequence[str] | Non
         if form == "image":
             content = uri(picture(values, form, *ends, _LARGEST))
         elif form == "signal":
-            content = uri(curves(values[:, places].T, *ends, width=_STROKE))
+            content = uri(curves(values[:, places].T, *ends))
         elif texts is None and view.dataset.column_names:
             text = ", ".join(f"{found.names[place]} {values[place]:.4g}" for place in places)
         classes = [name for name, has in found.present.items() if has[example]]
@@ -173,7 +178,7 @@ def _pictures(found: Latents, row: Mapping[str, Any], texts: Sequence[str] | Non
         strokes = (style.PALETTE[0], "#9aa5b1", style.PALETTE[1])
         for place in places:
             three = swept[[1, 0, -1], :, place]
-            drawn = uri(curves(three, float(three.min()), float(three.max()), strokes, _STROKE))
+            drawn = uri(curves(three, float(three.min()), float(three.max()), strokes))
             card["sweep"].append((found.names[place], drawn))
     trunk = view.model.decoder.trunk
     if isinstance(trunk, Dictionary) and form != "vector":

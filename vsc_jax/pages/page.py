@@ -22,7 +22,7 @@ from vsc_jax.figures import FIGURES, OVERVIEW
 from vsc_jax.figures.history import draw_history
 from vsc_jax.figures.style import Drawn, as_png
 from vsc_jax.pages import curves, sentences
-from vsc_jax.pages.latents import latents_page
+from vsc_jax.pages.latents import latents_page, with_meaning
 from vsc_jax.pages.source import Illustration, Source, folder_of, labels, read_source
 from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import PRETRAINED, Run, open_run
@@ -87,7 +87,7 @@ def write_report(
             if view is None:
                 raise UserError(f"{source.folder}: no page of its latents: {source.missing[-1]}")
             say(f"latents of {source.label}")
-            source.latents = latents_page(view, source.label, texts)
+            source.latents = latents_page(with_meaning(view), source.label, texts)
     groups = {
         heading: [sources[folder] for folder in map(folder_of, members) if folder in sources]
         for heading, members in grouped.items()
@@ -152,6 +152,11 @@ def illustrate(
     return view
 
 
+def render_latents(page: Mapping[str, Any]) -> str:
+    """The page of latents; ``page`` is what :func:`vsc_jax.pages.latents.latents_page` gives."""
+    return _PAGES.get_template("latents.html.jinja").render(page)
+
+
 def shrunk(png: bytes) -> bytes:
     """A PNG file with at most 256 colors, a quarter of the size and hard to tell apart."""
     small = io.BytesIO()
@@ -192,8 +197,7 @@ def _write(page: dict[str, Any], output: Path) -> list[Path]:
     files["report.md"] = re.sub(r"\n{3,}", "\n\n", plain).encode()
     for run in page["runs"]:
         if run.latents is not None:
-            shown = _PAGES.get_template("latents.html.jinja").render(run.latents)
-            files[named(run, "latents.html")] = shown.encode()
+            files[named(run, "latents.html")] = render_latents(run.latents).encode()
     files["report.html"] = _PAGES.get_template("report.html.jinja").render(page).encode()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)

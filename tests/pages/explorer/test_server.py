@@ -1,8 +1,11 @@
 """What the explorer knows of a model's examples; its server answers its own page, and nobody else."""
 
+import base64
+import hashlib
 import http.client
 import io
 import json
+import re
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -12,7 +15,10 @@ from PIL import Image
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import Split, smiley
-from vsc_jax.pages.explorer.server import SAMPLES, listen, picture, url
+from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.encoding import Codes
+from vsc_jax.pages.explorer.server import CHANGES, SAMPLES, Explorer, listen, picture, url
+from vsc_jax.pages.latents import with_meaning
 
 
 def send(address, path, body=None, *, headers=None):
@@ -57,12 +63,71 @@ def test_the_model_and_an_example_are_described_and_shown(ask, explorer):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), explorer.view.test.x[3])
 
 
-def test_a_code_is_decoded(ask, explorer, address):
+def pixels(uri):
+    """Those of a PNG file in an address."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))))
+
+
+def test_a_code_is_decoded_and_compared_with_the_example_s_own(ask, explorer, address):
     z = [0.5, 0, -1, 0, 2, 0]
-    status, _, content = ask("/api/decode", {"z": z}, headers={"Origin": address.rstrip("/")})
+    status, _, content = ask("/api/decode", {"z": z, "example": 3}, headers={"Origin": address.rstrip("/")})
     assert status == 200
-    expected = 255 * explorer.view.decode(np.array([z]))[0]
-    np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(content))), expected, atol=0.51)
+    shown = json.loads(content)
+    decoded, own = explorer.view.decode(np.array([z, explorer.view.code[3]]))
+    np.testing.assert_allclose(pixels(shown["decoded"]), 255 * decoded, atol=0.51)
+    red, _, blue, clear = np.moveaxis(pixels(shown["difference"]).astype(int), -1, 0)
+    change = (decoded.astype(float) - own) / (0.5 * (explorer._high - explorer._low))
+    np.testing.assert_allclose(clear, 255 * np.minimum(1, np.abs(change)), atol=0.51)
+    np.testing.assert_array_equal(red > blue, change > 0)
+    same = ask("/api/decode", {"z": explorer.view.code[3].tolist(), "example": 3})[2]
+    assert not pixels(json.loads(same)["difference"])[..., 3].any()
+
+
+def test_of_a_table_the_columns_that_change_are_named_and_of_signals_curves_drawn(make_explorer):
+    table = make_explorer(data="vectors")
+    z = np.arange(6) - 2.0
+    shown = table.changed(z, 3)
+    assert shown["decoded"].startswith("data:image/svg+xml;base64,")
+    assert table.changed(table.view.code[3], 3)["changes"] == []
+    decoded, own = table.view.decode(np.stack([z, table.view.code[3]]))
+    change = decoded.astype(float) - own
+    size = np.abs(change) / np.asarray(table.view.test.sample(500, 0).x).std(axis=0)
+    assert [each["name"] for each in shown["changes"]] == [f"column {k}" for k in np.argsort(-size)[:CHANGES]]
+    first = shown["changes"][0]
+    assert first["value"] == pytest.approx(decoded[size.argmax()])
+    assert first["change"] == pytest.approx(change[size.argmax()])
+    signal = make_explorer(data="signals").changed(z, 0)
+    curves = base64.b64decode(signal["difference"].partition(",")[2])
+    assert (curves.count(b"<polyline"), "changes" in signal) == (5, False)
+
+
+def test_what_latents_mean_comes_with_the_ones_that_they_need(ask, explorer):
+    found = with_meaning(explorer.view).table
+    told = json.loads(ask("/api/latents")[2])
+    assert [(int(j), each["meaning"], each["idle"]) for j, each in told.items()] == [
+        (row["latent"], row["meaning"], row["idle"]) for row in found
+    ]
+    codes = np.zeros((40, 6), np.float32)
+    codes[:20, :2] = codes[:10, 2] = codes[5:15, 3] = codes[30:, 3] = 1
+    view = CodeView(explorer.view.model, explorer.view.dataset, codes=Codes(codes, codes, codes))
+    needed = {latent: each["needs"] for latent, each in Explorer(view, "made").latents().items()}
+    assert needed == {0: [1], 1: [0], 2: [0, 1], 3: []}
+
+
+def test_the_page_of_latents_is_made_once_and_leads_back(ask, explorer):
+    status, headers, content = ask("/latents")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    text = content.decode()
+    cards = re.findall(r'<section class="card" id="latent-(\d+)"', text)
+    assert re.findall(r'<a href="/#latent=(\d+)" target="explorer">', text) == cards
+    assert sorted(map(int, cards)) == [row["latent"] for row in with_meaning(explorer.view).table]
+    assert explorer.page() is explorer.page()
+    policy = headers["Content-Security-Policy"]
+    script = re.search("<script>(.*?)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in policy
 
 
 def test_samples_keep_what_is_on_and_are_drawn_by_their_seed(ask):
@@ -75,7 +140,7 @@ def test_samples_keep_what_is_on_and_are_drawn_by_their_seed(ask):
     assert all(picture.startswith("data:image/png;base64,") for picture in drawn["pictures"])
 
 
-Z = {"z": [0] * 6}
+Z = {"z": [0] * 6, "example": 0}
 
 
 @pytest.mark.parametrize(("path", "body", "headers", "status", "words"), [
@@ -88,9 +153,12 @@ Z = {"z": [0] * 6}
     ("/api/decode", b" " * 5000, {}, 413, "expected at most 4,288 bytes"),
     ("/api/decode", b"z=0", {"Content-Type": "text/plain"}, 415, "expected application/json"),
     ("/api/decode", Z, {"Origin": "http://evil.example"}, 403, "other sites are refused"),
+    ("/api/decode", {"z": [0] * 6}, {}, 400, "example: expected one from 0 to 39"),
+    ("/api/decode", {**Z, "example": 40}, {}, 400, "example: expected one from 0 to 39"),
     ("/api/sample", {"on": [1] * 6, "seed": -1}, {}, 400, "seed: expected a whole number"),
     ("/api/example/40", None, {}, 404, "expected an example from 0 to 39, got 40"),
     ("/api/picture/-1", None, {}, 404, "Not Found"),
+    ("/latents", None, {"Origin": "http://evil.example"}, 403, "other sites are refused"),
     ("/etc/passwd", None, {}, 404, "Not Found"),
     ("/api/model", None, {"Host": "evil.example"}, 400, "Invalid host"),
     ("/api/model", None, {"Host": "localhost"}, 200, "tiny vsc"),
@@ -126,9 +194,18 @@ def test_codes_are_zero_where_the_gate_is_off_and_keep_a_value_to_start_from(exp
     np.testing.assert_array_equal(z == 0, off)
     np.testing.assert_array_equal(start[~off], z[~off])
     latent = int(np.flatnonzero(off)[0])
-    values = view.code[:, latent]
-    assert start[latent] == pytest.approx(np.median(values[values != 0]) if values.any() else 1.0, abs=1e-5)
-    assert (np.abs(view.code) <= explorer.reach).mean() > 0.99
+    values = np.sort(view.code[view.code[:, latent] != 0, latent])
+    assert start[latent] == pytest.approx(values[len(values) // 2] if len(values) else 1.0, abs=1e-5)
+
+
+def test_each_latent_has_the_range_of_its_own_values_and_an_example_in_the_middle(explorer, make_explorer):
+    described, code = explorer.describe(), explorer.view.code
+    for latent, (ends, example) in enumerate(zip(described["ranges"], described["median"], strict=True)):
+        values = code[code[:, latent] != 0, latent]
+        assert ends == pytest.approx(np.percentile(values, (5, 95)) if len(values) else (-1, 1), abs=1e-5)
+        assert example is None or code[example, latent] == np.sort(values)[len(values) // 2]
+    collapsed = make_explorer(initial_gate_logit=-50.0).describe()
+    assert (collapsed["ranges"], collapsed["median"]) == ([[-1, 1]] * 6, [None] * 6)
 
 
 def test_what_a_model_lacks_is_said(explorer, make_explorer):
@@ -138,7 +215,8 @@ def test_what_a_model_lacks_is_said(explorer, make_explorer):
     assert "no prior" in no_prior
     collapsed = make_explorer(initial_gate_logit=-50.0)
     assert "collapsed" in collapsed.describe()["notes"][0]
-    assert collapsed.reach == 1.0
+    assert collapsed.latents() == {}
+    assert "0 of 6 latents are on" in collapsed.page()[0]
 
 
 def test_captions_name_the_class_or_the_attributes_or_nothing(explorer, make_explorer):

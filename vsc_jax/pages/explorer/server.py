@@ -1,13 +1,16 @@
-"""The latent explorer: a local page on which the latents of a test image are switched and dragged.
+"""The latent explorer: a local page on which the latents of a test example are switched and dragged.
 
 It shows a model's :class:`~vsc_jax.evaluation.code_view.CodeView`; each drag of a bar is one request of a few
-milliseconds, so the page is one file of plain JavaScript, which loads nothing from elsewhere. The server
+milliseconds, so the page is one file of plain JavaScript, which loads nothing from elsewhere. What latents
+mean takes seconds, and so does the page of them all; each is made when it is first asked for. The server
 listens on the loopback address alone, checks host and origin, and limits the size of requests. Starlette
 answers, Uvicorn listens; both are the extra ``explore``.
 """
 
 import os
 import socket
+import threading
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +23,37 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from vsc_jax.config.errors import UserError
 from vsc_jax.data import smiley, streams
 from vsc_jax.data.streams import Stream
 from vsc_jax.evaluation.code_view import CodeView
+from vsc_jax.evaluation.latents import RANGE, Latents, needs, output_names
 from vsc_jax.models.inputs import as_float
-from vsc_jax.pages.pictures import picture, uri
+from vsc_jax.pages.latents import latents_page, with_meaning
+from vsc_jax.pages.page import render_latents
+from vsc_jax.pages.pictures import difference, picture, uri
 
 ADDRESS = "127.0.0.1"
 HOSTS = [ADDRESS, "localhost"]  # so that a page of another site cannot reach the server under its own name
 PORT, TRIED_PORTS = 8765, 20
 LARGEST_VALUE = 1e6  # of a latent, in either direction
 SAMPLES = 8  # drawn at once
-REACH = 99.5  # percentile of the codes' size that the bars reach to
+CHANGES = 8  # columns of a table, at most, of which it is told how they change
+
+
+def _policy(script: str, style: str) -> str:
+    """What a page may load: by these sources, and nothing from elsewhere."""
+    return (
+        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self';"
+        " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _policy("'self'", "'self'"),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -53,13 +67,46 @@ class Explorer:
 
     def __init__(self, view: CodeView, name: str):
         self.view, self.name = view, name
-        sizes = np.abs(view.code[view.code != 0])
-        # The value at the end of a bar, and the one that a latent takes when it is switched on.
-        self.reach = 1.1 * float(np.percentile(sizes, REACH)) if sizes.size else 1.0
-        on = [column[column != 0] for column in view.code.T]
-        self.typical = np.array([np.median(values) if values.size else 1.0 for values in on], np.float32)
+        self.ranges = [view.span(latent, 2, RANGE).tolist() for latent in range(view.latents)]
+        self.median = [view.median_example(latent) for latent in range(view.latents)]
+        # What a latent takes when it is switched on.
+        values = [1.0 if n is None else view.code[n, latent] for latent, n in enumerate(self.median)]
+        self.typical = np.array(values, np.float32)
         sample = np.asarray(as_float(view.test.sample(500, 0).x))
+        if view.dataset.form == "vector":  # whose columns have scales of their own
+            self._mean, deviation = sample.mean(axis=0), sample.std(axis=0)
+            self._deviation = np.where(deviation > 0, deviation, np.inf)
+            sample = (sample - self._mean) / self._deviation
         self._low, self._high = float(sample.min()), float(sample.max())
+        self._making = threading.Lock()  # requests that ask for the same part at the same time
+
+    @cached_property
+    def _latents(self) -> Latents:
+        return with_meaning(self.view)
+
+    @cached_property
+    def _page(self) -> tuple[str, str]:
+        page = latents_page(self._latents, self.name, explorer=True)
+        return render_latents(page), page["script_hash"]
+
+    def latents(self) -> dict[int, dict[str, Any]]:
+        """What each latent means that is ever on, whether it is idle, and which ones it needs."""
+        with self._making:
+            found = self._latents
+        needed = needs(found)
+        return {
+            row["latent"]: {
+                "meaning": row["meaning"],
+                "idle": row["idle"],
+                "needs": needed[row["latent"]],
+            }
+            for row in found.table
+        }
+
+    def page(self) -> tuple[str, str]:
+        """The page of all latents, and the hash of its script."""
+        with self._making:
+            return self._page
 
     def describe(self) -> dict[str, Any]:
         """What the page shows of the model, and what it needs to draw its bars."""
@@ -76,7 +123,9 @@ class Explorer:
             "samples": view.prior is not None,
             "latents": view.latents,
             "used": np.isin(np.arange(view.latents), view.used).tolist(),
-            "reach": self.reach,
+            "ranges": self.ranges,
+            "median": self.median,
+            "thing": "row" if view.dataset.form == "vector" else view.dataset.form,
             "examples": len(view.test),
             "notes": [note for note, applies in notes.items() if applies],
         }
@@ -100,9 +149,27 @@ class Explorer:
         present = [name for name, on in zip(smiley.ATTRIBUTES, there, strict=True) if on]
         return f"with {', '.join(present)}" if present else "no attributes"
 
+    def changed(self, z: np.ndarray, index: int) -> dict[str, Any]:
+        """What a code decodes to, and how that differs from what a test example's own code does."""
+        decoded, own = self.view.decode(np.stack([z, self.view.code[index]]))
+        change, form = np.asarray(decoded, np.float64) - own, self.view.dataset.form
+        shown: dict[str, Any] = {"decoded": uri(self.picture(decoded))}
+        if form != "vector":
+            return {**shown, "difference": uri(difference(change, form, self._low, self._high))}
+        size = np.abs(change) / self._deviation
+        names = output_names(self.view)
+        most = [k for k in np.argsort(-size, kind="stable")[:CHANGES].tolist() if size[k] > 0.01]
+        changes = [{"name": names[k], "value": float(decoded[k]), "change": float(change[k])} for k in most]
+        return {**shown, "changes": changes}
+
     def picture(self, example: np.ndarray) -> tuple[bytes, str]:
-        """A file that shows one example, as stored or as decoded, and its media type."""
-        return picture(np.asarray(as_float(example)), self.view.dataset.form, self._low, self._high)
+        """A file that shows one example, as stored or as decoded, and its media type.
+
+        Of a vector it shows how many standard deviations each value is above its mean.
+        """
+        values, form = np.asarray(as_float(example)), self.view.dataset.form
+        values = (values - self._mean) / self._deviation if form == "vector" else values
+        return picture(values, form, self._low, self._high)
 
 
 def application(explorer: Explorer) -> Starlette:
@@ -122,10 +189,20 @@ def application(explorer: Explorer) -> Starlette:
         content, kind = explorer.picture(view.test.x[_index(request, len(view.test))])
         return Response(content, media_type=kind)
 
+    async def latents(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(explorer.latents))
+
+    async def latents_as_page(request: Request) -> Response:
+        content, script = await run_in_threadpool(explorer.page)
+        policy = _policy(f"'sha256-{script}'", "'unsafe-inline'")
+        return HTMLResponse(content, headers={"Content-Security-Policy": policy})
+
     async def decode(request: Request) -> Response:
-        z = _numbers(await _body(request, view.latents), "z", view.latents)
-        content, kind = explorer.picture((await run_in_threadpool(view.decode, z[None]))[0])
-        return Response(content, media_type=kind)
+        body = await _body(request, view.latents)
+        z, index = _numbers(body, "z", view.latents), body.get("example")
+        if not isinstance(index, int) or not 0 <= index < len(view.test):
+            raise HTTPException(400, f"example: expected one from 0 to {len(view.test) - 1}")
+        return JSONResponse(await run_in_threadpool(explorer.changed, z, index))
 
     async def sample(request: Request) -> Response:
         body = await _body(request, view.latents)
@@ -145,6 +222,8 @@ def application(explorer: Explorer) -> Starlette:
         Route("/api/model", model),
         Route("/api/example/{index:int}", example),
         Route("/api/picture/{index:int}", original),
+        Route("/api/latents", latents),
+        Route("/latents", latents_as_page),
         Route("/api/decode", decode, methods=["POST"]),
         Route("/api/sample", sample, methods=["POST"]),
     ]
@@ -184,7 +263,8 @@ async def _guarded(request: Request, answer: RequestResponseEndpoint) -> Respons
     if request.headers.get("origin", here) != here:
         return JSONResponse({"error": "requests of other sites are refused"}, 403)
     response = await answer(request)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 
