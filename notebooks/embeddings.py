@@ -166,7 +166,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # of single texts, in the middle of learning
     dictionary = MiniBatchDictionaryLearning(
         codes.shape[1],
-        alpha=0.2,  # of .02, .05, .1, .2, .4 and the default 1 one of the best, and the quickest of these
+        alpha=0.2,  # in a trial .96 was explained with .1, .95 with .2, .92 with .4, .76 with 1, the default
         fit_algorithm="cd",
         transform_algorithm="omp",
         transform_n_nonzero_coefs=number_on,
