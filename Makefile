@@ -8,6 +8,7 @@
 # make audit   look the requirements up in the public advisories of vulnerabilities
 # make pins    renew requirements*.txt: the newest versions for each Python, and the oldest that setup.cfg allows
 # make notebooks     write the first cell of all notebooks, and the notebooks from their scripts
+#                    (python -m tools.rendered NAME: run one, and write its page in the documentation)
 # make test-oldest   the suite with the oldest versions that setup.cfg allows
 # make test-colab    the wheel installed among Colab's versions, as the notebooks' first cell does it
 # make clean   remove the environments and everything built; runs are kept

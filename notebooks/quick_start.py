@@ -15,8 +15,8 @@
 # # Quick start
 #
 # A variational autoencoder gives every image a code; **Variational Sparse Coding** gives it a code in which most latents are
-# *exactly* zero. In this notebook you train one on drawn faces, see what its code looks like, and draw new faces
-# with the parts of an old one. About two minutes on two CPU cores.
+# *exactly* zero. In this notebook you draw faces with one that is trained, train one of your own, see what its code looks like, and
+# draw new faces with the parts of an old one. About two minutes on two CPU cores.
 
 # %%
 import importlib.util
@@ -71,6 +71,26 @@ from vsc_jax.config import with_overrides
 from vsc_jax.evaluation.code_view import CodeView
 
 # %% [markdown]
+# ## A model that is there already
+#
+# Two small trained models come with the package. These faces are nobody's: one draws them from its prior.
+
+# %%
+drawn = np.asarray(vsc_jax.load("smiley_vsc").sample(jax.random.key(0), 20))
+
+
+def show(images, title):
+    figure, axes = plt.subplots(2, 10, figsize=(10, 2.2))
+    for panel, image in zip(axes.flat, images, strict=False):
+        panel.imshow(image, cmap="gray")
+        panel.axis("off")
+    figure.suptitle(title)
+    plt.show()
+
+
+show(drawn, "Twenty faces drawn by smiley_vsc")
+
+# %% [markdown]
 # ## The data
 #
 # A *Smiley* has four attributes, each of them there in half of the faces: a bow tie, a hat, eyes and a mouth. 18 hidden numbers
@@ -91,15 +111,10 @@ config = with_overrides(
 )
 faces = data.load(config.data)
 
-figure, axes = plt.subplots(2, 10, figsize=(10, 2.2))
-for panel, image in zip(axes.flat, faces.train.x, strict=False):
-    panel.imshow(image, cmap="gray")
-    panel.axis("off")
-figure.suptitle("Twenty faces")
-plt.show()
+show(faces.train.x, "Twenty faces of the data")
 
 # %% [markdown]
-# ## Train
+# ## Train one
 #
 # One line. The model is never told what a hat is, or that there are 18 numbers; it has 60 latents to spend.
 
