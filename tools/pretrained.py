@@ -20,7 +20,7 @@ from vsc_jax.run import PRETRAINED
 CHANGES = {
     "smiley_vsc": {"model.hidden": [180]},
     "mnist_vsc": {"model.hidden": [200], "train.steps": 6000},
-    "fashion_vsc": {"model.hidden": [200]},
+    "fashion_vsc": {"model.hidden": [200], "train.steps": 8000},
 }
 
 
