@@ -8,12 +8,6 @@ from vsc_jax.config import DataConfig
 from vsc_jax.data import load
 from vsc_jax.evaluation import as_measured
 
-# The first classes of the official files, training and test, which TFDS stores in another order.
-FIRST = {
-    "mnist": ([5, 0, 4, 1, 9, 2, 1, 3], [7, 2, 1, 0, 4, 1, 4, 9]),
-    "fashion_mnist": ([9, 0, 0, 3, 0, 2, 7, 2], [9, 2, 1, 1, 6, 1, 4, 6]),
-}
-
 
 def published(size):
     """The images of the tiny set in the order in which its builder gives them."""
@@ -44,15 +38,6 @@ def test_subsets_are_the_first_and_keep_their_bits(tiny_mnist):
     whole, part = load(DataConfig(**section)), load(DataConfig(**section, train_examples=5, test_examples=7))
     np.testing.assert_array_equal(part.train.x, whole.train.x[:5])
     np.testing.assert_array_equal(part.test.x, whole.test.x[:7])
-
-
-@pytest.mark.parametrize("name", FIRST)
-def test_the_official_order_is_found_again(name, test_data):
-    dataset = load(DataConfig(name=name, directory=test_data / "tfds", binarize="literature"))
-    assert (len(dataset.train), len(dataset.test)) == (50_000, 10_000)
-    train, test = FIRST[name]
-    np.testing.assert_array_equal(dataset.train.labels[:8], train)
-    np.testing.assert_array_equal(dataset.test.labels[:8], test)
 
 
 @pytest.mark.parametrize(("options", "data", "who"), [

@@ -23,6 +23,11 @@ OFFICIAL = {
     "mnist": ("0", "ed6122d5203fc84c86dc259e54c37249"),
     "fashion_mnist": ("T-shirt/top", "36134a517ce1118b249d3ac0c14de409"),
 }
+# The first classes of the official files, training and test.
+FIRST = {
+    "mnist": ([5, 0, 4, 1, 9, 2, 1, 3], [7, 2, 1, 0, 4, 1, 4, 9]),
+    "fashion_mnist": ([9, 0, 0, 3, 0, 2, 7, 2], [9, 2, 1, 1, 6, 1, 4, 6]),
+}
 
 
 def mnist(directory, name="mnist"):
@@ -30,11 +35,16 @@ def mnist(directory, name="mnist"):
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official_sets_are_complete(name, test_data):
+def test_official_sets_are_complete_and_their_order_is_found_again(name, test_data):
+    """Decoded once, which takes most of the time."""
     dataset = mnist(test_data / "tfds", name)
     assert (dataset.train.x.shape, dataset.test.x.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     assert dataset.train.x.dtype == np.uint8
     assert (dataset.label_names[0], digest(dataset)) == OFFICIAL[name]
+    binary = load(DataConfig(name=name, directory=test_data / "tfds", binarize="literature"))
+    assert (len(binary.train), len(binary.test)) == (50_000, 10_000)
+    for part, first in zip((binary.train, binary.test), FIRST[name], strict=True):
+        np.testing.assert_array_equal(part.labels[:8], first)
 
 
 def test_what_tfds_reads_is_decoded_once(tiny_mnist, monkeypatch):
