@@ -57,8 +57,9 @@ def test_large_whole_numbers_and_what_is_no_number_or_masked():
 def test_no_rows_have_no_codes(kind, shape, network, tiny):
     model = tiny(kind, shape=shape, network=network)
     x = np.zeros((0, *shape), np.float32)
-    assert model.code(x).shape == (0, 3)
-    assert model.reconstruct(x).shape == (0, *shape)
+    as_called = jax.jit if "conv" in network else lambda method: method  # whose values are looked at
+    assert as_called(model.code)(x).shape == (0, 3)
+    assert as_called(model.reconstruct)(x).shape == (0, *shape)
 
 
 @pytest.mark.parametrize("kind", KINDS)
