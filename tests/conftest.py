@@ -27,8 +27,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
 # Most of the suite's time is the compiler's, and its programs are small: they are compiled with few
-# optimizations, here and in what the tests start. Tests of what the compiler does ask for ``optimized``, and
-# so do those of a sweep's members, which are the runs alone to the last bit as users compile them.
+# optimizations, here and in what the tests start. Tests of a sweep's members, which are the runs alone to the
+# last bit as users compile them, ask for ``optimized``.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 jax.config.update("jax_disable_most_optimizations", True)
 

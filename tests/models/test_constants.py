@@ -13,7 +13,6 @@ from flax import nnx
 from vsc_jax.config import ModelConfig
 from vsc_jax.models import VSC, build
 
-pytestmark = pytest.mark.usefixtures("optimized")
 SHAPE, ROWS = (4, 3), 256
 X = np.random.default_rng(0).random((ROWS, *SHAPE), np.float32)
 
