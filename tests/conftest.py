@@ -44,6 +44,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     jax.config.update("jax_compilation_cache_dir", _programs)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
+# Sets are decoded once as well, and in no folder of the user's.
+if "VSC_JAX_CACHE" not in os.environ:
+    os.environ["VSC_JAX_CACHE"] = tempfile.mkdtemp(prefix="vsc_jax-tests-")
+    atexit.register(shutil.rmtree, os.environ["VSC_JAX_CACHE"], ignore_errors=True)
+
 # A shell that runs the suite in the background ignores Ctrl-C for it, and so would what the tests stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -93,6 +98,12 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real data: no folder {folder} (set VSC_TEST_DATA to the folder that holds tfds/)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def decoded() -> str:
+    """The cache folder of the suite, in which real sets are decoded once."""
+    return os.environ["VSC_JAX_CACHE"]
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ def mnist(directory, name="mnist"):
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official_sets_are_complete_and_their_order_is_found_again(name, test_data):
-    """Decoded once, which takes most of the time."""
+def test_official_sets_are_complete_and_their_order_is_found_again(name, test_data, decoded, monkeypatch):
+    monkeypatch.setenv("VSC_JAX_CACHE", decoded)
     dataset = mnist(test_data / "tfds", name)
     assert (dataset.train.x.shape, dataset.test.x.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     assert dataset.train.x.dtype == np.uint8
