@@ -33,7 +33,7 @@ from vsc_jax.config import Config, DataConfig, load_preset, with_overrides
 from vsc_jax.evaluation.bounds import importance_weighted
 
 PRESETS = {"mnist": "mnist", "fashion_mnist": "fashion"}
-TARGETS = {"mnist": -101.0, "fashion_mnist": -237.0}
+TARGETS = {"mnist": (-104.0, -102.5, -101.0), "fashion_mnist": (-241.0, -239.0, -237.0)}
 RATES = (5e-4, 1e-3, 2e-3)
 TRIED = 1000  # steps after which a rate is chosen
 CHUNK = 500  # steps between two measurements
@@ -113,16 +113,16 @@ def measured(
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    """By side the seconds to the target, and the best bound with its seconds."""
+    """By side the seconds to each target, and the best bound with its seconds."""
     runs: dict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
         runs[row["data"], row["side"], row["length"]].append((float(row["seconds"]), float(row["elbo"])))
-    lines = [["data", "side", "steps", "target", "seconds to it", "best bound", "seconds"]]
+    lines = [["data", "side", "steps", "seconds to", "best bound", "its seconds"]]
     for (name, side, length), points in runs.items():
-        reached = [spent for spent, elbo in points if elbo >= TARGETS[name]]
+        spent = {target: [at for at, elbo in points if elbo >= target] for target in TARGETS[name]}
+        reached = ", ".join(f"{target:g}: {min(at):.0f}" for target, at in spent.items() if at) or "none"
         last, best = max(points, key=lambda point: point[1])
-        to = f"{min(reached):.0f}" if reached else "never"
-        lines.append([name, side, length, f"{TARGETS[name]:g}", to, f"{best:.2f}", f"{last:.0f}"])
+        lines.append([name, side, length, reached, f"{best:.2f}", f"{last:.0f}"])
     return markdown(lines)
 
 
