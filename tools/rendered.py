@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import ExecutePreprocessor
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, ExecutePreprocessor
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +27,7 @@ def render(name: str) -> int:
     notebook.cells.insert(1, nbformat.v4.new_markdown_cell(_NOTE.format(name)))
     for cell in notebook.cells:
         cell.outputs = [part for part in cell.get("outputs", ()) if part.get("name") != "stderr"]
+    notebook, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(notebook, {})
     text, resources = MarkdownExporter().from_notebook_node(notebook, {"unique_key": name})
     for old in PAGES.glob(f"{name}_*.png"):
         old.unlink()
