@@ -24,6 +24,7 @@ import jax
 import numpy as np
 import torch
 from flax import nnx
+from matplotlib import pyplot as plt
 
 from benchmarks.peers.results import markdown
 from benchmarks.steps import Chunk, seconds
@@ -126,6 +127,34 @@ def table(rows: list[dict[str, str]]) -> str:
     return markdown(lines)
 
 
+def draw(rows: list[dict[str, str]], name: str, path: Path) -> None:
+    """The test bound against the seconds of training."""
+    runs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        if row["data"] == name:
+            runs[row["side"], row["length"]].append((float(row["seconds"]), float(row["elbo"])))
+    plt.switch_backend("agg")
+    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for number, ((side, length), points) in enumerate(runs.items()):
+        color = {"vsc": "tab:orange", "vae": "tab:blue"}[side.split(", ")[1]]
+        ours = side.startswith("vsc_jax")
+        marker = "osD^v*"[number % 6]
+        axes.plot(
+            *zip(*points, strict=True),
+            "-" if ours else "--",
+            color=color if ours else "0.4",
+            marker=marker,
+            markersize=3,
+            label=f"{side}, {int(length):,} steps",
+        )
+    for target in TARGETS[name]:
+        axes.axhline(target, color="0.8", linewidth=0.8, zorder=0)
+    axes.set(xlabel="seconds of training", ylabel="test bound in nats", title=f"Time to a bound: {name}")
+    axes.set_ylim(TARGETS[name][0] - 8, TARGETS[name][-1] + 1)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
 def main() -> None:
     """Train, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -136,6 +165,7 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="without torch.compile")
     parser.add_argument("--output", type=Path, default=PATH)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the curves of --data")
     arguments = parser.parse_args()
     if not arguments.table:
         new = not arguments.output.exists()
@@ -148,7 +178,10 @@ def main() -> None:
             ):
                 writer.writerow(row)
                 file.flush()
-    print(table(list(csv.DictReader(arguments.output.open(newline="")))))
+    rows = list(csv.DictReader(arguments.output.open(newline="")))
+    print(table(rows))
+    if arguments.figure:
+        draw(rows, arguments.data, arguments.figure)
 
 
 if __name__ == "__main__":
