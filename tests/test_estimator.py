@@ -202,6 +202,9 @@ def test_what_is_missing_is_filled_in_from_what_is_there(sparse, network):
             coder.fill(np.full((1, 20), value) if value else x[:, :12])
     with pytest.raises(ValueError, match="^fill: needs inference='ascent', this .* has 'encoder'$"):
         network.fill(x)
+    for refusing in (coder.fit, coder.transform):
+        with pytest.raises(ValueError, match="^X contains NaN: only fill takes rows with missing values"):
+            refusing(np.where(missing, np.nan, x))
 
 
 def test_two_fits_with_one_seed_agree_and_a_random_state_is_used_up(gaussian):

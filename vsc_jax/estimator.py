@@ -154,7 +154,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         seeds = random.randint(np.iinfo(np.int32).max, size=int(n_init))
         config = _config(parameters, int(seeds[0]))
         check_mask(X, "X")
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X = self._complete(X, ensure_min_samples=2)
         mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         if parameters["standardize"] and "standardize" in LIKELIHOODS[config.model.likelihood].scalings:
             mean, scale = moments(X)
@@ -308,8 +308,17 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         check_mask(X, "X")
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = self._complete(X, reset=False)
         return _standardized(X, self.mean_, self.scale_, self.config_.model.likelihood)
+
+    def _complete(self, X: Any, **options: Any) -> np.ndarray:
+        """``validate_data``, whose words on NaN name other classes than this one."""
+        try:
+            return np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], **options))
+        except ValueError as error:
+            if not str(error).startswith("Input X contains NaN"):
+                raise
+        raise UserError("X contains NaN: only fill takes rows with missing values, after a fit to others")
 
     def _map(self, measure: Any, rows: np.ndarray, refine: int = 0) -> np.ndarray:
         return _mapped(measure, refined(self.model_, refine), rows, self.config_.seed)

@@ -137,4 +137,9 @@ def test_values_that_training_would_refuse_are_refused(method, tiny):
     with pytest.raises(ValueError, match=r"^x: expected values from 0 to 1, as in training, got 0 to 255$"):
         ask(pixels)
     jax.jit(ask)(pixels)  # has no values to look at
-    getattr(tiny("vsc", likelihood="gaussian"), method)(pixels)
+    ask_gaussian = getattr(tiny("vsc", likelihood="gaussian"), method)
+    ask_gaussian(pixels)
+    pixels[2, 1, 0] = np.nan
+    for refusing in (ask, ask_gaussian):
+        with pytest.raises(ValueError, match=r"^x: missing value in row 2, "):
+            refusing(pixels)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import inspect
 import re
 
 import jax
@@ -129,6 +130,8 @@ def test_examples_of_another_shape_and_labels_that_do_not_fit_are_named(model, d
         describe(model, x, label_names=["one", "two"])
     with pytest.raises(UserError, match="^x: expected at least one example"):
         describe(model, x[:0])
+    with pytest.raises(UserError, match="^model: expected a model, as vsc_jax.load gives it, got str$"):
+        inspect.unwrap(describe)("smiley_vsc", x)  # outside the tests nothing looks at types
 
 
 def test_classes_are_called_as_asked_and_attributes_by_their_names(model, dataset):

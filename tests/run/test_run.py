@@ -1,6 +1,7 @@
 """A run from configuration to results: fit, load and save; every damage told in one line."""
 
 import dataclasses
+import inspect
 import json
 import shutil
 import subprocess
@@ -226,6 +227,8 @@ def test_loading_a_saved_model_imports_nothing_that_trains_or_draws(saved):
 
 def test_a_model_is_not_saved_over_a_run_or_a_file(run, copy, tmp_path):
     before = contents(copy)
+    untyped = inspect.unwrap(vsc_jax.save)  # outside the tests nothing looks at types
+    assert_refused("^run: expected what vsc_jax.fit gives, got VSC$", untyped, run.model, copy)
     assert_refused("is a run folder; save the model to a folder of its own$", vsc_jax.save, run, copy)
     assert contents(copy) == before
     (tmp_path / "file").write_text("precious")

@@ -45,7 +45,7 @@ def test_late_iterations_are_exact_and_quick():
 
 def test_sizes_that_cannot_be_are_refused():
     check_sizes(TrainConfig(batch_size=50, log_every=100), 50)
-    message = "^train.batch_size: 51 is more than the 50 training examples$"
+    message = "^train.batch_size: 51 is more than the 50 training examples; 13 would do$"
     assert_refused(message, check_sizes, TrainConfig(batch_size=51), 50)
     # Rows are not made more often than the run is long.
     check_sizes(TrainConfig(steps=10, batch_size=500, log_every=2**31 - 1), 60_000)

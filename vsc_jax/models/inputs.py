@@ -5,12 +5,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.config.errors import UserError
-from vsc_jax.models.nets.decoder import REAL, Decoder
-from vsc_jax.models.values import as_array, as_float32, is_number, white
+from vsc_jax.models.nets.decoder import Decoder
+from vsc_jax.models.values import as_array, as_float32, check_missing, is_number, white
 
 NOISY_SHARE = 0.25
 """How much of a batch is seen with noise too."""
@@ -62,13 +63,15 @@ def as_inputs(x: Any, decoder: Decoder) -> Float[Array, "n ..."]:
     """:func:`as_examples`, as the encoder beside this decoder sees its data.
 
     Raises:
-      ValueError: as :func:`as_examples`, and for values that are beyond what the likelihood takes. What
-        ``jit`` traces has no values to look at.
+      ValueError: as :func:`as_examples`, and for values that are NaN or that the likelihood does not take.
+        What ``jit`` traces has no values to look at.
     """
     examples = as_examples(x, decoder.example_shape)
     least, largest = decoder.limits
-    if (least, largest) != REAL and examples.size and not isinstance(examples, jax.core.Tracer):
+    if examples.size and not isinstance(examples, jax.core.Tracer):
         low, high = float(examples.min()), float(examples.max())
+        if math.isnan(low):
+            check_missing(np.isnan(np.asarray(examples)), "x")
         if low < least - _ROUNDING or high > largest + _ROUNDING:
             ends = f"from {least:g}" + (f" to {largest:g}" if math.isfinite(largest) else "")
             raise UserError(f"x: expected values {ends}, as in training, got {low:g} to {high:g}")

@@ -39,8 +39,18 @@ def check_mask(x: Any, name: str) -> None:
     Raises:
       UserError: naming the first of them.
     """
-    if isinstance(x, np.ma.MaskedArray) and (mask := np.ma.getmaskarray(x)).any():
-        index = tuple(int(i) for i in np.unravel_index(np.argmax(mask), mask.shape))
+    if isinstance(x, np.ma.MaskedArray):
+        check_missing(np.ma.getmaskarray(x), name)
+
+
+def check_missing(missing: np.ndarray, name: str) -> None:
+    """Refuse an array in which a value is missing, told by an array of bools.
+
+    Raises:
+      UserError: naming the first of them.
+    """
+    if missing.any():
+        index = tuple(int(i) for i in np.unravel_index(np.argmax(missing), missing.shape))
         raise UserError(f"{name}: missing value in {place(index)}")
 
 

@@ -53,6 +53,8 @@ def describe_latents(
     Raises:
       ValueError: if the data do not fit the model, or labels or names do not fit the data.
     """
+    if not isinstance(model, Model):
+        raise UserError(f"model: expected a model, as vsc_jax.load gives it, got {type(model).__name__}")
     given = data.test.x if isinstance(data, Dataset) else data
     x = np.asarray(as_examples(given, model.decoder.example_shape))
     if not len(x):

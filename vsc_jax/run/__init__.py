@@ -180,12 +180,15 @@ def save(run: Run, folder: str | Path, *, half: bool = False) -> Path:
       half: store the weights as float16, in half the space; :func:`load` makes them float32 again.
 
     Raises:
-      UserError: if the folder cannot be written, or is a run folder, or float16 does not hold a weight.
+      UserError: if ``run`` is no run, the folder cannot be written or is a run folder, or float16 does not
+        hold a weight.
     """
     from safetensors.flax import save_file
 
     from vsc_jax.run.model_card import model_card
 
+    if not hasattr(run, "model"):
+        raise UserError(f"run: expected what vsc_jax.fit gives, got {type(run).__name__}")
     folder = as_path(folder, "folder")
     if (folder / "checkpoints").exists():
         raise UserError(f"{folder}: is a run folder; save the model to a folder of its own")

@@ -65,7 +65,10 @@ def check_sizes(config: TrainConfig, examples: int) -> None:
     if config.steps != "auto":
         iterations = min(iterations, config.steps)
     if batch_size > examples:
-        raise UserError(f"train.batch_size: {batch_size} is more than the {examples} training examples")
+        raise UserError(
+            f"train.batch_size: {batch_size} is more than the {examples} training examples;"
+            f" {-(-examples // 4)} would do"
+        )
     if iterations * batch_size > _LONGEST:
         raise UserError(
             f"train.log_every: {config.log_every} iterations of {batch_size} examples are too many between"
