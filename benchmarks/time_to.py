@@ -150,8 +150,9 @@ def draw(rows: list[dict[str, str]], name: str, path: Path) -> None:
     for target in TARGETS[name]:
         axes.axhline(target, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xlabel="seconds of training", ylabel="test bound in nats", title=f"Time to a bound: {name}")
-    axes.set_ylim(TARGETS[name][0] - 8, TARGETS[name][-1] + 1)
-    axes.legend(fontsize=8)
+    best = max(elbo for points in runs.values() for _, elbo in points)
+    axes.set_ylim(TARGETS[name][0] - 8, max(best, TARGETS[name][-1]) + 0.5)
+    axes.legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=120)
 
 
