@@ -73,7 +73,7 @@ from vsc_jax.evaluation.code_view import CodeView
 # %% [markdown]
 # ## A model that is there already
 #
-# Two small trained models come with the package. These faces are nobody's: one draws them from its prior.
+# Three small trained models come with the package. These faces are nobody's: one draws them from its prior.
 
 # %%
 drawn = np.asarray(vsc_jax.load("smiley_vsc").sample(jax.random.key(0), 20))

@@ -26,7 +26,6 @@ from vsc_jax.evaluation.diagnosis import diagnose, late_gain
 from vsc_jax.evaluation.encoding import gate_use, map_batches
 from vsc_jax.models import VSC, refined
 from vsc_jax.models.inference import denoised, deviation_of
-from vsc_jax.models.linear import LinearVSC
 from vsc_jax.models.nets.dictionary import Dictionary
 from vsc_jax.models.nets.likelihoods import LIKELIHOODS
 from vsc_jax.models.scaling import moments
@@ -223,8 +222,8 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def fill(self, X: Any) -> np.ndarray:
         """Rows with what is missing filled in.
 
-        The posterior of a row is that given the values that are there; in place of the others stands what is
-        expected under it. Only a code that is found by ``ascent`` can be had from a part of a row.
+        In place of what is missing stands what is expected given the values that are there
+        (:meth:`vsc_jax.models.VSC.fill`).
 
         Args:
           X: rows ``[rows, features]`` with NaN where a value is missing.
@@ -236,15 +235,14 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
           ValueError: naming the value that cannot be used.
         """
         check_is_fitted(self)
-        if (inference := self.config_.model.inference_used) != "ascent":
-            raise UserError(f"fill: needs inference='ascent', this VariationalSparseCoding has {inference!r}")
         check_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False, ensure_all_finite="allow-nan")
         known = ~np.isnan(X)
-        rows = _standardized(np.where(known, X, self.mean_), self.mean_, self.scale_, "gaussian")
-        both = np.concatenate([rows, known.astype(np.float32)], axis=1)
-        expected = self._map(_expected, both) * self.scale_ + self.mean_
-        return np.where(known, X, expected).astype(np.float32)
+        rows = _standardized(
+            np.where(known, X, self.mean_), self.mean_, self.scale_, self.config_.model.likelihood
+        )
+        filled = self._map(_filled, np.where(known, rows, np.float32(np.nan)))
+        return np.where(known, X, filled * self.scale_ + self.mean_).astype(np.float32)
 
     def denoise(self, X: Any, *, noise: Any = "auto") -> np.ndarray:
         """Rows without their noise (:meth:`vsc_jax.models.VSC.denoise`).
@@ -371,10 +369,8 @@ def _decoded(model: VSC, z: Float[Array, "n latents"], key: PRNGKeyArray) -> Arr
     return model.decode(z)
 
 
-def _expected(model: LinearVSC, both: Float[Array, "n features_twice"], key: PRNGKeyArray) -> Array:
-    x, known = jnp.split(both, 2, axis=1)
-    q = model.encode(x, observed=known > 0)
-    return model.decode(q.gamma * q.mean)
+def _filled(model: VSC, x: Float[Array, "n features"], key: PRNGKeyArray) -> Array:
+    return model.fill(x)
 
 
 def _denoised(model: VSC, both: Float[Array, "n features_1"], key: PRNGKeyArray) -> Array:

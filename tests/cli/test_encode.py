@@ -14,6 +14,7 @@ from vsc_jax.encode import encode, main
 import vsc_jax
 from tests.refused import assert_refused
 from vsc_jax.config import DataConfig
+from vsc_jax.models import VSC
 from vsc_jax.run import open_run
 
 
@@ -62,7 +63,7 @@ def test_codes_of_a_folder_of_images_have_the_names_of_their_files(run):
     assert (stored["files"].tolist(), stored["labels"].tolist()) == (["a/1.png", "b/2.png"], ["a", "b"])
 
 
-def test_a_table_may_have_gaps_and_no_classes_where_the_model_can_do_without(make_run, tmp_path):
+def test_a_table_may_have_gaps_and_no_classes(make_run, tmp_path, monkeypatch):
     x = np.arange(80).reshape(20, 4) % 7 + np.float32(0.5)
     pandas.DataFrame(x).assign(kind=np.arange(20) % 2).to_csv(tmp_path / "train.csv", index=False)
     x[2, 1] = np.nan
@@ -75,8 +76,15 @@ def test_a_table_may_have_gaps_and_no_classes_where_the_model_can_do_without(mak
     np.testing.assert_allclose(codes.gates, q.gamma, rtol=1e-5)
     assert codes.labels is None
     other = make_run(tmp_path / "encoder", inference="encoder", **linear)
+    monkeypatch.setattr(VSC, "fill", lambda self, x: jnp.where(jnp.isnan(x), 2.0, x))
+    filled = np.where(np.isnan(x), 2.0, x).astype(np.float32)
+    codes = encode(other, tmp_path / "new.csv")
+    np.testing.assert_allclose(codes.gates, vsc_jax.load(other).encode(filled).gamma, rtol=1e-5)
+    main([str(other), str(tmp_path / "new.csv"), "--fill", "-o", str(tmp_path / "filled.npz")])
+    np.testing.assert_array_equal(np.load(tmp_path / "filled.npz")["x"], filled)
+    plain = make_run(tmp_path / "ae", kind="ae", likelihood="gaussian", data_config=data)
     assert_refused(
-        "new.csv: missing value in row 2, column 1; a part of an", encode, other, tmp_path / "new.csv"
+        "new.csv: missing value in row 2, column 1; an autoencoder", encode, plain, tmp_path / "new.csv"
     )
 
 
@@ -133,6 +141,8 @@ def test_denoised_examples_are_those_of_the_model(run):
     ("--denoise much -o x.npz", "--denoise: expected auto or a number, got 'much'"),
     ("--denoise 0 -o x.npz", "noise: expected auto or a number above 0, got 0.0"),
     ("--denoise auto --gates -o x.npz", "--denoise: writes no codes; it does not go with --nearest, --steer"),
+    ("--denoise auto --fill -o x.npz", "expected --fill or --denoise, got both"),
+    ("--fill --nearest 1 -o x.npz", "--fill: writes no codes; it does not go with --nearest, --steer"),
     ("other.npy -o x.npz", r"other.npy: expected a batch of examples \[n, 8, 8\], got an a"),
     ("nowhere.npy -o x.npz", "nowhere.npy: no such file"),
 ])  # fmt: skip

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from vsc_jax.evaluation.encoding import map_batches, means
-from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
-from vsc_jax.models import Autoencoder
+from vsc_jax.evaluation.reconstruction import (
+    denoising,
+    explained_variance,
+    filling,
+    squared_errors,
+    total_variance,
+)
+from vsc_jax.models import VAE, Autoencoder
 
 
 def test_predicting_the_mean_explains_nothing_and_the_truth_everything():
@@ -59,3 +65,11 @@ def test_the_support_under_noise_is_counted_by_hand(tiny, examples):
     model.code = code
     found = denoising(model, np.full_like(examples, 0.5), jax.random.key(0), noise=(0.0, 0.3))
     assert (found[0.0].same_support, found[0.3].same_support) == (1, 0.5)
+
+
+def test_half_of_the_values_are_filled_in_and_only_these_count(tiny, monkeypatch):
+    """Values .2 and .4: their mean explains nothing, each of the two leaves twice its error."""
+    put_in = jnp.array([[[0.2, 0.3, 0.4]]])
+    monkeypatch.setattr(VAE, "fill", lambda self, x: jnp.where(jnp.isnan(x), put_in, -5.0))
+    x = np.tile(np.float32([0.2, 0.4]).reshape(2, 1, 1), (1000, 4, 3))
+    assert filling(tiny("vae"), x, 0) == pytest.approx(1 - 5 / 3, abs=0.05)

@@ -85,7 +85,8 @@ def test_vectors_with_labels_have_a_probe_of_their_own_values(letters):
 
 
 @pytest.mark.parametrize(("name", "added"), [
-    ("letters", "probe_accuracy_raw probe_accuracy_z neighbour_accuracy_z sparse_probe_5 denoising_mse_0.2"),
+    ("letters", "probe_accuracy_raw probe_accuracy_z neighbour_accuracy_z sparse_probe_5 denoising_mse_0.2 "
+                "filled_explained_variance"),
     ("faces", "feature_mig feature_infom feature_sap feature_r2 attribute_explicitness factor_vae"),
 ])  # fmt: skip
 def test_all_adds_what_takes_minutes(request, name, added):

@@ -43,6 +43,8 @@ class EncodeArguments(Output):
     denoise: Annotated[str | None, conf.arg(metavar="NOISE")] = None
     """Write the examples without their noise, as x of an .npz, not the codes: NOISE is its deviation, in the
     units in which the model sees the data, or auto."""
+    fill: bool = False
+    """Write the examples with what is missing (NaN) put in, as x of an .npz, not the codes."""
     directory: Path | None = None
     """Folder with prepared TFDS sets, if not the one that the run used."""
 
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parse(
         EncodeArguments,
         "Encode examples by a trained model: write their sparse codes to a file, print which have similar "
-        "codes, decode the codes with some latents changed, or take noise off the examples.",
+        "codes, decode the codes with some latents changed, take noise off the examples or fill them in.",
         argv,
     )
     changes, rows = _checked(arguments)
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if changes:
         outcome = _steered(arguments, stored.model(), given, changes, rows)
     else:
-        work = _encoded if arguments.denoise is None else _denoised
+        work = _restored if arguments.fill or arguments.denoise is not None else _encoded
         outcome = work(arguments, stored.model(), given)
     arguments.print_json(outcome)
 
@@ -103,10 +105,14 @@ def _checked(arguments: EncodeArguments) -> tuple[dict[int, float | None], slice
             raise UsageError(f"--steer: {expected}, got {text!r}") from None
     output, searched = arguments.output, arguments.nearest is not None
     suffixes = [".npz", ".png" if changes else ".parquet"]
-    if arguments.denoise is not None:
+    if arguments.fill or arguments.denoise is not None:
         if changes or searched or arguments.gates:
-            raise UsageError("--denoise: writes no codes; it does not go with --nearest, --steer or --gates")
-        _deviation(arguments.denoise)
+            way = "--fill" if arguments.fill else "--denoise"
+            raise UsageError(f"{way}: writes no codes; it does not go with --nearest, --steer or --gates")
+        if arguments.fill and arguments.denoise is not None:
+            raise UsageError("expected --fill or --denoise, got both")
+        if arguments.denoise is not None:
+            _deviation(arguments.denoise)
         suffixes = [".npz"]
     if output is None and (changes or not searched):
         raise UsageError(f"expected -o FILE ({' or '.join(suffixes)}), or --nearest ROW")
@@ -212,23 +218,30 @@ def _deviation(text: str) -> float | Literal["auto"]:
         raise UsageError(f"--denoise: expected auto or a number, got {text!r}") from None
 
 
-def _denoised(arguments: EncodeArguments, model: "Model", given: "Dataset") -> dict[str, Any]:
-    """Write the examples without their noise."""
+def _restored(arguments: EncodeArguments, model: "Model", given: "Dataset") -> dict[str, Any]:
+    """Write the examples without their noise, or filled in."""
     import numpy as np
 
     from vsc_jax.data.examples import chunks
     from vsc_jax.evaluation.code_table import as_npz
-    from vsc_jax.models import VSC
+    from vsc_jax.models import VSC, Autoencoder
     from vsc_jax.models.inputs import as_float
 
-    if not isinstance(model, VSC):
-        raise UserError("--denoise: only a VSC can take noise off, not an autoencoder or a VAE")
-    noise = _deviation(str(arguments.denoise))
+    if isinstance(model, Autoencoder):
+        raise UserError("--fill and --denoise: an autoencoder has no posterior to do it by")
+    if not arguments.fill and not isinstance(model, VSC):
+        raise UserError("--denoise: only a VSC can take noise off, not a VAE")
+
+    def restored(part: Any) -> Any:
+        if isinstance(model, VSC) and not arguments.fill:
+            return model.denoise(part, _deviation(str(arguments.denoise)))
+        return model.fill(part)
+
     with within(arguments.data or arguments.run):
         parts = [chunk for part in (given.train, given.test) if len(part) for chunk in chunks(part.x)]
-        clean = np.concatenate([np.asarray(model.denoise(as_float(part), noise)) for part in parts])
-    written = _written(arguments, as_npz(x=clean), f"{len(clean):,} examples")
-    return {"examples": len(clean), "written": written}
+        x = np.concatenate([np.asarray(restored(as_float(part))) for part in parts])
+    written = _written(arguments, as_npz(x=x), f"{len(x):,} examples")
+    return {"examples": len(x), "written": written}
 
 
 def _written(arguments: EncodeArguments, content: bytes, said: str) -> Path:

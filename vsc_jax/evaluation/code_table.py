@@ -35,11 +35,11 @@ class CodeTable(NamedTuple):
 def code_table(model: Model, given: Dataset, *, batch_size: int = 500) -> CodeTable:
     """The sparse codes of the training part and then of the test part, batch by batch.
 
-    Where values are missing (NaN), which a model with ``inference`` ascent takes, the posteriors are those
-    given the others.
+    Where values are missing (NaN), the posteriors of a model with ``inference`` ascent are those given the
+    others; another model fills them in first (``model.fill``).
 
     Raises:
-      UserError: naming a missing value that the model cannot do without.
+      UserError: naming a missing value, if the model is an autoencoder.
     """
     codes, gates, labels = [], [], []
     for x, known in ((split.x, split.labels) for split in (given.train, given.test) if len(split)):
@@ -60,9 +60,8 @@ def _measure(model: Model, x: Examples) -> Measure:
     """How the model encodes these examples: :func:`_of_a_part` if a value is missing."""
     if (index := first_outside(x, -math.inf, math.inf)) is None:
         return _code_and_gates
-    if not isinstance(model, LinearVSC):
-        only = "a part of an example can be encoded with model.inference ascent alone"
-        raise UserError(f"missing value in {place(index)}; {only}")
+    if not model.variational:
+        raise UserError(f"missing value in {place(index)}; an autoencoder cannot do without it")
     return _of_a_part
 
 
@@ -74,6 +73,8 @@ def _code_and_gates(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Arr
 
 
 def _of_a_part(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
+    if not isinstance(model, LinearVSC):
+        return _code_and_gates(model, model.fill(x), key)
     q = model.encode(x, observed=~jnp.isnan(x))
     return hard_code(q), q.gamma
 

@@ -68,6 +68,9 @@ GLOSSARY: dict[str, Entry] = {
     "mse": Entry(_ERRORS, "error", "squared error of a value, deterministic code"),
     "mse_sample": Entry(_ERRORS, "error", "squared error of a value, posterior sample"),
     "explained_variance": Entry(_ERRORS, "share", "1 - mse / variance; 0 for the mean image"),
+    "filled_explained_variance": Entry(
+        _ERRORS, "share", "the same of missing values, half of all, filled in"
+    ),
     "probe_accuracy": Entry(_PROBES, "share", "linear probe on E[z]"),
     "probe_accuracy_raw": Entry(_PROBES, "share", "linear probe on the examples themselves"),
     "probe_accuracy_z": Entry(_PROBES, "share", "linear probe on a posterior sample z"),

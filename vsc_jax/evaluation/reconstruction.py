@@ -1,9 +1,9 @@
-"""Squared errors of reconstructions, of clean examples and of noisy ones."""
+"""Squared errors of reconstructions: of clean examples, of noisy ones and of ones with gaps."""
 
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +67,21 @@ def denoising(
         level: Denoised(error, explained_variance(error, total), same)
         for level, error, same in zip(noise, errors, shared, strict=True)
     }
+
+
+def filling(model: Model, x: np.ndarray, seed: int, *, batch_size: int = 500) -> float:
+    """:func:`explained_variance` of values that are taken away, half of all at random, by ``model.fill``."""
+    clean = _floats(x)
+    gone = np.random.default_rng(seed).random(x.shape) < 0.5
+    given = np.where(gone, np.float32(np.nan), clean)
+    found = map_batches(_fill, model, given, jax.random.key(0), batch_size=batch_size)
+    of_the_mean = np.square(clean - clean.mean(axis=0))[gone]
+    error = np.square(found.reshape(x.shape) - clean)[gone].mean(dtype=np.float64)
+    return explained_variance(float(error), float(of_the_mean.mean(dtype=np.float64)))
+
+
+def _fill(model: Any, x: Float[Array, "n ..."], key: PRNGKeyArray) -> Array:
+    return model.fill(x)
 
 
 def noise_unit(model: Model, x: np.ndarray) -> float:

@@ -23,7 +23,13 @@ from vsc_jax.evaluation.diagnosis import Row, diagnose, late_gain, names
 from vsc_jax.evaluation.encoding import Codes, code_statistics, codes, collapsed, map_batches, means
 from vsc_jax.evaluation.latents import idle_statistics
 from vsc_jax.evaluation.probes import explicitness, linear_probe, linear_r2, neighbor_probe, sparse_probe
-from vsc_jax.evaluation.reconstruction import denoising, explained_variance, squared_errors, total_variance
+from vsc_jax.evaluation.reconstruction import (
+    denoising,
+    explained_variance,
+    filling,
+    squared_errors,
+    total_variance,
+)
 from vsc_jax.evaluation.selection import selection_statistics
 from vsc_jax.models import VSC, Model
 from vsc_jax.models.inputs import as_float
@@ -31,6 +37,7 @@ from vsc_jax.models.inputs import as_float
 Results = dict[str, Any]
 """What ``results.json`` holds: numbers by name, and words under ``data`` and ``findings``."""
 OnStage = Callable[[str], None]
+_FILLED = 200  # examples, half of whose values are taken away and filled in
 
 
 class _Split(NamedTuple):
@@ -137,6 +144,10 @@ def evaluate(
             results[f"denoising_explained_variance_{noise:g}"] = denoised.explained_variance
             if model.gated:
                 results[f"same_support_{noise:g}"] = denoised.same_support
+        if model.variational:
+            on_stage("filling gaps")
+            some = x[sample_rows(len(x), _FILLED, config.data.seed)]
+            results["filled_explained_variance"] = filling(model, some, config.seed, batch_size=size)
         if labeled:
             results |= _more_probes(model, probe, test, on_stage)
         if has_factors:

@@ -18,10 +18,11 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 from vsc_jax import losses
 from vsc_jax.config.errors import UserError
+from vsc_jax.models.inputs import as_examples, as_inputs
 from vsc_jax.soft_threshold import SoftThreshold
 from vsc_jax.spike_slab import Code, SpikeSlab
 
@@ -32,6 +33,10 @@ _STEP_SIZE = 0.1  # Adam's, in the first step; it falls linearly
 _SLOPE = 8.0  # of the gates, as at the end of training
 _LEAST_NOISE = 1e-3  # that is taken off
 _JUDGED = 8  # times _SAMPLES hard ones decide between start and end
+
+_CHAINS = 8  # of filling, over which its result is the mean
+_ROUNDS = 20  # of a chain, and steps of the refinement at its end
+_OPEN = 30.0  # a gate logit whose gamma is 1 in float32
 
 M = TypeVar("M", bound=nnx.Module)
 _Fields = tuple[Array, Array, Array]  # mean, gate logit and code, [latents, n]
@@ -175,7 +180,7 @@ def refine(
 
 
 def refine_each(
-    q: Code, prior: Code, log_likelihood: Callable[..., Array], steps: int, *rows: Float[Array, "n ..."]
+    q: Code, prior: Code, log_likelihood: Callable[..., Array], steps: int, *rows: Shaped[Array, "n ..."]
 ) -> Code:
     """:func:`refine` of the posterior of every example.
 
@@ -231,3 +236,56 @@ def denoised(graph: nnx.GraphDef, params: Any, x: Array, noise: Float[Array, " n
     own = jnp.sqrt(jnp.mean(jnp.square(left), axis=tuple(range(1, x.ndim))))
     noise = jnp.maximum(jnp.where(jnp.isnan(noise), own, noise), _LEAST_NOISE)
     return model.decode(hard_code(model.under_noise(x, q, noise)), x)
+
+
+@partial(jax.jit, static_argnames="graph")
+def filled(
+    graph: nnx.GraphDef, params: Any, x: Float[Array, "n ..."], observed: Bool[Array, "n ..."]
+) -> Float[Array, "n ..."]:
+    """``fill`` of a variational model that is split.
+
+    Each of several chains starts from a draw of the prior, and puts in what a posterior sample of the example
+    as it is says of the values that are missing, again and again (Rezende, Mohamed and Wierstra, *Stochastic
+    Backpropagation and Approximate Inference in Deep Generative Models*, ICML 2014). Then the posterior is
+    refined on the bound of the observed values. Of what is not decided by these the mean over the chains
+    says both.
+    """
+    model = nnx.merge(graph, params)
+    draw_key, round_key, last_key = jax.random.split(jax.random.key(0), 3)
+
+    def log_likelihood(z: Array, x: Array, observed: Array) -> Array:
+        return model.decoder.log_likelihood(z, x, observed)
+
+    def of_chain(given: tuple[Array, PRNGKeyArray, PRNGKeyArray]) -> Float[Array, "n ..."]:
+        drawn, round_key, last_key = given
+
+        def put_in(now: Array, key: PRNGKeyArray) -> tuple[Array, None]:
+            return jnp.where(observed, x, model.decode(model.encode(now).sample(key), now)), None
+
+        start = jnp.where(observed, x, drawn[None])
+        now, _ = jax.lax.scan(put_in, start, jax.random.split(round_key, _ROUNDS))
+        q = refine_each(*_gated(model, now), log_likelihood, _ROUNDS, now, observed)
+        z = q.sample(last_key, sample_shape=(_SAMPLES,))
+        return jnp.mean(model.decode(z, now), axis=0)
+
+    keys = (jax.random.split(key, _CHAINS) for key in (round_key, last_key))
+    chains = jax.lax.map(of_chain, (model.sample(draw_key, _CHAINS), *keys))
+    return jnp.where(observed, x, jnp.mean(chains, axis=0))
+
+
+def _gated(model: Any, x: Float[Array, "n ..."]) -> tuple[Any, Any]:
+    """Posteriors and components of the prior; those of a VAE with gates that are open."""
+    q = model.encode(x)
+    if model.gated:
+        return q, model.components()
+    open_, zeros = jnp.full_like(q.mean, _OPEN), jnp.zeros_like(q.mean[:1])
+    return SpikeSlab(q.mean, q.log_var, open_), SpikeSlab(zeros, zeros, open_[:1])
+
+
+def fill(model: Any, x: Any) -> Float[Array, "n ..."]:
+    """:func:`filled` of examples with NaN, after a look at the values that are there."""
+    x = as_examples(x, model.decoder.example_shape)
+    observed = ~jnp.isnan(x)
+    x = jnp.where(observed, x, 0)
+    as_inputs(x, model.decoder)
+    return filled(*nnx.split(model), x, observed)

@@ -88,6 +88,17 @@ class LinearVSC(VSC):
     def _infer(self, x: Any, steps: int) -> SpikeSlab:
         return self._posterior(as_inputs(x, self.decoder), self.components(), _SWEEPS + steps)
 
+    def fill(self, x: Any) -> Float[Array, "n ..."]:
+        """Examples with what is missing put in: its mean under the posterior given what is there.
+
+        Args:
+          x: examples ``[n, *example_shape]`` with NaN where a value is missing.
+        """
+        x = as_examples(x, self.decoder.example_shape)
+        observed = ~jnp.isnan(x)
+        q = self.encode(x, observed=observed)
+        return jnp.where(observed, x, self.decode(q.gamma * q.mean))
+
     def under_noise(self, x: Array, q: Posterior, noise: Float[Array, " n"]) -> SpikeSlab:
         """The posteriors of examples with Gaussian noise of these deviations beside the model's own."""
         sweeps = _SWEEPS + self.refinement

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from vsc_jax.losses import gaussian_kl, gaussian_log_likelihood, total_correlation
+from vsc_jax.models.inference import fill
 from vsc_jax.models.inputs import NOISY_SHARE, as_examples, as_inputs, noisy_inputs
 from vsc_jax.models.nets import Decoder, Trunk
 from vsc_jax.models.objective import Coefficients, Metrics, Scalar, Terms, bounded_log_var, noise_kl
@@ -83,6 +84,16 @@ class VAE(nnx.Module):
     def reconstruct(self, x: Any) -> Float[Array, "n ..."]:
         """Mean reconstruction of each example from its posterior mean."""
         return self.decode(self.code(x), x)
+
+    def fill(self, x: Any) -> Float[Array, "n ..."]:
+        """Examples with what is missing put in: its mean, given what is there.
+
+        The mean is over posteriors from several starts (:func:`vsc_jax.models.inference.filled`).
+
+        Args:
+          x: examples ``[n, *example_shape]`` with NaN where a value is missing.
+        """
+        return fill(self, x)
 
     def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "n ..."]:
         """``E[x|z]`` for ``n`` draws of z from the prior."""

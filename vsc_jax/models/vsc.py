@@ -20,6 +20,7 @@ from vsc_jax.models.inference import (
     check_steps,
     denoised,
     deviation_of,
+    fill,
     hard_code,
     refine_each,
     refined_posterior,
@@ -216,6 +217,16 @@ class VSC(nnx.Module):
         """
         x = jnp.clip(as_examples(x, self.decoder.example_shape), *self.decoder.limits)
         return denoised(*nnx.split(self), x, jnp.full(len(x), deviation_of(noise), x.dtype))
+
+    def fill(self, x: Any) -> Float[Array, "n ..."]:
+        """Examples with what is missing put in: its mean, given what is there.
+
+        The mean is over posteriors from several starts (:func:`vsc_jax.models.inference.filled`).
+
+        Args:
+          x: examples ``[n, *example_shape]`` with NaN where a value is missing.
+        """
+        return fill(self, x)
 
     def under_noise(self, x: Array, q: Posterior, noise: Float[Array, " n"]) -> Posterior:
         """The posteriors of examples with Gaussian noise of these deviations, from ``q`` on."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 from vsc_jax.config.choices import Scale
 from vsc_jax.models.nets.dictionary import Dictionary
@@ -116,13 +116,17 @@ class Decoder(nnx.Module):
         return mean if self.scaling is None else self.scaling.undo(mean)
 
     def log_likelihood(
-        self, z: Float[Array, "*samples batch latents"], x: Shaped[Array, "batch ..."]
+        self,
+        z: Float[Array, "*samples batch latents"],
+        x: Shaped[Array, "batch ..."],
+        observed: Bool[Array, "batch ..."] | None = None,
     ) -> Float[Array, "*samples batch"]:
         """``log p(x|z)`` summed over the example, in nats: one value for every code.
 
         Args:
           z: codes ``[..., batch, latents]``; any number of leading sample axes.
           x: examples ``[batch, *example_shape]``, floats.
+          observed: which values are summed over, shape of ``x``; all, if not given.
 
         Raises:
           TypeError: if ``x`` are whole numbers; a model's own methods know what they stand for.
@@ -131,4 +135,7 @@ class Decoder(nnx.Module):
             raise TypeError(f"x: expected floats (pixels from 0 to 255 are divided by 255), got {x.dtype}")
         output = self.trunk(z.reshape(-1, z.shape[-1])).reshape(*z.shape[:-1], self.pixels)
         x = jnp.broadcast_to(self.scaled(x).reshape(x.shape[0], self.pixels), output.shape)
-        return jnp.sum(self.log_prob(output, x), axis=-1)
+        nats = self.log_prob(output, x)
+        if observed is not None:
+            nats = jnp.where(jnp.broadcast_to(observed.reshape(-1, self.pixels), nats.shape), nats, 0)
+        return jnp.sum(nats, axis=-1)
