@@ -144,6 +144,14 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of a report are those of the overview alone, since drawing all takes seconds."""
+    from vsc_jax.figures import FIGURES, OVERVIEW
+
+    monkeypatch.setattr("vsc_jax.pages.page.FIGURES", {name: FIGURES[name] for name in OVERVIEW})
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Headless Chromium, driven by Selenium, that talks to nobody of its own accord."""

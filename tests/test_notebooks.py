@@ -38,7 +38,6 @@ def test_every_notebook_runs(tmp_path):
         "PYTHONPATH": str(ROOT),
         "VSC_JAX_SMOKE": "1",
         "MPLBACKEND": "agg",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",  # they work for longer than it takes to compile them
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(

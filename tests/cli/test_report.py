@@ -49,7 +49,7 @@ def test_what_is_no_run_is_named_and_the_rest_is_written_all_the_same(run, quick
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_a_page_of_every_latent_is_written_where_asked_for(run, tmp_path, capsys):
+def test_a_page_of_every_latent_is_written_where_asked_for(run, few_figures, tmp_path, capsys):
     main([str(run), "--latents", "-o", str(tmp_path)])
     assert f"written: {tmp_path / 'latents.html'}" in capsys.readouterr().out
     assert "This model has no gates: all 6 latents are always on" in (tmp_path / "latents.html").read_text()

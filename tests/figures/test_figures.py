@@ -31,7 +31,6 @@ def reasons_of(view, names=tuple(FIGURES)):
     ("vsc", "digits", {}, GATED_PICTURES | {"pseudo_inputs"}, [NO_FACTORS.format("digits")]),
     ("vsc", "vectors", {"prior": "fixed"}, {"reconstructions"} | GATES, OF_VECTORS),
     ("vsc", "vectors", {}, {"reconstructions", "pseudo_inputs"} | GATES, None),
-    ("vsc", "digits", {"prior": "fixed"}, GATED_PICTURES, None),
     ("vae", "digits", {}, PICTURES | {"activation"}, [NO_GATES, NO_FACTORS.format("digits")]),
     ("ae", "digits", {"latents": 1}, PICTURES - {"latent_grid"} | {"activation"}, None),
     ("ae", "signals", {}, {"reconstructions"}, None),

@@ -190,7 +190,7 @@ def one_hot():
     ("x", "changes"),
     [
         (GREY[:60], {"model.kind": "ae"}),
-        (GREY[:60], {"data.binarize": "dynamic"}),
+        (GREY[:60], {"data.binarize": "dynamic", "model.kind": "vae"}),
         (one_hot(), {"model.kind": "vae", "model.likelihood": "categorical"}),
         (
             np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32),
@@ -201,10 +201,10 @@ def one_hot():
     ids=["ae", "dynamic", "categorical", "ascent"],
 )  # fmt: skip
 def test_every_model_and_likelihood_can_look_for_it(x, changes, monkeypatch):
-    monkeypatch.setattr(steps, "DOUBLINGS", 1)
+    monkeypatch.setattr(steps, "DOUBLINGS", 0)
     said = []
     found = with_steps(replaced(CONFIG, changes), Dataset("x", Split(x), Split(x[:5])), on_stage=said.append)
-    assert found.train.steps in (4, 8)
+    assert found.train.steps == 4
     assert np.isfinite([float(line.split()[4]) for line in said if line.startswith("train.steps")]).all()
 
 

@@ -16,6 +16,7 @@ from vsc_jax.run import open_run
 from vsc_jax.run.grid import Axis
 from vsc_jax.run.sweep import sweep
 
+pytestmark = pytest.mark.usefixtures("few_figures")
 OF_FILE = replaced(CONFIG, {"data.path": "x.npy"})
 OTHER = (
     r"the run was trained on other data than its config\.json names now \(of the same shape, with other val"

@@ -67,8 +67,8 @@ def shared(tiny):
 @pytest.fixture(scope="module")
 def members(tiny):
     """Configurations of three members."""
-    settings = ((0.1, 0.01, 0), (0.3, 0.01, 1), (0.3, 0.02, 1))
-    return [tiny("vsc", model={"alpha": a}, train={"learning_rate": r}, seed=s) for a, r, s in settings]
+    settings = ((1.0, 0.01, 0), (2.0, 0.01, 1), (2.0, 0.02, 1))
+    return [tiny("vae", model={"beta": b}, train={"learning_rate": r}, seed=s) for b, r, s in settings]
 
 
 @pytest.fixture(scope="module")
