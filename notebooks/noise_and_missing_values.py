@@ -93,7 +93,7 @@ def show(rows, title):
     for panels, (name, pictures) in zip(axes, rows.items(), strict=True):
         for panel, picture in zip(panels, np.asarray(pictures), strict=False):
             panel.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            panel.set(xticks=[], yticks=[])
+            panel.set(xticks=[], yticks=[], facecolor="tab:orange")  # of what is missing
         panels[0].set_ylabel(name, fontsize=8)
     figure.suptitle(title)
     plt.show()
@@ -235,8 +235,7 @@ for level, given in noisy.items():
     print(f"{level:5.1f}" + "".join(f"{explained(way):15.3f}" for way in ways))
 
 # %% [markdown]
-# The search is worth more where the noise is strong: at .5 it brings the sparse model from behind the dense one to ahead of it. Look
-# at the pictures, too: mouths that were gray bars get their shape back, if not always the right one.
+# The search is worth more where the noise is strong: at .5 it brings the sparse model from behind the dense one to ahead of it.
 #
 # ## A table with holes
 #
