@@ -121,6 +121,23 @@ def test_denoised_examples_are_those_of_the_model(run):
     np.testing.assert_allclose(np.load("clean.npz")["x"], vsc_jax.load(run).denoise(x, 0.3), rtol=1e-4)
 
 
+def test_images_with_holes_are_filled_in_and_then_encoded_or_steered(run, monkeypatch):
+    monkeypatch.setattr(VSC, "fill", lambda self, x: jnp.where(jnp.isnan(x), 0.25, x))
+    x = open_run(run).dataset().test.x[:4] / np.float32(255)
+    np.save("holes.npy", np.where(x > 0.5, np.nan, x))
+    filled = np.where(x > 0.5, np.float32(0.25), x)
+    main(["run", "holes.npy", "--fill", "-o", "filled.npz"])
+    np.testing.assert_array_equal(np.load("filled.npz")["x"], filled)
+    model = vsc_jax.load(run)
+    np.testing.assert_allclose(encode(run, "holes.npy").gates, model.encode(filled).gamma, rtol=1e-5)
+    main(["run", "holes.npy", "--steer", "1=2.5", "-o", "steered.npz"])
+    before, _ = vsc_jax.steer(model, filled, {1: 2.5})
+    np.testing.assert_allclose(np.load("steered.npz")["before"], before, rtol=1e-5)
+    assert_refused(
+        "holes.npy: x: missing value in row 0", main, ["run", "holes.npy", "--denoise", "0.1", "-o", "x.npz"]
+    )
+
+
 @pytest.mark.parametrize(("options", "named"), [
     ("", r"expected -o FILE \(.npz or .parquet\), or --nearest ROW"),
     ("-o x.csv", r"--output: expected a file .npz or .parquet, got x.csv"),

@@ -66,10 +66,8 @@ def test_missing_values_are_left_out_of_the_posterior_or_refused(tiny, examples)
     np.testing.assert_allclose(
         steer(model, x, {}).before, model.decode(code_table(model, given).codes.toarray())
     )
-    for call in (lambda: code_table(tiny("vae"), given), lambda: steer(tiny("vae"), x, {})):
-        assert_refused(
-            "missing value in row 3, column 1; a part of an example can be encoded with model.inf", call
-        )
+    for call in (lambda: code_table(tiny("ae"), given), lambda: steer(tiny("ae"), x, {})):
+        assert_refused("missing value in row 3, column 1; an autoencoder cannot do without it", call)
 
 
 def test_steering_moves_a_linear_decoder_by_the_atom_times_the_change(tiny, examples):

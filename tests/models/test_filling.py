@@ -51,3 +51,5 @@ def test_values_that_are_there_are_checked(tiny):
     x[0, 3, 0], x[1, 2, 1] = np.nan, 3.0
     with pytest.raises(UserError, match="x: expected values from 0 to 1, as in training, got 0 to 3"):
         tiny("vsc").fill(x)
+    with pytest.raises(UserError, match="x: missing value in row 0, "):
+        tiny("vsc").denoise(x[:1], 0.3)

@@ -119,25 +119,37 @@ def check_range(dataset: Dataset, likelihood: Likelihood, purpose: str | None = 
         )
 
 
-def check_values(x: Examples, likelihood: Likelihood, name: str, purpose: str, where: str = "") -> None:
-    """Refuse values that the likelihood does not take, as the data ``name``, with row, column and value."""
+def check_values(
+    x: Examples, likelihood: Likelihood, name: str, purpose: str, where: str = "", *, missing: bool = False
+) -> None:
+    """Refuse values that the likelihood does not take, as the data ``name``, with row, column and value.
+
+    ``missing``: NaN may stand for a value that is not there.
+    """
     kind, pixels = LIKELIHOODS[likelihood], x.dtype.kind == "u"
     if kind.support == REAL or (pixels and likelihood == "bernoulli"):
         return
     wanted = f"{name}: expected {kind.values} for {purpose}"
     if pixels:
         raise UserError(f"{wanted}, got pixels from 0 to 255")
-    if (index := first_outside(x, *kind.support, whole=kind.whole)) is not None:
+    if (index := first_outside(x, *kind.support, whole=kind.whole, missing=missing)) is not None:
         raise UserError(f"{wanted}, got {x[index[0]][index[1:]]} in {place(index)}{where}")
 
 
-def first_outside(x: Examples, low: float, high: float, *, whole: bool = False) -> tuple[int, ...] | None:
-    """Index of the first value of ``x`` that is not in [low, high] (NaN is not) or not whole, or None."""
+def first_outside(
+    x: Examples, low: float, high: float, *, whole: bool = False, missing: bool = False
+) -> tuple[int, ...] | None:
+    """Index of the first value of ``x`` that is not in [low, high] or not whole (NaN is not), or None.
+
+    ``missing``: NaN is passed over.
+    """
     start = 0
     for chunk in chunks(x):
         wrong = ~((chunk >= low) & (chunk <= high))
         if whole:
             wrong |= chunk != np.floor(chunk)
+        if missing:
+            wrong &= ~np.isnan(chunk)
         if wrong.any():
             row, *rest = np.unravel_index(np.argmax(wrong), wrong.shape)
             return (start + int(row), *(int(i) for i in rest))

@@ -168,7 +168,7 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
 
     Args:
       model: any trained model.
-      x: examples ``[n, *example_shape]``; values may be missing (NaN) for a model with ``inference`` ascent.
+      x: examples ``[n, *example_shape]``; values may be missing (NaN), but for an autoencoder.
       changes: the value that each latent gets in all codes, by its number; None switches it off, which is 0.
 
     Raises:
@@ -180,7 +180,10 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
         if value is not None and not math.isfinite(value):
             raise UserError(f"steer: expected a finite value of latent {latent}, or None, got {value!r}")
     x = np.asarray(as_examples(x, model.decoder.example_shape))
-    code = np.array(_measure(model, x)(model, jnp.asarray(x), jax.random.key(0))[0])
+    measure = _measure(model, x)
+    if measure is _of_a_part and not isinstance(model, LinearVSC):
+        x = np.asarray(model.fill(x))
+    code = np.array(measure(model, jnp.asarray(x), jax.random.key(0))[0])
     before = np.asarray(model.decode(code, x))
     for latent, value in changes.items():
         code[:, latent] = 0 if value is None else value

@@ -213,9 +213,10 @@ class VSC(nnx.Module):
             takes for each example the root mean square of what the encoder's code leaves over.
 
         Raises:
-          UserError: if ``noise`` is neither ``auto`` nor a number above 0.
+          UserError: if ``noise`` is neither ``auto`` nor a number above 0, or a value is missing.
         """
         x = jnp.clip(as_examples(x, self.decoder.example_shape), *self.decoder.limits)
+        as_inputs(x, self.decoder)
         return denoised(*nnx.split(self), x, jnp.full(len(x), deviation_of(noise), x.dtype))
 
     def fill(self, x: Any) -> Float[Array, "n ..."]:

@@ -107,8 +107,9 @@ class StoredRun(NamedTuple):
         dataset = load_own(settings.data, given, whole=True, channel_names=described.get("channel_names", ()))
         with within(given) if isinstance(given, str | Path) else nullcontext():
             as_examples(as_float(dataset.train.x[:1]), shape)
+            likelihood = config.model.likelihood
             for split in () if constants else (dataset.train, dataset.test):
-                check_values(split.x, config.model.likelihood, "x", f"likelihood {config.model.likelihood}")
+                check_values(split.x, likelihood, "x", f"likelihood {likelihood}", missing=True)
         return dataset
 
 
