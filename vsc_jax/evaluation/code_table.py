@@ -16,7 +16,7 @@ from vsc_jax.config.errors import UserError
 from vsc_jax.data.dataset import Dataset, first_outside
 from vsc_jax.data.examples import Examples
 from vsc_jax.evaluation.encoding import Measure, each_batch
-from vsc_jax.models import Model
+from vsc_jax.models import Autoencoder, Model
 from vsc_jax.models.inference import hard_code
 from vsc_jax.models.inputs import as_examples
 from vsc_jax.models.linear import LinearVSC
@@ -181,7 +181,7 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
             raise UserError(f"steer: expected a finite value of latent {latent}, or None, got {value!r}")
     x = np.asarray(as_examples(x, model.decoder.example_shape))
     measure = _measure(model, x)
-    if measure is _of_a_part and not isinstance(model, LinearVSC):
+    if measure is _of_a_part and not isinstance(model, LinearVSC | Autoencoder):
         x = np.asarray(model.fill(x))
     code = np.array(measure(model, jnp.asarray(x), jax.random.key(0))[0])
     before = np.asarray(model.decode(code, x))
