@@ -55,7 +55,7 @@ def test_a_page_of_every_latent_is_written_where_asked_for(run, tmp_path, capsys
     assert "This model has no gates: all 6 latents are always on" in (tmp_path / "latents.html").read_text()
     texts = tmp_path / "texts.txt"
     texts.write_text("one\ntwo\n")
-    with pytest.raises(UserError, match="^--texts: expected 32 lines, one a test example, got 2$"):
+    with pytest.raises(UserError, match="^--texts: expected 32 lines, one per test example, got 2$"):
         main([str(run), "--latents", "--texts", str(texts), "-o", str(tmp_path)])
     with pytest.raises(UserError, match=f"^--texts: {tmp_path / 'none'}: expected a text file in UTF-8"):
         main([str(run), "--latents", "--texts", str(tmp_path / "none")])
