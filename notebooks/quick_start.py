@@ -131,7 +131,7 @@ for name in ("elbo", "iwae", "active_per_image", "used_latents"):
     print(f"{name:18}{run.results[name]:8.2f}")
 
 # %% [markdown]
-# `elbo` is a true lower bound on log p(x), in nats a face; `iwae` is a tighter one; the other two count latents.
+# `elbo` is a true lower bound on log p(x), in nats per face; `iwae` is a tighter one; the other two count latents.
 #
 # ## The code of a face
 

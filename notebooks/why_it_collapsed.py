@@ -127,7 +127,7 @@ for name, run in runs.items():
     at = [row["step"] for row in run.history]
     left.plot(at, [row["reconstruction"] for row in run.history], label=name)
     right.plot(at, [row["active_per_image"] for row in run.history])
-left.set(title="What the decoder gets right", xlabel="iteration", ylabel="reconstruction (nats a face)")
+left.set(title="What the decoder gets right", xlabel="iteration", ylabel="reconstruction (nats per face)")
 right.set(title="Latents that are on", xlabel="iteration", ylabel="on in a face, of 20")
 left.legend(fontsize=8)
 plt.show()

@@ -1,32 +1,27 @@
-"""Writes docs/gallery.md and its pictures from three run folders: ``python -m tools.gallery --help``."""
+"""Writes docs/gallery.md and its pictures of the pretrained models: ``python -m tools.gallery``."""
 
-import argparse
 from pathlib import Path
 
 from vsc_jax.pages.page import HEADINGS, illustrate, shrunk
+from vsc_jax.pages.sentences import nats
 from vsc_jax.pages.source import Source, read_source
+from vsc_jax.run import PRETRAINED
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SHOWN = {
-    "mnist": ("MNIST", ("reconstructions", "activation", "traversals", "interpolations", "history")),
+    "mnist": ("MNIST", ("activation", "traversals", "reconstructions", "interpolations")),
     "fashion": (
         "Fashion-MNIST",
-        ("pseudo_inputs", "conditional_samples", "latent_grid", "latent_density"),
+        ("conditional_samples", "latent_density", "pseudo_inputs", "latent_grid"),
     ),
     "smiley": ("Smiley", ("conditional_samples", "correlations", "traversals")),
 }
 LARGEST = 300_000
 HEADER = """# Gallery
 
-Figures of `python -m vsc_jax.report`, each with the sentence that the report wrote below it from the run's
-own numbers. The runs are those of the studies (one seed, full length), and the page was written by
-
-```
-python -m benchmarks.study mnist --only vsc-J200 --seeds 0
-python -m benchmarks.study fashion --only vsc-J200 --seeds 0
-python -m benchmarks.study smiley --only vsc-J60 --seeds 0
-python -m tools.gallery runs/study/{mnist/vsc-J200-0,fashion/vsc-J200-0,smiley/vsc-J60-0}
-```
+Figures of `python -m vsc_jax.report mnist_vsc fashion_vsc smiley_vsc`, of the
+[pretrained models](sharing.md#pretrained-models). Above each is the sentence that the report makes of the
+model's own numbers. `python -m tools.gallery` wrote this page.
 """
 
 
@@ -34,15 +29,15 @@ def summary(source: Source) -> str:
     """One line on what the run reached."""
     results, latents = source.results, source.config.model.latents
     return (
-        f"True bound {results['elbo']:.1f} nats an example ({results['data']}); "
+        f"True bound {nats(results['elbo'])} per example ({results['data']}); "
         f"{results['active_per_image']:.1f} of {latents} latents on in an image."
     )
 
 
-def section(data: str, folder: Path) -> str:
+def section(data: str) -> str:
     """The part of the page on one data set; its pictures are written beside the page."""
     heading, names = SHOWN[data]
-    source = read_source(folder, heading)
+    source = read_source(PRETRAINED / f"{data}_vsc", heading)
     illustrate(source)
     parts = [f"\n## {heading}\n\n{summary(source)}\n"]
     for name in names:
@@ -57,12 +52,8 @@ def section(data: str, folder: Path) -> str:
 
 
 def main() -> None:
-    """Draw the figures of three runs and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for data in SHOWN:
-        parser.add_argument(data, type=Path, help=f"run folder on {SHOWN[data][0]}")
-    arguments = vars(parser.parse_args())
-    page = HEADER + "".join(section(data, arguments[data]) for data in SHOWN)
+    """Draw the figures of three models and write the page."""
+    page = HEADER + "".join(map(section, SHOWN))
     (DOCS / "gallery.md").write_text(page)
     print("wrote docs/gallery.md")
 

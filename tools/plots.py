@@ -1,6 +1,7 @@
 """Draws the curves of docs/results.md from ``benchmarks/results``: ``python -m tools.plots``."""
 
 import csv
+import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from vsc_jax.figures import Curve, draw_curves
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
-BOUND = "importance-weighted bound"
+DATA = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
 NAMES = {"vae": "Gaussian VAE", "vsc": "VSC"}
 Row = dict[str, str]
 
@@ -25,19 +26,23 @@ def latents_of(row: Row) -> int:
     return int(row["setting"].partition("-J")[2])
 
 
-def curve(study: str, kind: str, metric: str, against: str | None = None) -> Curve:
-    """A metric of one model against J, or against another metric."""
+def curve(study: str, kind: str, metric: str) -> Curve:
+    """A metric of one model against J."""
     rows = rows_of(study, kind)
+    columns = ([float(row[name]) for row in rows] for name in (metric, f"{metric}_sd"))
+    return Curve(NAMES[kind], [latents_of(row) for row in rows], *columns)
 
-    def column(name: str) -> list[float]:
-        return [float(row[name]) for row in rows]
 
-    def spread(name: str) -> list[float] | None:
-        return column(f"{name}_sd") if all(row[f"{name}_sd"] for row in rows) else None
-
-    if against is None:
-        return Curve(NAMES[kind], [latents_of(row) for row in rows], column(metric), spread(metric))
-    return Curve(NAMES[kind], column(against), column(metric), spread(metric), spread(against))
+def gain(study: str, name: str) -> Curve:
+    """The bound of the VSC minus that of the VAE against J, with the standard error of the difference."""
+    vae, vsc = (curve(study, kind, "iwae") for kind in ("vae", "vsc"))
+    assert vae.x == vsc.x
+    assert vae.sd is not None
+    assert vsc.sd is not None
+    above = [sparse - dense for sparse, dense in zip(vsc.mean, vae.mean, strict=True)]
+    seeds = [int(row["seeds"]) for row in rows_of(study, "vsc")]
+    errors = [math.hypot(a, b) / math.sqrt(n) for a, b, n in zip(vae.sd, vsc.sd, seeds, strict=True)]
+    return Curve(name, vsc.x, above, errors)
 
 
 def save(figure: Figure, name: str) -> None:
@@ -48,14 +53,16 @@ def save(figure: Figure, name: str) -> None:
 
 def main() -> None:
     """Draw the curves of both data sets."""
-    for data in ("mnist", "fashion"):
-        study = f"{data}_short"
-        both = [curve(study, kind, "iwae") for kind in NAMES]
-        save(draw_curves("model.latents", both, BOUND), f"{data}_bound_against_latents")
-        accuracy = [curve(study, kind, "probe_accuracy") for kind in NAMES]
-        save(draw_curves("model.latents", accuracy, "probe_accuracy"), f"{data}_accuracy_against_latents")
-        against = [curve(study, kind, "iwae", "active_per_image") for kind in NAMES]
-        save(draw_curves("active_per_image", against, BOUND), f"{data}_bound_against_active")
+    gains = [gain(f"{data}_short", name) for data, name in DATA.items()]
+    quantity = "bound (iwae-20), VSC minus VAE"
+    figure = draw_curves("model.latents", gains, quantity, spread="standard error of the difference")
+    figure.axes[0].axhline(0, color="0.55", lw=1, ls="--")
+    save(figure, "gain_against_latents")
+    for data, name in DATA.items():
+        accuracy = [curve(f"{data}_short", kind, "probe_accuracy") for kind in NAMES]
+        figure = draw_curves("model.latents", accuracy, "probe_accuracy")
+        figure.suptitle(f"{name}: how well the class is read off the code", fontsize=9, fontweight="bold")
+        save(figure, f"{data}_accuracy_against_latents")
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ class VariationalSparseCoding(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return self._map(_bound, self._rows(X), refine) - np.float32(np.sum(np.log(self.scale_)))
 
     def score(self, X: Any, y: object = None, *, refine: int = 0) -> float:
-        """The mean of :meth:`score_samples`, in nats a row: larger is better; ``y`` is ignored."""
+        """The mean of :meth:`score_samples`, in nats per row: larger is better; ``y`` is ignored."""
         return float(np.mean(self.score_samples(X, refine=refine), dtype=np.float64))
 
     @property

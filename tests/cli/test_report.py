@@ -55,7 +55,7 @@ def test_a_page_of_every_latent_is_written_where_asked_for(run, few_figures, tmp
     assert "This model has no gates: all 6 latents are always on" in (tmp_path / "latents.html").read_text()
     texts = tmp_path / "texts.txt"
     texts.write_text("one\ntwo\n")
-    with pytest.raises(UserError, match="^--texts: expected 32 lines, one a test example, got 2$"):
+    with pytest.raises(UserError, match="^--texts: expected 32 lines, one per test example, got 2$"):
         main([str(run), "--latents", "--texts", str(texts), "-o", str(tmp_path)])
     with pytest.raises(UserError, match=f"^--texts: {tmp_path / 'none'}: expected a text file in UTF-8"):
         main([str(run), "--latents", "--texts", str(tmp_path / "none")])
@@ -94,8 +94,11 @@ def test_compare_trains_with_convolutions_at_both_sizes_and_sets_side_by_side(co
     names = [f"mnist_{model}_conv_{latents}" for latents in (2, 32) for model in ("ae", "vsc_wu")]
     assert list(trained) == names
     lines = capsys.readouterr().out.splitlines()
+    plan = "to train: 4 of 4 convolutional models, 5,859 iterations each: "
+    assert lines[0] == plan + ", ".join(str(tmp_path / "runs" / name) for name in names)
     assert [line for line in lines if line.startswith("training")] == [
-        f"training {tmp_path / 'runs' / name}" for name in names
+        f"training {tmp_path / 'runs' / name} ({number} of 4{'; about 1 min left' if number > 1 else ''})"
+        for number, name in enumerate(names, 1)
     ]
     changes = {"model.network": "conv", "model.latents": 32, "model.alpha": 0.25, "train.batch_size": 256}
     changes |= {"train.steps": 5859, "data.directory": "here"}

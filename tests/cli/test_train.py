@@ -55,7 +55,7 @@ def test_it_says_what_it_does_and_where_everything_is(smoked):
     expected = [
         "VSC on smiley: ",
         f"run folder: {workdir}",
-        "test set (nats an example): elbo -",
+        "test set (nats per example): elbo -",
         f"{results['idle_latents']:.0f} of {results['used_latents']:.0f} used latents are idle, ",
         *(f"{name}: " for name in found),
         f"figures: {workdir / 'figures'} (",

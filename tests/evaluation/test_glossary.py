@@ -21,7 +21,7 @@ def test_table_groups_and_explains():
             "What was measured",
             "  test_examples      10,000  test examples",
             "",
-            "Likelihood, nats an example",
+            "Likelihood, nats per example",
             "  elbo              -100.12  true bound: reconstruction - kl",
             "  iwae               -98.30  importance-weighted bound of K samples",
             "",

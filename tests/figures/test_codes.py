@@ -50,6 +50,16 @@ def test_both_maps_of_activation_show_the_same_latents_in_the_same_order(make_vi
     }
 
 
+@pytest.mark.parametrize("told", [0, 1, 38, 39])
+def test_the_latent_that_the_sentence_names_has_a_tick(make_view, ticks, told):
+    mean = np.ones((40, 40))
+    mean[LABELS == 1, told] = 3
+    figure, facts = figures.draw_activation(make_view("vae", latents=40, mean=mean))
+    assert facts["latent"] == told
+    assert str(told) in ticks(figure.axes[0])
+    assert len(ticks(figure.axes[0])) <= figures.MOST_LATENT_NAMES
+
+
 def test_without_gates_there_is_one_map_of_all_latents_of_which_as_many_are_named_as_fit(make_view, ticks):
     mean = np.ones((40, 6))
     mean[LABELS == 1, 4] = 3

@@ -16,7 +16,7 @@ def test_a_curve_is_sorted_and_has_bars_of_one_standard_deviation(ticks):
     np.testing.assert_array_equal(ends, [[-106, -102], [-101, -99]])
     assert axes.get_xscale() == "log"
     assert ticks(axes) == ["0.1", "0.5"]
-    assert axes.get_ylabel() == "iwae (nats an example)"
+    assert axes.get_ylabel() == "iwae (nats per example)"
     assert "sd" in axes.get_legend().get_title().get_text()
 
 

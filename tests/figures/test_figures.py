@@ -43,7 +43,7 @@ def test_a_model_and_its_data_have_the_figures_that_they_allow(
     drawn = dict(draw_all(view))
     assert list(drawn) == [name for name in FIGURES if name in expected]
     assert all(figure.get_suptitle() and facts for figure, facts in drawn.values())
-    assert reasons is None or reasons_of(view) == reasons
+    assert reasons is None or sorted(reasons_of(view)) == sorted(reasons)
 
 
 def test_a_collapsed_code_has_no_figures_of_single_latents_and_can_be_drawn(make_view):
@@ -70,8 +70,8 @@ def test_atoms_are_shown_from_the_most_to_the_least_used(make_view):
 
 def test_the_overview_is_quick_and_one_example_is_enough(make_view):
     view = make_view("ae")
-    assert set(dict(draw_all(view, OVERVIEW))) == {"reconstructions", "activation"}
-    assert reasons_of(view, OVERVIEW) == []
+    assert set(dict(draw_all(view, OVERVIEW))) == {"activation", "traversals", "reconstructions"}
+    assert list(dict(draw_all(make_view("vsc"), OVERVIEW))) == list(OVERVIEW)  # what shows sparsity is first
     alone = CodeView(view.model, dataclasses.replace(view.dataset, test=Split(view.test.x[:1])))
     assert set(dict(draw_all(alone))) == {"reconstructions", "traversals", "latent_grid"}
     assert "no interpolations: digits has one test example" in reasons_of(alone)

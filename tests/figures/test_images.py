@@ -143,12 +143,12 @@ def test_the_image_as_coded_stands_over_one_row_a_latent(make_view, codes, tile_
     axes = figure.axes[0]
     np.testing.assert_allclose(tile_at(axes, 0, 0), view.decode(view.code[1]))
     assert np.ma.getmaskarray(axes.images[0].get_array())[:8, 9:].all()
-    changed, _, latents = view.traversals(1)
+    changed, _, latents = view.traversals(1, figures.SWEPT)
     np.testing.assert_allclose(tile_at(axes, 2, 3), view.decode(changed[1, 3]), atol=1e-6)
     names = [name.split("\n")[0] for name in ticks(axes, "y")]
     assert names == ["as coded", "0 (on: 0.0)", "1 (on: 1.0)", "2 (off)"]
     # One row of eight changes; latent 2 is swept about .5, but switching it off moves its row visibly.
-    assert facts == {"latent": latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3}
+    assert facts == {"latent": latents[0], "most": 0.125, "middle": 0.125, "still": 0, "rows": 3, "used": 3}
     codes[:, 1] *= 0.2
     facts = figures.draw_traversals(make_view(mean=codes, view=Painter)).facts
     assert (facts["latent"], facts["still"], facts["rows"]) == (0, 1, 3)

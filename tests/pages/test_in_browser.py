@@ -47,7 +47,7 @@ def test_every_figure_is_drawn(show, browser):
           return image.decode().then(() => image.naturalWidth);
         })).then(done);"""
     )
-    assert loaded == [900] * 5
+    assert loaded == [900] * 8
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -57,6 +57,12 @@ def test_the_page_is_as_wide_as_the_screen_and_wide_tables_scroll_inside_it(show
     if width < 500:
         script = "return document.querySelector('.scroll').scrollWidth"
         assert browser.execute_script(script) > width
+
+
+def test_a_phone_shows_what_each_number_means(show, browser):
+    show(390)
+    script = "return [...document.querySelectorAll('th small')].map((text) => text.offsetHeight)"
+    assert min(browser.execute_script(script)) > 10
 
 
 def test_it_is_dark_where_the_reader_s_screen_is(show, browser):

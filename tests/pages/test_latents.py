@@ -89,7 +89,7 @@ def test_texts_stand_for_vectors_and_there_must_be_one_a_row(make_run, tmp_path)
     assert "text &lt;3&gt;" in page
     for wrong in (texts[:-1], [*texts, "more"]):
         with pytest.raises(
-            UserError, match=f"--texts: expected 6 lines, one a test example, got {len(wrong)}"
+            UserError, match=f"--texts: expected 6 lines, one per test example, got {len(wrong)}"
         ):
             write_report([run], every_figure=False, latents=True, texts=wrong)
 

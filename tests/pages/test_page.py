@@ -11,9 +11,10 @@ from vsc_jax import data
 from vsc_jax.config import DataConfig
 from vsc_jax.config.errors import UserError
 from vsc_jax.evaluation.results import binarized
-from vsc_jax.figures import FIGURES
+from vsc_jax.figures import FIGURES, OVERVIEW
 from vsc_jax.pages import page as module
 from vsc_jax.pages import write_report
+from vsc_jax.pages.page import HEADINGS
 from vsc_jax.pages.source import labels, read_source
 from vsc_jax.run import Run, open_run
 from vsc_jax.training.run_folder import read_rows
@@ -56,8 +57,8 @@ def test_the_page_loads_nothing_and_every_link_leads_into_it(run, report):
 
 def test_what_is_wrong_is_at_the_top_of_both_pages_and_only_where_it_is(report, bare):
     says = "too short: 100 iterations are too few to learn much, or to see whether the bound has settled"
-    for page, results in ((report.html, 'id="results"'), (report.markdown, "## Results")):
-        assert f"{says}; try --train.steps 200" in page.read_text().split(results)[0]
+    for page, pictures in ((report.html, "<figure>"), (report.markdown, "![")):
+        assert f"{says}; try --train.steps 200" in page.read_text().split(pictures)[0]
     results = {"elbo": -1.0, "kl": 1.0, "used_latents": 6.0, "active_per_image": 2.0, "steps": 4000}
     good = write_report([bare("good", results=results)])
     assert "; try --" not in good.html.read_text() + good.markdown.read_text()
@@ -71,6 +72,23 @@ def test_every_figure_has_one_sentence_that_holds_a_number_of_this_run(report):
     for caption in captions:
         assert re.fullmatch(r"Look for .*\d.*\.", caption)
         assert len(re.findall(r"\.(\s|$)", caption)) == 1
+
+
+def test_pictures_come_first_then_numbers_then_settings_which_are_folded(report):
+    for text in (report.html.read_text(), report.markdown.read_text()):
+        image = max(map(text.rfind, ("<img", "![")))
+        places = [
+            text.index("Conditional sampling"),
+            image,
+            text.index("active_per_image"),
+            text.index("model.latents"),
+        ]
+        assert places == sorted(places)
+    assert "<details open" not in report.html.read_text()
+    assert [name for name, _ in zip(HEADINGS, range(2), strict=False)] == [
+        "conditional_samples",
+        "activation",
+    ]
 
 
 def test_the_markdown_has_results_settings_and_files_that_lie_beside_it(report):
@@ -91,7 +109,7 @@ def test_a_second_quick_report_is_the_same_and_leaves_nothing_behind(run, tmp_pa
     first, second = (write_report([run], tmp_path, every_figure=False).html.read_bytes() for _ in range(2))
     assert first == second
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
-    figures = {f"figures/{name}.png" for name in ("history", "reconstructions", "activation")}
+    figures = {f"figures/{name}.png" for name in ("history", *OVERVIEW)}
     assert names == {"report.html", "report.md"} | figures
 
 
@@ -141,7 +159,7 @@ def test_runs_stand_side_by_side_with_the_best_and_the_differences_marked(bare, 
     assert "| mse | **0.25000** | 0.50000 |" in text
     assert "| model.kind | **vsc** | **vae** |" in text
     assert "| model.latents | 6 | 6 |" in text
-    assert "The best true bound is that of b, −19.0 nats an example, 1.0 above a." in text  # noqa: RUF001
+    assert "The best true bound is that of b, −19.0 nats per example, 1.0 above a." in text  # noqa: RUF001
     assert {"a-history.png", "b-history.png"} <= {p.name for p in (tmp_path / "both" / "figures").iterdir()}
 
 
@@ -170,6 +188,7 @@ def test_groups_have_tables_of_their_own_and_names_cannot_smuggle_markup_into_a_
     report = write_report(groups, tmp_path / "out", title="Both")
     text = report.markdown.read_text()
     assert text.startswith("# Both\n")
+    text = text.split("## Results")[1]
     places = [text.index(part) for part in ("### First", r"|  | \<b\>x\|y |", "### Second", "|  | z |")]
     assert places == sorted(places)
     assert "<b>x" not in report.html.read_text()

@@ -30,7 +30,7 @@ FACTS = {
     "atoms": {"shown": 64, "latents": 64, "most": 0.77, "least": 0.1, "alike": 0.333},
     "conditional_samples": {"within": 0.25},
     "interpolations": {"largest": 1 / 9, "steps": 9, "gated": True, "on": 1, "off": 0},
-    "traversals": {"latent": 3, "most": 0.12, "middle": 0.05, "still": 1, "rows": 3},
+    "traversals": {"latent": 3, "most": 0.12, "middle": 0.05, "still": 1, "rows": 3, "used": 5},
     "latent_grid": {"x": 4, "y": 2, "along_x": 0.1, "along_y": 0.2, "whole": True},
     "correlations": {
         **{"mean": 0.5, "high": 0.999, "low": 0.2, "high_feature": "hat y", "low_feature": "eyes x"}
@@ -62,7 +62,10 @@ conditional_samples {} 25 % of the samples' variance lies within the rows, which
 interpolations {} largest of the 9 steps along a straight line makes 11 % of its change (11 % would
 interpolations {} would be even), and the first pair is joined by switching 1 latent on and 0 off.
 interpolations {"gated": False} (11 % would be even).
-traversals {} latent 3 changes most, 12 % of the pixels visibly, a row in the middle 5 %, and 1 of 3
+traversals {} here 3 of the 5 used latents are shown; latent 3 changes 12 % of the pixels visibly, the
+traversals {} the median latent 5 %, and 1 changes nothing that is visible.
+traversals {"still": 2} and 2 change nothing that is visible.
+traversals {"still": 0} and every one changes something.
 latent_grid {} (the whole code), 4 across changes 10 % of the pixels visibly from end to end and 2
 correlations {} correlation of 0.50 on average, 1.00 for hat y and 0.20 for eyes x.
 """.strip().splitlines()  # noqa: RUF001
@@ -132,7 +135,7 @@ def test_results_become_a_sentence(make_source):
         return sentences.in_short(make_source(results=results, latents=6))
 
     assert said(**RESULTS) == (
-        "log p(x) is at least −20.0 nats an example, or −18.0 nats with 10 importance samples; an image has"  # noqa: RUF001
+        "log p(x) is at least −20.0 nats per example, or −18.0 nats with 10 importance samples; an image has"  # noqa: RUF001
         " 2.5 of 6 latents on and 4 are used; the output explains 50 % of the variance."
     )
     assert said() == ""

@@ -34,8 +34,8 @@ def test_numbers_about_different_things_are_not_ranked(make_source, a, b, name):
 def test_groups_are_in_the_glossary_s_order_and_what_is_no_number_is_shown_as_such(make_source):
     a = make_source("a", {"probe_accuracy": 0.5, "elbo": float("nan")})
     tables = results_tables([a, make_source("b", {"odd": [1]})])
-    assert list(tables) == ["Likelihood, nats an example", "Classes read off the code", "Other"]
-    assert [cell.text for cell in tables["Likelihood, nats an example"][0].cells] == ["nan", ABSENT]
+    assert list(tables) == ["Likelihood, nats per example", "Classes read off the code", "Other"]
+    assert [cell.text for cell in tables["Likelihood, nats per example"][0].cells] == ["nan", ABSENT]
     assert [cell.text for cell in tables["Other"][0].cells] == [ABSENT, "[1]"]
 
 

@@ -95,7 +95,7 @@ def evaluate(
     everything: bool = False,
     on_stage: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """What ``results.json`` holds of a run or a saved model, measured again: likelihoods in nats an example.
+    """What ``results.json`` holds of a run or a saved model, measured again: likelihoods in nats per example.
 
     ``dataset`` is what :func:`vsc_jax.fit` was given from Python, if the run folder does not keep it.
     ``everything`` measures what takes minutes, too; ``on_stage`` gets a few words before each part of it.

@@ -1,5 +1,6 @@
 """Report on runs: ``python -m vsc_jax.report RUN [RUN ...] [-o DIR]``, or ``--compare ae,vae,vsc,vsc_wu``."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,16 +119,34 @@ def _trained(arguments: ReportArguments) -> dict[str, list[Path]]:
             folder = arguments.workdir / f"{config.name}_conv_{latents}{'_smoke' if arguments.smoke else ''}"
             configs[folder] = config
             groups.setdefault(f"{latents} latents", []).append(folder)
-    for folder, config in configs.items():
-        if (folder / "results.json").is_file():
-            # Where its data lie does not matter.
-            there, asked = (replaced(c, {"data.directory": None}) for c in (open_run(folder).config, config))
-            if identity(there) == identity(asked):
-                continue
-        arguments.print(f"training {folder}")
+
+    def done(folder: Path, config: Config) -> bool:
+        if not (folder / "results.json").is_file():
+            return False
+        # Where its data lie does not matter.
+        there, asked = (replaced(c, {"data.directory": None}) for c in (open_run(folder).config, config))
+        return identity(there) == identity(asked)
+
+    due = [folder for folder, config in configs.items() if not done(folder, config)]
+    if due:
+        models = f"{len(due)} of {len(configs)} convolutional models"
+        each = f"{configs[due[0]].train.steps:,} iterations each"
+        arguments.print(f"to train: {models}, {each}: {', '.join(map(str, due))}")
+    began = time.monotonic()
+    for number, folder in enumerate(due, 1):
+        arguments.print(f"training {folder} ({number} of {len(due)}{_left(began, number - 1, len(due))})")
+        config = configs[folder]
         with Progress(config.train) as bar:
             fit(config, folder, on_row=bar.on_row, on_stage=bar.on_stage)
     return groups
+
+
+def _left(began: float, done: int, count: int) -> str:
+    """How long the other models will take, as the first ones did; nothing before the first is done."""
+    if not done:
+        return ""
+    minutes = (time.monotonic() - began) / done * (count - done) / 60
+    return f"; about {max(1, round(minutes))} min left"
 
 
 def report(

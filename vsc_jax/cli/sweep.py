@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             on_rows=progress.on_rows,
             on_member=on_member,
         )
-    arguments.print("test set (nats an example), mean ± standard deviation over seeds:")
+    arguments.print("test set (nats per example), mean ± standard deviation over seeds:")
     arguments.print(table(axes, done.members))
     arguments.print(f"tables: {workdir / 'sweep.csv'} and {workdir / 'sweep.json'}")
     if done.figures:

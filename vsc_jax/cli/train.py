@@ -85,7 +85,7 @@ def _train(arguments: TrainArguments, config: Config, dataset: "Dataset") -> Non
 
             write_report([run], dataset=dataset, every_figure=False, on_stage=progress.on_stage)
     numbers = "  ".join(f"{name} {run.results[name]:.4g}" for name in _NUMBERS if name in run.results)
-    arguments.print(f"test set (nats an example): {numbers}")
+    arguments.print(f"test set (nats per example): {numbers}")
     if "idle_latents" in run.results:
         idle = "{idle_latents:.0f} of {used_latents:.0f} used latents are idle".format(**run.results)
         others = f"{run.results['effective_active']:.3g} others are on in an example"

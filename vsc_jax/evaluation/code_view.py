@@ -104,10 +104,15 @@ class CodeView:
         rest = np.setdiff1d(np.arange(len(self.test)), first)
         return np.concatenate([np.sort(first), rest])[:count]
 
-    def varied_pair(self, example: int) -> tuple[int, int]:
-        """The two latents that vary most over the examples, of those on in one example first."""
-        spread = self.code.var(axis=0) * (1 + 1e6 * (self.code[example] != 0))
-        first, second = np.argsort(-spread, kind="stable")[:2]
+    def moving_pair(self, example: int) -> tuple[int, int]:
+        """The two latents whose sweep moves what is decoded of one example most, of those on in it first."""
+        on = self.code[example] != 0
+        latents = np.lexsort((-self.code.var(axis=0), ~on))[: max(2, min(np.count_nonzero(on), TRAVERSED))]
+        codes = np.tile(self.code[example].astype(np.float64), (2, len(latents), 1))
+        codes[:, np.arange(len(latents)), latents] = np.stack([self.span(int(j), 2) for j in latents], axis=1)
+        low, high = self.decode(codes)
+        moved = np.square(high - low).reshape(len(latents), -1).sum(axis=1)
+        first, second = latents[np.argsort(-moved, kind="stable")[:2]]
         return int(first), int(second)
 
     def span(
@@ -126,7 +131,7 @@ class CodeView:
         return int(rows[order[len(rows) // 2]]) if len(rows) else None
 
     def grid(
-        self, example: int, pair: tuple[int, int], count: int = 11
+        self, example: int, pair: tuple[int, int], count: int = 7
     ) -> tuple[Float[np.ndarray, "y x latents"], Float[np.ndarray, " x"], Float[np.ndarray, " y"]]:
         """Codes around one example that vary two latents over their ranges, and the values along x and y."""
         x, y = (self.span(latent, count) for latent in pair)

@@ -67,7 +67,7 @@ def late_gain(history: Sequence[Row]) -> float | None:
       history: the rows of ``metrics.jsonl``.
 
     Returns:
-      The nats an example; None if there are too few rows to tell.
+      The nats per example; None if there are too few rows to tell.
     """
     if not history:
         return None

@@ -7,14 +7,14 @@ Unit = Literal["nats", "number", "share", "error", "words"]
 
 
 class Entry(NamedTuple):
-    """What one result means: heading, unit (nats an example, a share of 1, a squared error), text."""
+    """What one result means: heading, unit (nats per example, a share of 1, a squared error), text."""
 
     group: str
     unit: Unit
     text: str
 
 
-_LIKELIHOOD, _SPARSITY, _SELECTION = "Likelihood, nats an example", "Sparse code", "Pseudo-inputs"
+_LIKELIHOOD, _SPARSITY, _SELECTION = "Likelihood, nats per example", "Sparse code", "Pseudo-inputs"
 _ERRORS, _PROBES = "Reconstruction", "Classes read off the code"
 _ATTRIBUTES, _FEATURES, _ABOUT = "Attributes (presence)", "Features (given presence)", "What was measured"
 _OTHER = Entry("Other", "words", "")

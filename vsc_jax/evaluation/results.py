@@ -57,7 +57,7 @@ def evaluate(
     everything: bool = False,
     on_stage: OnStage | None = None,
 ) -> Results:
-    """Test metrics of a trained model: bounds in nats an example, sparsity, probe accuracy.
+    """Test metrics of a trained model: bounds in nats per example, sparsity, probe accuracy.
 
     Everything is measured on the test split; probes are fitted on training examples, and
     ``train_elbo_median`` is of the same ones. With dynamic binarization all of it is about one draw of the

@@ -71,21 +71,22 @@ class ModelFigure(NamedTuple):
 
 
 FIGURES: dict[str, ModelFigure] = {
-    "reconstructions": ModelFigure("Reconstructions", draw_reconstructions),
-    "activation": ModelFigure("Which latents each class uses", draw_activation, ("labels",)),
-    "gate_histogram": ModelFigure("Gates", draw_gate_histogram, ("gates",)),
-    "latent_density": ModelFigure("Sparsity of the code", draw_latent_density, ("gates",)),
-    "pseudo_inputs": ModelFigure("Pseudo-inputs", draw_pseudo_inputs, ("gates", "pseudo-inputs")),
-    "atoms": ModelFigure("Atoms", draw_atoms, ("atoms", "images")),
     "conditional_samples": ModelFigure("Conditional sampling", draw_conditional_samples, ("gates", "images")),
-    "interpolations": ModelFigure("Interpolation", draw_interpolations, ("images", "a pair")),
+    "activation": ModelFigure("Which latents each class uses", draw_activation, ("labels",)),
     "traversals": ModelFigure("Latent traversals", draw_traversals, ("images", "used")),
+    "latent_density": ModelFigure("Sparsity of the code", draw_latent_density, ("gates",)),
+    "reconstructions": ModelFigure("Reconstructions", draw_reconstructions),
+    "atoms": ModelFigure("Atoms", draw_atoms, ("atoms", "images")),
+    "pseudo_inputs": ModelFigure("Pseudo-inputs", draw_pseudo_inputs, ("gates", "pseudo-inputs")),
+    "interpolations": ModelFigure("Interpolation", draw_interpolations, ("images", "a pair")),
     "latent_grid": ModelFigure("Two latents at once", draw_latent_grid, ("images", "two latents")),
     "correlations": ModelFigure("Latents and true features", draw_correlations, ("factors", "used")),
+    "gate_histogram": ModelFigure("Gates", draw_gate_histogram, ("gates",)),
 }
-"""Every figure of a model by name, which is that of its file too, in the order of a report."""
+"""Every figure of a model by name, which is that of its file too, in the order of a report: what shows
+the sparse code first."""
 
-OVERVIEW = ("reconstructions", "activation")
+OVERVIEW = ("conditional_samples", "activation", "traversals", "latent_density", "reconstructions")
 """The figures that are drawn when a run ends, with its history."""
 
 

@@ -110,6 +110,8 @@ def draw_activation(view: CodeView) -> Drawn:
     first = maps[0][0]
     order = order_by_class(first)
     order = order[np.isin(order, view.used)] if len(view.used) else order
+    high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
+    latent = int(np.argmax(high - low))
     title = f"Class by class: {len(order)} latents, ordered by the class that uses them most"
     if hidden := view.latents - len(order):
         rarely = f"on in fewer than {USED_SHARE:.0%} of the examples"
@@ -117,10 +119,8 @@ def draw_activation(view: CodeView) -> Drawn:
     figure = style.new_figure(len(maps) * (0.17 * max(len(names), 6) + 0.75) + 0.4, title)
     panels = figure.subplots(len(maps), 1, squeeze=False)[:, 0]
     for axes, (means, heading, bar, top) in zip(panels, maps, strict=True):
-        _heat_map(axes, means, order, bar, top or 1.0, names=names)
+        _heat_map(axes, means, order, bar, top or 1.0, names=names, told=latent)
         style.label(axes, heading, "latent", "class")
-    high, low = np.nanmax(first, axis=0), np.nanmin(first, axis=0)
-    latent = int(np.argmax(high - low))
     telling = int(((high > OFTEN) & (low < RARELY)).sum())
     sharpest = first[:, latent]
     ends = {"high": float(high[latent]), "high_class": names[int(np.nanargmax(sharpest))]}
@@ -253,13 +253,17 @@ def draw_correlations(view: CodeView) -> Drawn:
 
 def _heat_map(
     axes: Axes, matrix: np.ndarray, latents: np.ndarray, bar: str, high: float = 1.0, *,
-    signed: bool = False, names: Sequence[str] = (),
+    signed: bool = False, names: Sequence[str] = (), told: int | None = None,
 ) -> None:  # fmt: skip
-    """Columns of a matrix as colors from 0, or around 0, to ``high``, with as many indices as fit."""
+    """Columns of a matrix as colors from 0, or around 0, to ``high``; indices that fit, and ``told``."""
     colors, low = (style.DIVERGING, -high) if signed else (style.SEQUENTIAL, 0)
     drawn = matrix[:, latents]
     image = axes.imshow(drawn, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
-    places = np.arange(0, len(latents), -(-len(latents) // MOST_LATENT_NAMES) or 1)
+    step = -(-len(latents) // MOST_LATENT_NAMES) or 1
+    places = np.arange(0, len(latents), step)
+    if told is not None and step > 1:
+        place = np.flatnonzero(latents == told)
+        places = np.sort(np.append(places[np.abs(places - place) >= step], place))
     axes.set_xticks(places, list(map(str, latents[places])), rotation=90 if len(latents) > 10 else 0)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     style.color_bar(image, axes, bar)

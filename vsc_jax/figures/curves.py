@@ -41,14 +41,20 @@ class Curve(NamedTuple):
     x_sd: Numbers | None = None
 
 
-def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bound") -> Figure:
+def draw_curves(
+    against: str,
+    curves: Sequence[Curve],
+    quantity: str = "true bound",
+    *,
+    spread: str = "1 sd over seeds",
+) -> Figure:
     """A quantity of each model against a setting, or against the latents that are on.
 
     ``against`` is the setting, such as ``model.alpha``, or ``active_per_image``; ``quantity`` is in nats an
-    example, or ``probe_accuracy``, shares that are drawn in percent.
+    example, or ``probe_accuracy``, shares that are drawn in percent; ``spread`` says what ``sd`` is.
     """
     title, name = _AGAINST.get(against, (against, against))
-    what, unit, scale = f"The {quantity}", f"{quantity} (nats an example)", 1.0
+    what, unit, scale = f"The {quantity}", f"{quantity} (nats per example)", 1.0
     if quantity == "probe_accuracy":
         what, unit, scale = "How well the class is read off the code,", "accuracy on the test set (%)", 100.0
     figure = style.new_figure(3.4, f"{what} against {title}")
@@ -63,8 +69,9 @@ def draw_curves(against: str, curves: Sequence[Curve], quantity: str = "true bou
         axes.minorticks_off()
     for number, curve in enumerate(curves):
         _draw(axes, curve, scale, style.PALETTE[number % len(style.PALETTE)], MARKERS[number % len(MARKERS)])
-    spread = any(curve.sd is not None for curve in curves)
-    heading = "bars and bands: ± 1 sd over seeds" if spread else None
+    spreads = [curve for curve in curves if curve.sd is not None]
+    marks = "bars and bands" if any(curve.x is None for curve in spreads) else "bars"
+    heading = f"{marks}: ± {spread}" if spreads else None
     for text in style.legend(axes, title=heading, title_fontsize=style.SMALL).get_texts():
         text.set_parse_math(False)
     if against == "active_per_image":

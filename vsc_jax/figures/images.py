@@ -22,6 +22,7 @@ from vsc_jax.models.inputs import as_float
 EXAMPLES = {"image": 10, "vector": 4, "signal": 2}  # how many are reconstructed
 SAMPLED, SAMPLES, MEASURED = 5, 7, 20  # images that are sampled like, samples shown and measured of each
 PAIRS, STEPS = 2, 10  # of interpolations
+SWEPT = 4  # values of a latent in traversals
 ONE_BLOCK = 8  # more rows of traversals than this are set in two blocks side by side
 
 
@@ -189,7 +190,7 @@ def draw_interpolations(view: CodeView) -> Drawn:
     picture = 1.05 * (style.WIDTH - 0.9) / most * height / width
     title, below = "From one test image to another", "straight line: share of the way"
     if view.gated:
-        title += ": supports combined latent by latent, and along a straight line"
+        title += ": latent by latent, and along a straight line"
         below += "\none latent at a time: +j switched on, ~j given its new value, -j switched off,"
         below += "\n… and others since the picture before"
     figure = style.new_figure(len(blocks) * (picture + 0.28) + (1.0 if view.gated else 0.65), title)
@@ -208,9 +209,9 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
     """A row for every used latent: switched off, then swept from low to high; above them the image as coded.
 
     Facts: of the pixels that change visibly along a row the share in the row of ``latent``, the ``most``, and
-    in the ``middle`` row; ``still``, how many of the ``rows`` change none.
+    in the ``middle`` row; ``still``, how many of the ``rows`` change none; how many latents are ``used``.
     """
-    code, (codes, sweeps, latents) = view.code[example], view.traversals(example)
+    code, (codes, sweeps, latents) = view.code[example], view.traversals(example, SWEPT)
     decoded = view.decode(codes)
     first = style.padded(style.as_pictures(view.decode(code))[None], decoded.shape[1])
     tiles = np.concatenate([first[None], style.as_pictures(decoded)])
@@ -223,6 +224,8 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
     rows, (columns, height, width) = -(-len(tiles) // blocks), tiles.shape[1:4]
     picture = 1.03 * (style.WIDTH / blocks - 1.05) / columns * height / width
     title = "One test image, one latent changed at a time: switched off, and swept over the values it takes"
+    if len(latents) < len(view.used):
+        title += f"\n({len(latents)} of {len(view.used)} used latents: those on in it, then the most used)"
     figure = style.new_figure(rows * max(picture, 0.26) + 1.05, title)
     figure.supxlabel("rows: latent (its value in this image), range of the sweep", fontsize=style.SMALL)
     sweep = ["off", "low", *[""] * (columns - 3), "high"]
@@ -233,19 +236,19 @@ def draw_traversals(view: CodeView, example: int = 0) -> Drawn:
         style.bare(axes)
     shares = np.array([_moved(row) for row in decoded])
     facts = {"latent": int(latents[shares.argmax()]), "most": float(shares.max())}
-    still = {"still": int((shares == 0).sum()), "rows": len(shares)}
+    still = {"still": int((shares == 0).sum()), "rows": len(shares), "used": len(view.used)}
     return Drawn(figure, {**facts, "middle": float(np.median(shares)), **still})
 
 
 def draw_latent_grid(view: CodeView, example: int = 0, pair: tuple[int, int] | None = None) -> Drawn:
     """One test image decoded with two latents varied over their ranges, values growing to the right and up.
 
-    By default the pair are those on in the example that vary most; the model must have two latents.
+    By default the pair are those on in it that move the output most; the model must have two latents.
 
     Facts: ``x`` and ``y``, the pair; ``along_x`` and ``along_y``, the mean share of the pixels that change
     visibly; ``whole``, whether these two are the whole code.
     """
-    x, y = view.varied_pair(example) if pair is None else pair
+    x, y = view.moving_pair(example) if pair is None else pair
     codes, *values = view.grid(example, (x, y))
     decoded = view.decode(codes)
     tiles = style.as_pictures(decoded)

@@ -110,7 +110,8 @@ def latents_page(
     """
     view = found.view
     if texts is not None and len(texts) != len(view.test):
-        raise UserError(f"--texts: expected {len(view.test):,} lines, one a test example, got {len(texts):,}")
+        lines = f"{len(view.test):,} lines, one per test example"
+        raise UserError(f"--texts: expected {lines}, got {len(texts):,}")
     rank = {name: place for place, name in enumerate(found.present)}
     rows = sorted(found.table, key=lambda row: (rank.get(row["tells"], len(rank)), -row["moved"]))
     script = (Path(__file__).parent / "latents.js").read_text()

@@ -28,7 +28,7 @@ from vsc_jax.pages.tables import results_tables, settings_rows
 from vsc_jax.run import PRETRAINED, Run, open_run
 from vsc_jax.training.run_folder import write_file
 
-HEADINGS = {"history": "Training", **{name: kind.title for name, kind in FIGURES.items()}, **curves.TITLES}
+HEADINGS = {**{name: kind.title for name, kind in FIGURES.items()}, "history": "Training", **curves.TITLES}
 """Headings of all figures, in the order of a report."""
 
 

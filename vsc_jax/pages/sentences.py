@@ -88,6 +88,5 @@ def compared(sources: Sequence[Source]) -> str:
     if len(bounds) < 2:
         return ""
     (best, first), (second, other), *_ = bounds
-    return (
-        f"The best true bound is that of {first}, {nats(best)} an example, {best - second:.1f} above {other}."
-    )
+    lead = f"{best - second:.1f} above {other}"
+    return f"The best true bound is that of {first}, {nats(best)} per example, {lead}."

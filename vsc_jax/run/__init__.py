@@ -50,7 +50,7 @@ class Run:
 
     Attributes:
       model: the trained model, with ``encode``, ``decode``, ``reconstruct`` and ``sample``.
-      results: test metrics, as in ``results.json``; likelihoods in nats an example.
+      results: test metrics, as in ``results.json``; likelihoods in nats per example.
       history: the rows of ``metrics.jsonl``: training metrics averaged between two log points.
       workdir: the run folder, or None.
       config: the configuration that was trained, with the number of steps that was found; where the data were

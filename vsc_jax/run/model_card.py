@@ -123,4 +123,6 @@ def _results(results: dict[str, Any]) -> str:
     rows = [f"| `{n}` | {format_value(n, results[n])} | {e.text} |" for n, e in known.items() if e]
     measured = f"Measured on {results['data']}. " if "data" in results else ""
     table = "\n".join(["| result | value | meaning |", "|---|---:|---|", *rows])
-    return f"{measured}Likelihoods are log-probabilities in nats an example: higher is better.\n\n{table}\n\n"
+    return (
+        f"{measured}Likelihoods are log-probabilities in nats per example: higher is better.\n\n{table}\n\n"
+    )

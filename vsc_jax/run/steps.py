@@ -32,7 +32,7 @@ from vsc_jax.training.run_folder import Row, write_json
 STEPS_FILE = "steps.json"
 """In a run folder: the validation part's scores for each number of steps, and the number that was found."""
 LEAST_GAIN = 0.2
-"""Nats an example that are worth twice the steps."""
+"""Nats per example that are worth twice the steps."""
 DOUBLINGS = 8
 """The search ends with the first doubling that brings less, or after so many. It begins at two
 ``train.log_every``: 200, and it ends at 51,200, where that is 100."""

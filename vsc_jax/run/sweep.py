@@ -1,7 +1,7 @@
 """Sweeps: the runs of a grid of settings, trained together, and what they show side by side.
 
-``sweep.csv`` has a row a member, ``sweep.json`` means and deviations over seeds too, ``figures/`` the bound
-against every number that was varied. :mod:`vsc_jax.run.grid` says which runs a grid has.
+``sweep.csv`` has one row per member, ``sweep.json`` means and deviations over seeds too, ``figures/`` the
+bound against every number that was varied. :mod:`vsc_jax.run.grid` says which runs a grid has.
 """
 
 import csv
@@ -173,7 +173,7 @@ def _is_number(value: Any) -> bool:
 
 
 def write_tables(workdir: Path, axes: Sequence[Axis], members: Sequence[Member]) -> None:
-    """Write ``sweep.csv``, a row a member, and ``sweep.json``, with mean and deviation over seeds too."""
+    """Write ``sweep.csv``, one row per member, and ``sweep.json``, with mean and deviation over seeds too."""
     fields = [field for axis in axes for field in axis.fields]
     names = dict.fromkeys(name for member in members for name in numbers(member.results))
     temporary = workdir / "sweep.csv.tmp"
