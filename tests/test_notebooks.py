@@ -46,7 +46,7 @@ def test_every_notebook_runs(tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
     )
     print(done.stdout)  # noqa: T201 (how long each took)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
