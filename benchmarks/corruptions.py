@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from vsc_jax import data
 from vsc_jax.config import DataConfig
 from vsc_jax.evaluation.encoding import map_batches
-from vsc_jax.evaluation.reconstruction import explained_variance, total_variance
+from vsc_jax.evaluation.reconstruction import explained_variance, filling, total_variance
 from vsc_jax.run import open_run
 
 _EXAMPLES, _FILLED = 1000, 200
@@ -49,10 +49,6 @@ def damaged(x: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _reconstructed(model: Any, x: Any, key: Any) -> tuple[Any, Any]:
     return model.reconstruct(x), model.code(x)
-
-
-def _fill(model: Any, x: Any, key: Any) -> Any:
-    return model.fill(x)
 
 
 def _bounds(model: Any, x: Any, key: Any) -> tuple[Any, ...]:
@@ -95,10 +91,7 @@ def main() -> None:
         "random": np.random.default_rng(0).random(some.shape) < 0.5,
         "the upper": upper,
     }.items():
-        given = np.where(gone, np.float32(np.nan), some)
-        of_the_mean = float(np.square(some - some.mean(axis=0))[gone].mean(dtype=np.float64))
-        errors = (np.square(measured(_fill, model, given) - some)[gone].mean() for model in models.values())
-        cells = (f"{explained_variance(float(error), of_the_mean):.3f}" for error in errors)
+        cells = (f"{filling(model, some, gone):.3f}" for model in models.values())
         print(f"| half of the pixels missing, {name} | " + " | ".join(cells) + " |", flush=True)
 
     rng = np.random.default_rng(1)

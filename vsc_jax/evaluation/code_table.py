@@ -57,12 +57,12 @@ def code_table(model: Model, given: Dataset, *, batch_size: int = 500) -> CodeTa
 
 
 def _measure(model: Model, x: Examples) -> Measure:
-    """How the model encodes these examples: :func:`_of_a_part` if a value is missing."""
+    """How the model encodes these examples, which may have gaps."""
     if (index := first_outside(x, -math.inf, math.inf)) is None:
         return _code_and_gates
     if not model.variational:
         raise UserError(f"missing value in {place(index)}; an autoencoder cannot do without it")
-    return _of_a_part
+    return _of_a_part if isinstance(model, LinearVSC) else _after_filling
 
 
 def _code_and_gates(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
@@ -73,10 +73,12 @@ def _code_and_gates(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Arr
 
 
 def _of_a_part(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
-    if not isinstance(model, LinearVSC):
-        return _code_and_gates(model, model.fill(x), key)
     q = model.encode(x, observed=~jnp.isnan(x))
     return hard_code(q), q.gamma
+
+
+def _after_filling(model: Any, x: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
+    return _code_and_gates(model, model.fill(x), key)
 
 
 def as_npz(**arrays: Any) -> bytes:
@@ -181,8 +183,8 @@ def steer(model: Model, x: Any, changes: Mapping[int, float | None]) -> Steered:
             raise UserError(f"steer: expected a finite value of latent {latent}, or None, got {value!r}")
     x = np.asarray(as_examples(x, model.decoder.example_shape))
     measure = _measure(model, x)
-    if measure is _of_a_part and not isinstance(model, LinearVSC | Autoencoder):
-        x = np.asarray(model.fill(x))
+    if measure is _after_filling and not isinstance(model, Autoencoder):
+        x, measure = np.asarray(model.fill(x)), _code_and_gates
     code = np.array(measure(model, jnp.asarray(x), jax.random.key(0))[0])
     before = np.asarray(model.decode(code, x))
     for latent, value in changes.items():

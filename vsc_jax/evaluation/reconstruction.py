@@ -69,10 +69,9 @@ def denoising(
     }
 
 
-def filling(model: Model, x: np.ndarray, seed: int, *, batch_size: int = 500) -> float:
-    """:func:`explained_variance` of values that are taken away, half of all at random, by ``model.fill``."""
+def filling(model: Model, x: np.ndarray, gone: np.ndarray, *, batch_size: int = 500) -> float:
+    """:func:`explained_variance` of the values that are ``gone`` (bools, shaped as ``x``), filled in."""
     clean = _floats(x)
-    gone = np.random.default_rng(seed).random(x.shape) < 0.5
     given = np.where(gone, np.float32(np.nan), clean)
     found = map_batches(_fill, model, given, jax.random.key(0), batch_size=batch_size)
     of_the_mean = np.square(clean - clean.mean(axis=0))[gone]

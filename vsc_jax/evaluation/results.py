@@ -147,7 +147,8 @@ def evaluate(
         if model.variational:
             on_stage("filling gaps")
             some = x[sample_rows(len(x), _FILLED, config.data.seed)]
-            results["filled_explained_variance"] = filling(model, some, config.seed, batch_size=size)
+            gone = np.random.default_rng(config.seed).random(some.shape) < 0.5
+            results["filled_explained_variance"] = filling(model, some, gone, batch_size=size)
         if labeled:
             results |= _more_probes(model, probe, test, on_stage)
         if has_factors:

@@ -247,14 +247,11 @@ def filled(
     Each of several chains starts from a draw of the prior, and puts in what a posterior sample of the example
     as it is says of the values that are missing, again and again (Rezende, Mohamed and Wierstra, *Stochastic
     Backpropagation and Approximate Inference in Deep Generative Models*, ICML 2014). Then the posterior is
-    refined on the bound of the observed values. Of what is not decided by these the mean over the chains
-    says both.
+    refined on the bound of the observed values. Where these do not decide, the chains differ, and their mean
+    lies between them.
     """
     model = nnx.merge(graph, params)
     draw_key, round_key, last_key = jax.random.split(jax.random.key(0), 3)
-
-    def log_likelihood(z: Array, x: Array, observed: Array) -> Array:
-        return model.decoder.log_likelihood(z, x, observed)
 
     def of_chain(given: tuple[Array, PRNGKeyArray, PRNGKeyArray]) -> Float[Array, "n ..."]:
         drawn, round_key, last_key = given
@@ -264,7 +261,7 @@ def filled(
 
         start = jnp.where(observed, x, drawn[None])
         now, _ = jax.lax.scan(put_in, start, jax.random.split(round_key, _ROUNDS))
-        q = refine_each(*_gated(model, now), log_likelihood, _ROUNDS, now, observed)
+        q = refine_each(*_gated(model, now), model.decoder.log_likelihood, _ROUNDS, now, observed)
         z = q.sample(last_key, sample_shape=(_SAMPLES,))
         return jnp.mean(model.decode(z, now), axis=0)
 
